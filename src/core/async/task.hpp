@@ -1,0 +1,125 @@
+// Coroutines of this program, and the few ways to start and wait. Only core/async and net include Asio headers.
+//
+// Lifetime: a task that is awaited at once may take references. A task that is spawned or stored takes values, because
+// a dead local inside a living coroutine frame is a fault that no sanitizer reports.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/base/result.hpp"
+
+namespace agentauri {
+
+template <class T>
+using Task = boost::asio::awaitable<T>;
+using Executor = boost::asio::any_io_executor;
+
+// The executor that runs the calling coroutine.
+Task<Executor> this_executor();
+
+// false when the wait was cancelled. Never throws.
+Task<bool> sleep_for(std::chrono::microseconds wait);
+
+// Runs `body` on `executor` without an owner. Exceptions end up in the log, not in the caller. `body` must own what it
+// uses. Prefer TaskGroup wherever somebody can wait for the child.
+void spawn_detached(Executor executor, std::function<Task<void>()> body);
+
+// Runs `body` on another executor and returns its result to the calling one. Used at borders between threads.
+Task<void> run_on(Executor executor, std::function<Task<void>()> body);
+
+// Children of a component. All members must be called on the group's executor.
+class TaskGroup {
+ public:
+  explicit TaskGroup(Executor executor);
+  ~TaskGroup();   // ENSUREs that every child has ended
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
+
+  // `name` appears in the log when the child ends with an exception.
+  void spawn(std::string name, std::function<Task<void>()> body);
+  // Cancels what every child waits for (sleep_for, sockets, Signal::wait); children see it as an ordinary result.
+  void cancel();
+  std::size_t size() const;
+  // Until no child is left.
+  Task<void> wait();
+  // The same with an end; false when children are left.
+  Task<bool> wait_for(std::chrono::microseconds limit);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// A wake-up hint: notify() from any thread ends one wait, or the next one when nobody waits (hints collapse into one).
+// One waiter at a time, on the executor given.
+class Signal {
+ public:
+  explicit Signal(Executor executor);
+  ~Signal();
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+
+  void notify();
+  // true: notified; false: the limit passed or the wait was cancelled.
+  Task<bool> wait_for(std::chrono::microseconds limit);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// The stop request of a component: asked once, seen by everybody, from any thread.
+class StopFlag {
+ public:
+  StopFlag();
+  void request();
+  bool requested() const;
+  // Calls `hook` once when the stop is requested (at once when it already was), on the requesting thread.
+  void on_request(std::function<void()> hook) const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// A thread with one event loop. stop() ends the loop and joins; everything spawned on it must have ended before.
+class IoThread {
+ public:
+  explicit IoThread(std::string name);
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  Executor executor() const;
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Runs one coroutine to its end on a private event loop: command-line tools and tests.
+void run_blocking(std::function<Task<void>()> body);
+
+// A coroutine waits here for an answer that another thread gives: the one bridge between threads and coroutines.
+// Must be awaited from the executor given to the constructor; complete() may come before or after, from any thread.
+class Completion {
+ public:
+  explicit Completion(Executor executor);
+  // Wakes the waiter. Only the first call counts.
+  void complete();
+  // Until complete(), also when the coroutine is cancelled meanwhile (whoever completes may still use our memory).
+  Task<void> wait();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace agentauri

@@ -1,0 +1,18 @@
+// event_data: the flat record that templates see and jobs keep (pipeline.md 7.2).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/json/json.hpp"
+#include "domain/event.hpp"
+#include "domain/trigger.hpp"
+#include "rules/evaluate.hpp"
+
+namespace agentauri::rules {
+
+// Every key is always present, null when there is no value. Numbers above 2^53 - 1 are strings.
+json::Object event_data(const domain::Event& event, const domain::Trigger& trigger, const Evaluation& evaluation,
+                        std::string_view chain_name, std::int64_t seq);
+
+}  // namespace agentauri::rules

@@ -1,0 +1,136 @@
+// Jobs and attempts in the store, the same on SQLite and PostgreSQL. Inserted by the engine in the transaction that
+// advances its cursor; claimed and finished by workers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/job.hpp"
+#include "store/database.hpp"
+
+namespace agentauri::store {
+
+struct NewJob {
+  domain::JobId id;
+  domain::OrganizationId organization_id;
+  domain::TriggerId trigger_id;
+  domain::ActionId action_id = 0;
+  domain::ActionType action_type = domain::ActionType::rest;
+  std::string kind = "alert";
+  std::int32_t priority = 0;
+  domain::ChainId chain_id = 0;
+  std::uint64_t block_num = 0;
+  Hash32 block_hash;
+  std::int64_t seq = 0;
+  std::optional<std::uint64_t> hold_until_block;   // set: held until the head reaches it
+  std::string event_id;
+  std::string event_data;       // JSON
+  std::optional<std::string> body;
+  std::optional<std::string> dead_reason;   // the body could not be rendered: the job is dead at once, and visible
+  std::string explanation;      // JSON
+  std::optional<std::string> endpoint;
+  std::optional<Time> expires_at;
+  std::string request_id;
+};
+
+// Inserts what is new. A job that exists keeps its state, attempts and, once attempted, its body; one that a reorg
+// cancelled is revived; its block becomes the new one. Returns the number of jobs that became due or held.
+Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now);
+
+// The block left the chain: unsent jobs are cancelled with reason `orphaned`, the others marked orphaned.
+Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& block_hash, Time now);
+// Held jobs whose block has enough confirmations become pending.
+Result<std::int64_t> release_held_jobs(Tx& tx, domain::ChainId chain, std::uint64_t head, Time now);
+// A deleted trigger or action cancels its unsent jobs. action: nullopt = all of the trigger.
+Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optional<domain::ActionId> action,
+                                 std::string_view reason, Time now);
+
+// A job as a worker needs it, with the attempt that was written for it.
+struct ClaimedJob {
+  domain::JobId id;
+  domain::OrganizationId organization_id;
+  domain::TriggerId trigger_id;
+  domain::ActionId action_id = 0;
+  domain::ActionType action_type = domain::ActionType::rest;
+  std::int32_t attempt = 1;        // n of the attempt row, already durable when the claim returns
+  std::int64_t lease_epoch = 0;
+  std::string event_id, event_data, request_id;
+  std::optional<std::string> body;
+  std::optional<std::string> endpoint;
+  std::optional<Time> expires_at;
+  Time created_at;
+  // Of the action, read at this attempt:
+  bool action_exists = false;
+  std::string action_config;
+  std::optional<std::string> signing_secret, previous_signing_secret;   // enc:v1
+  std::optional<Time> previous_expires_at;
+  std::optional<std::string> disabled_reason;
+};
+
+// Up to `limit` due jobs, lower priority number first, leaving out `busy_endpoints`; leases them to `worker` and writes
+// their attempt rows in the same transaction.
+Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit,
+                                           const std::vector<std::string>& busy_endpoints, Time now);
+
+// How an attempt ended and what follows.
+struct AttemptResult {
+  domain::JobId job;
+  std::int32_t attempt = 1;
+  std::int64_t lease_epoch = 0;
+  domain::Outcome outcome = domain::Outcome::ok;
+  std::optional<int> status;
+  std::int64_t duration_us = 0;
+  std::string excerpt;                 // at most 4 KiB
+  domain::JobState next = domain::JobState::succeeded;   // succeeded, pending (retry), dead, expired
+  std::optional<Time> next_at;         // of a retry
+  std::string reason;                  // of dead and expired
+  bool disable_action = false;         // 410 Gone
+  domain::ActionId action_id = 0;
+};
+// Results whose lease has passed to somebody else are dropped (the attempt is `unknown` by then). An orphaned job is
+// cancelled instead of retried. Returns how many were taken.
+Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now);
+
+// Leased jobs of instances that are gone: their open attempt becomes `unknown`, they are due again at once.
+Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now);
+// The earliest next_at of pending jobs that are not on a busy endpoint; nullopt when there is none.
+Result<std::optional<Time>> next_due(Tx& tx, const std::vector<std::string>& busy_endpoints);
+
+struct JobCounts {
+  std::int64_t held = 0, pending = 0, leased = 0, succeeded = 0, dead = 0, cancelled = 0, expired = 0;
+};
+Result<JobCounts> count_jobs(Tx& tx);
+
+// For the API: deliveries of a trigger, newest first, with their attempts.
+struct AttemptRow {
+  std::int32_t n = 1;
+  Time intended_at;
+  std::optional<Time> finished_at;
+  std::optional<std::string> outcome;   // nullopt while under way
+  std::optional<std::int64_t> status, duration_us;
+  std::optional<std::string> excerpt;
+  std::string request_id;
+};
+struct Delivery {
+  domain::JobId id;
+  domain::ActionId action_id = 0;
+  std::string action_type, kind, state, event_id, explanation;
+  std::optional<std::string> reason;
+  bool orphaned = false;
+  domain::ChainId chain_id = 0;
+  std::int64_t block_num = 0;
+  std::int32_t attempts = 0;
+  std::optional<Time> next_at;          // of pending jobs
+  Time created_at;
+  std::optional<Time> finished_at;
+  std::vector<AttemptRow> tries;
+};
+struct DeliveryPage {
+  std::vector<Delivery> rows;
+  std::int64_t total = 0;               // exact up to 100,000
+};
+Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int64_t limit, std::int64_t offset);
+
+}  // namespace agentauri::store

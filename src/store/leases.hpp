@@ -1,0 +1,40 @@
+// Instances and leases: who does what, on the database's clock. A lease is void when its holder's heartbeat is older than
+// kSilence, or when its process is known to be gone (same host and pid namespace, pid not running).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/ids.hpp"
+#include "store/database.hpp"
+
+namespace agentauri::store {
+
+inline constexpr std::chrono::milliseconds kHeartbeat{1000};
+inline constexpr std::chrono::milliseconds kSilence{3000};
+
+// Of this process, read from /proc.
+struct ProcessIdentity {
+  std::string host;          // boot id and pid namespace
+  std::int64_t pid = 0;
+  std::int64_t pid_start = 0;
+};
+ProcessIdentity this_process();
+
+Result<void> register_instance(Tx& tx, domain::InstanceId id, const ProcessIdentity& process, std::string_view roles);
+// fenced when the row is gone (somebody declared this process dead).
+Result<void> heartbeat(Tx& tx, domain::InstanceId id);
+Result<void> remove_instance(Tx& tx, domain::InstanceId id);
+// Deletes instances that are silent or whose process is gone. Returns how many.
+Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me);
+
+// The epoch when `id` now holds the lease (held before, free, or its holder is dead); nullopt when somebody else does.
+Result<std::optional<std::int64_t>> acquire_lease(Tx& tx, std::string_view name, domain::InstanceId id);
+// Code::fenced unless `id` holds `name` with `epoch`. For commits whose own tables carry no epoch.
+Result<void> check_lease(Tx& tx, std::string_view name, domain::InstanceId id, std::int64_t epoch);
+Result<void> release_lease(Tx& tx, std::string_view name, domain::InstanceId id);
+
+}  // namespace agentauri::store
