@@ -1,0 +1,259 @@
+#include "core/async/task.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <pthread.h>
+
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/telemetry/log.hpp"
+
+namespace agentauri {
+namespace asio = boost::asio;
+namespace {
+
+// A timer is also the way to wait for something without a file descriptor: whoever notifies cancels it.
+constexpr auto kForever = std::chrono::hours{24 * 365 * 10};
+
+asio::steady_timer::duration bounded(std::chrono::microseconds wait) {
+  return std::chrono::duration_cast<asio::steady_timer::duration>(std::min<std::chrono::microseconds>(wait, kForever));
+}
+
+void report(std::string_view name, const std::exception_ptr& error) {
+  if (!error) return;
+  static const Log log("task");
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    log.error("a task ended with an exception", {{"task", name}, {"what", e.what()}});
+  } catch (...) {
+    log.error("a task ended with an exception of unknown type", {{"task", name}});
+  }
+}
+
+}  // namespace
+
+Task<Executor> this_executor() { co_return co_await asio::this_coro::executor; }
+
+Task<bool> sleep_for(std::chrono::microseconds wait) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, bounded(wait));
+  boost::system::error_code error;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  co_return !error;
+}
+
+void spawn_detached(Executor executor, std::function<Task<void>()> body) {
+  asio::co_spawn(std::move(executor), std::move(body), [](const std::exception_ptr& error) { report("detached", error); });
+}
+
+Task<void> run_on(Executor executor, std::function<Task<void>()> body) {
+  co_await asio::co_spawn(std::move(executor), std::move(body), asio::use_awaitable);
+}
+
+// --- TaskGroup -------------------------------------------------------------------------------------------------------
+
+struct TaskGroup::State {
+  explicit State(Executor ex) : executor(std::move(ex)), empty(executor) { empty.expires_after(kForever); }
+
+  struct Child {
+    std::string name;
+    asio::cancellation_signal cancel;
+  };
+
+  Executor executor;
+  std::list<Child> children;
+  asio::steady_timer empty;   // cancelled whenever a child ends
+};
+
+TaskGroup::TaskGroup(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+
+TaskGroup::~TaskGroup() { ENSURE(state_->children.empty(), "a TaskGroup was destroyed before its children ended"); }
+
+void TaskGroup::spawn(std::string name, std::function<Task<void>()> body) {
+  auto& state = state_;
+  state->children.emplace_back();
+  const auto child = std::prev(state->children.end());
+  child->name = std::move(name);
+  auto ended = [state, child](const std::exception_ptr& error) {
+    report(child->name, error);
+    // The cancellation slot must not die inside its own emission, so the child is dropped from the loop.
+    asio::post(state->executor, [state, child] {
+      state->children.erase(child);
+      state->empty.cancel();
+    });
+  };
+  asio::co_spawn(state->executor, std::move(body), asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
+}
+
+void TaskGroup::cancel() {
+  std::vector<asio::cancellation_signal*> signals;
+  for (auto& child : state_->children) signals.push_back(&child.cancel);
+  for (auto* signal : signals) signal->emit(asio::cancellation_type::all);
+}
+
+std::size_t TaskGroup::size() const { return state_->children.size(); }
+
+Task<void> TaskGroup::wait() {
+  const auto state = state_;
+  while (!state->children.empty()) {
+    boost::system::error_code ignored;
+    co_await state->empty.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+Task<bool> TaskGroup::wait_for(std::chrono::microseconds limit) {
+  const auto state = state_;
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!state->children.empty() && std::chrono::steady_clock::now() < deadline) {
+    boost::system::error_code ignored;
+    state->empty.expires_at(deadline);
+    co_await state->empty.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  state->empty.expires_after(kForever);
+  co_return state->children.empty();
+}
+
+// --- Signal ----------------------------------------------------------------------------------------------------------
+
+struct Signal::State {
+  explicit State(Executor ex) : timer(std::move(ex)) {}
+  asio::steady_timer timer;                // touched on its executor only
+  std::atomic<bool> notified{false};
+  std::atomic<bool> scheduled{false};      // a wake-up is on its way: further hints collapse into it
+};
+
+Signal::Signal(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+Signal::~Signal() = default;
+
+void Signal::notify() {
+  state_->notified = true;
+  if (state_->scheduled.exchange(true)) return;
+  asio::post(state_->timer.get_executor(), [state = state_] {
+    state->scheduled = false;
+    state->timer.cancel();
+  });
+}
+
+Task<bool> Signal::wait_for(std::chrono::microseconds limit) {
+  const auto state = state_;
+  if (state->notified.exchange(false)) co_return true;
+  state->timer.expires_after(bounded(limit));
+  boost::system::error_code ignored;
+  co_await state->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_return state->notified.exchange(false);
+}
+
+// --- StopFlag --------------------------------------------------------------------------------------------------------
+
+struct StopFlag::State {
+  std::mutex mutex;
+  bool requested = false;
+  std::vector<std::function<void()>> hooks;
+};
+
+StopFlag::StopFlag() : state_(std::make_shared<State>()) {}
+
+void StopFlag::request() {
+  std::vector<std::function<void()>> hooks;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->requested) return;
+    state_->requested = true;
+    hooks.swap(state_->hooks);
+  }
+  for (const auto& hook : hooks) hook();
+}
+
+bool StopFlag::requested() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->requested;
+}
+
+void StopFlag::on_request(std::function<void()> hook) const {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->requested) {
+      state_->hooks.push_back(std::move(hook));
+      return;
+    }
+  }
+  hook();
+}
+
+// --- threads ---------------------------------------------------------------------------------------------------------
+
+struct IoThread::State {
+  State() : work(asio::make_work_guard(context)) {}
+  asio::io_context context{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+  std::thread thread;
+};
+
+IoThread::IoThread(std::string name) : state_(std::make_unique<State>()) {
+  state_->thread = std::thread([&context = state_->context, name = std::move(name)] {
+    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+    context.run();
+  });
+}
+
+IoThread::~IoThread() { stop(); }
+
+Executor IoThread::executor() const { return state_->context.get_executor(); }
+
+void IoThread::stop() {
+  if (!state_->thread.joinable()) return;
+  state_->work.reset();
+  state_->context.stop();
+  state_->thread.join();
+}
+
+void run_blocking(std::function<Task<void>()> body) {
+  asio::io_context context{1};
+  std::exception_ptr failure;
+  asio::co_spawn(context, std::move(body), [&failure](const std::exception_ptr& error) { failure = error; });
+  context.run();
+  if (failure) std::rethrow_exception(failure);
+}
+
+// --- Completion ------------------------------------------------------------------------------------------------------
+
+struct Completion::State {
+  explicit State(Executor ex) : timer(std::move(ex)) {}
+  asio::steady_timer timer;
+  std::atomic<bool> done{false};
+};
+
+Completion::Completion(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+
+void Completion::complete() {
+  if (state_->done.exchange(true)) return;
+  asio::post(state_->timer.get_executor(), [state = state_] { state->timer.cancel(); });
+}
+
+Task<void> Completion::wait() {
+  const auto state = state_;
+  // Whoever completes may still use the caller's memory, so a cancellation does not end this wait.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  while (!state->done) {
+    state->timer.expires_after(kForever);
+    boost::system::error_code ignored;
+    co_await state->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  co_await asio::this_coro::reset_cancellation_state();
+}
+
+}  // namespace agentauri
