@@ -71,8 +71,9 @@ std::optional<Uint256> parse_uint256(std::string_view text) {
   for (const char c : text) {
     if (c < '0' || c > '9') return std::nullopt;
     const auto digit = static_cast<unsigned>(c - '0');
-    const auto next = out.value * 10 + digit;
-    if ((next - digit) / 10 != out.value) return std::nullopt;   // wrapped
+    const auto shifted = out.value * 10;
+    const auto next = shifted + digit;
+    if (shifted / 10 != out.value || next < shifted) return std::nullopt;   // wrapped
     out.value = next;
   }
   return out;
