@@ -1,0 +1,55 @@
+# Sourced by the other scripts: installs Debian packages that are missing, and says what it does.
+
+# What the program is built with; docs/dependencies.md has the reason for each.
+BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build ccache mold pkg-config git ca-certificates
+  libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libpq-dev libsqlite3-dev libssl-dev libsodium-dev
+  libfmt-dev prometheus-cpp-dev libcli11-dev libgtest-dev libgmock-dev zlib1g-dev python3-minimal python3-yaml"
+# What the tests meet: real servers, and Node.js for the functional suite.
+TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl procps util-linux"
+# What script/lint needs on top.
+LINT_PACKAGES="clang-tidy-19 clang-format-19"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# install_packages name... : only what is missing, so that a second run is quick and needs no network.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    case "$package" in
+      # A Node.js that did not come from Debian serves as well.
+      nodejs) command -v node >/dev/null && continue ;;
+      npm) command -v npm >/dev/null && continue ;;
+    esac
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  command -v apt-get >/dev/null || die "apt-get is not here: this script installs packages on Debian 12; install by hand: ${missing[*]}"
+  local sudo=""
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "root or sudo is needed to install: ${missing[*]}"
+    sudo="sudo"
+  fi
+  say "Installing ${#missing[@]} packages: ${missing[*]}"
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq update || die "apt-get update failed: is a package mirror reachable?"
+  # PostgreSQL's package would start a cluster of its own; the tests start theirs in temporary folders.
+  if [ ! -e /etc/postgresql-common/createcluster.conf ] && printf '%s\n' "${missing[@]}" | grep -q '^postgresql-15$'; then
+    $sudo mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "apt-get could not install: ${missing[*]}"
+}
+
+# configure_and_build preset [target...] : output goes to build/<preset>/build.log, errors to the terminal.
+configure_and_build() {
+  local preset="$1"; shift
+  mkdir -p "build/$preset"
+  local log="build/$preset/build.log"
+  say "Building ($preset); details in $log"
+  if ! { cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
+    grep -E 'error|FAILED|fatal' "$log" | head -40 >&2
+    tail -20 "$log" >&2
+    die "the build failed; the whole output is in $log"
+  fi
+}

@@ -1,0 +1,39 @@
+// This process among the others: its row in `instances`, its heartbeat, and the leases it wants.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/async/task.hpp"
+#include "core/telemetry/log.hpp"
+#include "store/database.hpp"
+#include "store/leases.hpp"
+
+namespace agentauri::app {
+
+// Made by serve, used on the roles' executor. `run` beats until it is cancelled; `leave` removes the row, so that others
+// need not wait for the silence.
+class Membership {
+ public:
+  // `on_lost`: somebody declared this process dead (it was frozen for too long): everything it holds is gone.
+  Membership(store::Database& db, domain::InstanceId id, std::string roles, std::function<void()> on_lost);
+
+  Task<Result<void>> join();
+  Task<void> run();
+  Task<void> leave();
+
+  domain::InstanceId id() const { return id_; }
+  // The epoch once `name` is ours; waits for it, trying every second. nullopt when cancelled or stopping.
+  Task<std::optional<std::int64_t>> hold(std::string name);
+
+ private:
+  store::Database& db_;
+  domain::InstanceId id_;
+  std::string roles_;
+  std::function<void()> on_lost_;
+  store::ProcessIdentity process_;
+  Log log_{"membership"};
+};
+
+}  // namespace agentauri::app

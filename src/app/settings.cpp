@@ -1,0 +1,313 @@
+#include "app/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "app/chain_settings.hpp"
+#include "net/address_guard.hpp"
+#include "net/http_client.hpp"
+#include "net/http_message.hpp"
+
+namespace agentauri::app {
+namespace {
+
+constexpr std::size_t kMinSecretChars = 32;
+constexpr std::size_t kMinDistinctChars = 10;
+// Above this length a random value may contain a short word by chance (operations.md 2.4), so only whole words count.
+constexpr std::size_t kLongSecretChars = 40;
+constexpr std::string_view kWeakWords[] = {"dev_secret", "change_me", "changeme", "example", "secret", "password", "test",
+                                           "default", "your_secret", "your-secret", "jwt_secret", "jwt-secret"};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+bool contains_word(std::string_view text, std::string_view word) {
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+    const bool left = at == 0 || !is_letter(text[at - 1]);
+    const bool right = at + word.size() == text.size() || !is_letter(text[at + word.size()]);
+    if (left && right) return true;
+  }
+  return false;
+}
+
+Roles read_roles(Environment& env) {
+  const auto text = env.text("ROLES");
+  if (!text) return {};
+  Roles roles{false, false, false, false};
+  for (const auto& word : split_list(*text)) {
+    if (word == "gateway") roles.gateway = true;
+    else if (word == "indexer") roles.indexer = true;
+    else if (word == "engine") roles.engine = true;
+    else if (word == "worker") roles.worker = true;
+    else if (word == "all") roles = {};
+    else env.fault("ROLES", fmt::format("must list gateway, indexer, engine, worker or all; \"{}\" is none of them", word.substr(0, 40)));
+  }
+  return roles;
+}
+
+// postgresql://user:password@host:port/database?sslmode=…: percent-decoded, so that any password can be written.
+bool read_database_url(Environment& env, const std::string& url, PostgresLogin& login) {
+  const auto bad = [&env](std::string_view what) {
+    env.fault("DATABASE_URL", fmt::format("must be postgresql://user:password@host:port/database; {}", what));
+    return false;
+  };
+  std::string_view rest = url;
+  if (rest.starts_with("postgresql://")) rest.remove_prefix(13);
+  else if (rest.starts_with("postgres://")) rest.remove_prefix(11);
+  else return bad("it starts with something else");
+  std::string_view query;
+  if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
+    query = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+  }
+  const auto slash = rest.find('/');
+  std::string_view authority = rest.substr(0, slash);
+  const auto decode = [](std::string_view text, std::string& out) { return net::percent_decode(text, out); };
+  if (slash != std::string_view::npos && slash + 1 < rest.size() && !decode(rest.substr(slash + 1), login.database)) return bad("an escape in the database is malformed");
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
+    const std::string_view user = authority.substr(0, at);
+    authority = authority.substr(at + 1);
+    const auto colon = user.find(':');
+    std::string password;
+    if (!decode(user.substr(0, colon), login.user)) return bad("an escape in the user is malformed");
+    if (colon != std::string_view::npos && !decode(user.substr(colon + 1), password)) return bad("an escape in the password is malformed");
+    login.password = crypto::Secret(std::move(password));
+  }
+  if (const auto colon = authority.rfind(':'); colon != std::string_view::npos && !authority.ends_with(']')) {
+    int port = 0;
+    const std::string digits(authority.substr(colon + 1));
+    try { port = std::stoi(digits); } catch (const std::exception&) { port = 0; }
+    if (port < 1 || port > 65535) return bad("the port is not a number from 1 to 65535");
+    login.port = static_cast<std::uint16_t>(port);
+    authority = authority.substr(0, colon);
+  }
+  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
+  if (!authority.empty() && !decode(authority, login.host)) return bad("an escape in the host is malformed");
+  std::vector<std::pair<std::string, std::string>> options;
+  if (!net::parse_query(query, options)) return bad("an escape in the query is malformed");
+  for (const auto& [key, value] : options) {
+    if (key == "sslmode") login.ssl_mode = value;
+    else if (key == "sslrootcert") login.ssl_root_cert = value;
+    else if (key == "host") login.host = value;
+    else env.warning("DATABASE_URL", fmt::format("the option {} is not used", key));
+  }
+  return true;
+}
+
+bool is_local_host(std::string_view host) {
+  if (host.starts_with('/') || host == "localhost") return true;
+  const auto ip = net::parse_ip(host);
+  if (!ip) return false;
+  return ip->v6 ? net::to_string(*ip) == "::1" : ip->bytes[0] == 127;
+}
+
+std::optional<PostgresLogin> read_postgres(Environment& env, bool required) {
+  // Every name is read, set or not, so that the rest of the DB_ family can be told from typos.
+  const auto url = env.text("DATABASE_URL");
+  const auto host = env.text("DB_HOST");
+  const auto name = env.text("DB_NAME");
+  const auto user = env.text("DB_USER");
+  const auto password = env.text("DB_PASSWORD");
+  const auto port_text = env.text("DB_PORT");
+  PostgresLogin login;
+  login.port = static_cast<std::uint16_t>(env.integer("DB_PORT", 5432, 1, 65535));
+  login.max_connections = static_cast<unsigned>(env.integer("DB_MAX_CONNECTIONS", 50, 1, 10'000));
+  login.min_connections = static_cast<unsigned>(env.integer("DB_MIN_CONNECTIONS", 5, 0, 10'000));
+  login.acquire_timeout = std::chrono::seconds(env.integer("DB_ACQUIRE_TIMEOUT", 5, 1, 3600));
+  login.idle_timeout = std::chrono::seconds(env.integer("DB_IDLE_TIMEOUT", 180, 1, 86'400));
+  login.max_lifetime = std::chrono::seconds(env.integer("DB_MAX_LIFETIME", 900, 1, 86'400));
+  const std::string mode = env.one_of("DB_SSL_MODE", "", {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"});
+  login.ssl_root_cert = env.text("DB_SSL_ROOT_CERT").value_or("");
+  for (const char* later : {"DB_READ_HOST", "DB_READ_PORT", "DB_READ_MAX_CONNECTIONS", "DB_READ_MIN_CONNECTIONS"}) {
+    if (env.text(later)) env.warning(later, "read replicas are not used by this version");
+  }
+  if (!required && !url && !host && !name && !user && !password && !port_text) return std::nullopt;
+
+  if (url) {
+    if (!read_database_url(env, *url, login)) return login;
+  } else {
+    login.host = host.value_or(login.host);
+    login.database = name.value_or(login.database);
+    login.user = user.value_or(login.user);
+    if (password) login.password = crypto::Secret(*password);
+    else env.fault("DB_PASSWORD", "must be set when a database is configured; make one with `openssl rand -base64 24`");
+  }
+  if (!mode.empty()) login.ssl_mode = mode;
+  if (login.ssl_mode.empty()) login.ssl_mode = is_local_host(login.host) ? "prefer" : "verify-full";
+  if (login.ssl_mode == "verify-full" && login.ssl_root_cert.empty()) login.ssl_root_cert = "/etc/ssl/certs/ca-certificates.crt";
+  return login;
+}
+
+void read_address(Environment& env, std::string_view name, std::string_view fallback, std::string& host, std::uint16_t& port) {
+  const std::string text = env.text(name).value_or(std::string(fallback));
+  const auto colon = text.rfind(':');
+  int number = 0;
+  if (colon != std::string::npos) {
+    try { number = std::stoi(text.substr(colon + 1)); } catch (const std::exception&) { number = -1; }
+  }
+  std::string address = text.substr(0, colon);
+  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+  if (colon == std::string::npos || number < 0 || number > 65535 || !net::parse_ip(address)) {
+    env.fault(name, fmt::format("must be address:port, such as 127.0.0.1:9464, not \"{}\"", text.substr(0, 60)));
+    return;
+  }
+  host = address;
+  port = static_cast<std::uint16_t>(number);
+}
+
+std::vector<std::string> read_origins(Environment& env, bool production) {
+  const auto text = env.text_any({"ALLOWED_ORIGINS", "CORS_ALLOWED_ORIGINS"});
+  if (!text) {
+    if (production) return {};
+    return {"http://localhost:3000", "http://localhost:8080", "http://localhost:8004"};
+  }
+  std::vector<std::string> origins;
+  for (const auto& origin : split_list(*text)) {
+    if (origin.starts_with("https://") || (!production && origin.starts_with("http://"))) origins.push_back(origin);
+    else env.warning("ALLOWED_ORIGINS", fmt::format("\"{}\" is left out: an origin starts with https://{}", origin.substr(0, 80),
+                                                    production ? "" : " or http://"));
+  }
+  if (origins.empty() && production) env.warning("ALLOWED_ORIGINS", "holds no usable origin: browsers of other origins are refused");
+  return origins;
+}
+
+Level read_level(Environment& env) {
+  const std::string text = lower(env.text_any({"LOG_LEVEL", "RUST_LOG"}).value_or("info"));
+  // Of a filter such as `info,sqlx=warn` the first plain word counts.
+  for (const auto& word : split_list(text)) {
+    if (word == "trace") return Level::trace;
+    if (word == "debug") return Level::debug;
+    if (word == "info") return Level::info;
+    if (word == "warn" || word == "warning") return Level::warn;
+    if (word == "error") return Level::error;
+    if (word.find('=') == std::string::npos) env.fault("LOG_LEVEL", fmt::format("must be trace, debug, info, warn or error, not \"{}\"", word.substr(0, 40)));
+  }
+  return Level::info;
+}
+
+void read_secrets(Environment& env, bool required, Settings& out) {
+  const auto secret = env.text("JWT_SECRET");
+  if (!secret && required) {
+    env.fault("JWT_SECRET", "must be set; make one with `openssl rand -base64 32`");
+  } else if (secret) {
+    if (const auto weakness = weakness_of_secret(*secret)) env.fault("JWT_SECRET", fmt::format("{}; make one with `openssl rand -base64 32`", *weakness));
+    out.jwt_secret = crypto::Secret(*secret);
+  }
+  out.jwt_secret_previous = crypto::Secret(env.text("JWT_SECRET_PREVIOUS").value_or(""));
+  if (const auto keys = env.text("DATA_ENCRYPTION_KEYS")) {
+    const auto parsed = crypto::DataKeys::parse(*keys);
+    if (!parsed) env.fault("DATA_ENCRYPTION_KEYS", parsed.error().text);
+    out.data_encryption_keys = crypto::Secret(*keys);
+  }
+  out.monitoring_token = crypto::Secret(env.text("MONITORING_TOKEN").value_or(""));
+}
+
+std::vector<std::string> read_trusted_proxies(Environment& env) {
+  const auto list = split_list(env.text("TRUSTED_PROXIES").value_or("127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"));
+  for (const auto& entry : list) {
+    if (!net::parse_cidr(entry)) env.fault("TRUSTED_PROXIES", fmt::format("\"{}\" is not an address or a CIDR range", entry.substr(0, 60)));
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string to_string(const Roles& roles) {
+  std::string out;
+  const auto add = [&out](bool on, std::string_view name) {
+    if (!on) return;
+    if (!out.empty()) out += ',';
+    out += name;
+  };
+  add(roles.gateway, "gateway");
+  add(roles.indexer, "indexer");
+  add(roles.engine, "engine");
+  add(roles.worker, "worker");
+  return out;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    std::string_view item = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (!item.empty()) out.emplace_back(item);
+  }
+  return out;
+}
+
+std::optional<std::string> weakness_of_secret(std::string_view secret) {
+  if (secret.size() < kMinSecretChars) {
+    return fmt::format("must have at least {} characters, not {}", kMinSecretChars, secret.size());
+  }
+  const std::set<char> distinct(secret.begin(), secret.end());
+  if (distinct.size() < kMinDistinctChars) {
+    return fmt::format("must have at least {} different characters, not {}", kMinDistinctChars, distinct.size());
+  }
+  const std::string text = lower(secret);
+  for (const auto word : kWeakWords) {
+    const bool weak = secret.size() >= kLongSecretChars ? contains_word(text, word) : text.find(word) != std::string::npos;
+    if (weak) return fmt::format("must be random, and holds the word \"{}\"", word);
+  }
+  return std::nullopt;
+}
+
+Settings read_settings(Environment& env, bool as_gateway_program) {
+  Settings out;
+  out.as_gateway_program = as_gateway_program;
+  out.roles = read_roles(env);
+  out.data_dir = env.text("AGENTAURI_DATA_DIR").value_or("./data");
+  out.postgres = read_postgres(env, as_gateway_program);
+  const bool embedded = !out.postgres.has_value();
+  for (const char* name : {"REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"}) {
+    if (env.text(name)) out.redis_configured = true;
+  }
+  if (out.redis_configured) env.warning("REDIS_URL", "Redis is not used by this version: limits and hints live in the process");
+
+  out.production = env.one_of("ENVIRONMENT", embedded ? "development" : "production", {"development", "production"}) == "production";
+  read_secrets(env, !embedded, out);
+  out.server_host = env.text("SERVER_HOST").value_or(embedded ? "127.0.0.1" : "0.0.0.0");
+  if (!net::parse_ip(out.server_host)) env.fault("SERVER_HOST", fmt::format("must be an IP address, such as 127.0.0.1, not \"{}\"", out.server_host.substr(0, 60)));
+  out.server_port = static_cast<std::uint16_t>(env.integer("SERVER_PORT", 8080, 0, 65535));
+  read_address(env, "METRICS_ADDR", "127.0.0.1:9464", out.metrics_host, out.metrics_port);
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  out.threads = static_cast<unsigned>(env.integer("THREADS", cores, 1, 256));
+  out.migrate_at_start = env.boolean("MIGRATE_AT_START", false);
+  out.password_policy = env.one_of("PASSWORD_POLICY", "default", {"default", "strict"});
+  out.base_url = env.text("BASE_URL").value_or(out.base_url);
+  out.frontend_url = env.text("FRONTEND_URL").value_or(out.production ? "" : "http://localhost:3000");
+  out.allowed_origins = read_origins(env, out.production);
+  out.trusted_proxies = read_trusted_proxies(env);
+  out.rate_limit_mode = env.one_of("RATE_LIMIT_MODE", "enforcing", {"enforcing", "shadow"});
+  if (out.rate_limit_mode == "shadow" && out.production) env.warning("RATE_LIMIT_MODE", "shadow refuses nobody");
+  out.register_per_minute = static_cast<int>(env.integer("RATE_LIMIT_REGISTER_PER_MINUTE", 3, 1, 1'000'000));
+#ifdef NDEBUG
+  out.hsts = env.boolean("ENABLE_HSTS", true);
+#else
+  out.hsts = env.boolean("ENABLE_HSTS", false);
+#endif
+  out.hsts_max_age = env.integer("HSTS_MAX_AGE", 31'536'000, 0, 1'000'000'000);
+  out.chains = read_chains(env);
+  out.egress_allow = split_list(env.text("EGRESS_ALLOW").value_or(""));
+  out.egress_https_only = env.boolean("EGRESS_HTTPS_ONLY", out.production);
+  if (const auto guard = net::AddressGuard::make(out.egress_allow, out.egress_https_only); !guard) env.fault("EGRESS_ALLOW", guard.error().text);
+  out.log.level = read_level(env);
+  out.log.json = env.one_of("LOG_FORMAT", "json", {"json", "text"}) == "json";
+  out.log.directory = env.text("LOG_DIR").value_or("");
+  out.log.service = as_gateway_program ? "api-gateway" : "agentauri";
+  out.grace = std::chrono::milliseconds(env.integer("SHUTDOWN_GRACE_MS", 5000, 100, 600'000));
+  out.attempt_retention_days = static_cast<int>(env.integer("ATTEMPT_RETENTION_DAYS", 30, 1, 3650));
+  env.report_unknown({"CHAIN_", "DB_", "REDIS_"});
+  return out;
+}
+
+}  // namespace agentauri::app

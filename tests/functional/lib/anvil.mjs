@@ -1,0 +1,83 @@
+// A real EVM node with the stand-in registries deployed.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { Interface } from 'ethers';
+import { freePort, start } from './process.mjs';
+import { until } from './wait.mjs';
+
+const require = createRequire(import.meta.url);
+
+let compiled;
+async function compile() {
+  if (compiled) return compiled;
+  const solc = require('solc');
+  const source = await readFile(new URL('../contracts/Registries.sol', import.meta.url), 'utf8');
+  const input = {
+    language: 'Solidity',
+    sources: { 'Registries.sol': { content: source } },
+    settings: { viaIR: true, optimizer: { enabled: true }, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
+  };
+  const output = JSON.parse(solc.compile(JSON.stringify(input)));
+  const errors = (output.errors ?? []).filter((e) => e.severity === 'error');
+  if (errors.length) throw new Error(errors.map((e) => e.formattedMessage).join('\n'));
+  compiled = output.contracts['Registries.sol'];
+  return compiled;
+}
+
+export class Anvil {
+  // options.blockTime in seconds (fractions allowed); without it a block is mined for each transaction.
+  static async start({ blockTime, port } = {}) {
+    const self = new Anvil();
+    self.port = port ?? (await freePort());
+    self.url = `http://127.0.0.1:${self.port}`;
+    const binary = path.join(path.dirname(require.resolve('@foundry-rs/anvil-linux-amd64/package.json')), 'bin', 'anvil');
+    self.child = start(binary, ['--port', String(self.port), '--chain-id', '31337', '--silent', ...(blockTime ? ['--block-time', String(blockTime)] : [])]);
+    await until('anvil to answer', () => self.rpc('eth_chainId'));
+    [self.account] = await self.rpc('eth_accounts');
+    self.registries = {};
+    const contracts = await compile();
+    for (const [name, contract] of [['identity', 'IdentityEvents'], ['reputation', 'ReputationEvents'], ['validation', 'ValidationEvents']]) {
+      const receipt = await self.send({ data: `0x${contracts[contract].evm.bytecode.object}` });
+      self.registries[name] = { address: receipt.contractAddress, abi: new Interface(contracts[contract].abi) };
+    }
+    return self;
+  }
+
+  async rpc(method, ...params) {
+    const response = await fetch(this.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) });
+    const answer = await response.json();
+    if (answer.error) throw new Error(`${method}: ${answer.error.message}`);
+    return answer.result;
+  }
+
+  async send(transaction) {
+    const hash = await this.rpc('eth_sendTransaction', { from: this.account, gas: '0x1c9c380', ...transaction });
+    return until('the receipt', () => this.rpc('eth_getTransactionReceipt', hash));
+  }
+
+  // call('reputation', 'feedback', 42, 10, 0, 'starred', '', '')
+  call(registry, method, ...args) {
+    const { address, abi } = this.registries[registry];
+    return this.send({ to: address, data: abi.encodeFunctionData(method, args) });
+  }
+
+  environment() {
+    return {
+      CHAIN_31337_RPC_URL: this.url,
+      CHAIN_31337_START_BLOCK: '0',
+      CHAIN_31337_IDENTITY_ADDRESS: this.registries.identity.address,
+      CHAIN_31337_REPUTATION_ADDRESS: this.registries.reputation.address,
+      CHAIN_31337_VALIDATION_ADDRESS: this.registries.validation.address,
+    };
+  }
+
+  async blockNumber() {
+    return Number(await this.rpc('eth_blockNumber'));
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    await this.child.ended;
+  }
+}
