@@ -33,6 +33,10 @@ struct Query {
   std::string_view postgres;   // empty: the same text
 
   Query(std::string_view name, std::string_view sql, std::string_view postgres = {});
+
+  // For an engine's own use: not listed, so it need not be understood by the other engine.
+  struct Unlisted {};
+  Query(Unlisted, std::string_view name, std::string_view sql) : name(name), sql(sql) {}
 };
 const std::vector<const Query*>& all_queries();
 
@@ -47,8 +51,8 @@ class Params {
   Params& i64(std::string_view name, std::optional<std::int64_t> value);
   Params& boolean(std::string_view name, std::optional<bool> value);
   Params& text(std::string_view name, std::optional<std::string> value);
-  Params& blob(std::string_view name, std::optional<Bytes> value);
   Params& blob(std::string_view name, ByteView value);
+  Params& blob_or_null(std::string_view name, std::optional<Bytes> value);
   Params& uuid(std::string_view name, const std::optional<Uuid>& value);
   Params& time(std::string_view name, std::optional<Time> value);
   Params& numeric(std::string_view name, std::optional<std::string> decimal_text);
@@ -120,6 +124,8 @@ class Tx {
   virtual Result<Rows> run(const Query& query, const Params& params = {}) = 0;
   // The same statement for many parameter sets, without results: one round trip on PostgreSQL. Returns rows affected.
   virtual Result<std::int64_t> run_many(const Query& query, const std::vector<Params>& sets) = 0;
+  // Parses and plans the statement without running it: the test that holds every query against both engines.
+  virtual Result<void> prepare(const Query& query) = 0;
   // The database's clock, the same for the whole transaction (leases and heartbeats live on it).
   virtual Result<Time> now() = 0;
 };

@@ -1,0 +1,332 @@
+#include "store/postgres/session.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <cerrno>
+
+#include "store/postgres/codec.hpp"
+#include "store/text_check.hpp"
+
+namespace agentauri::store::postgres {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// So many statements of a pipeline are on their way before their answers are read.
+constexpr std::size_t kPipelineDepth = 256;
+// After a deadline the server gets this long to confirm the cancellation.
+constexpr auto kCancelTime = std::chrono::seconds(2);
+
+std::string trimmed(const char* text) {
+  std::string out = text == nullptr ? "" : text;
+  for (char& c : out) {
+    if (c == '\n') c = ' ';
+  }
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
+// Waits until `fd` is ready for `events`; false at the deadline.
+bool wait_for(int fd, short events, Clock::time_point deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd entry{fd, events, 0};
+    const int ready = ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+    if (errno != EINTR) return true;   // libpq will tell what is wrong
+  }
+}
+
+Code code_of(std::string_view state) {
+  if (state == "23505" || state == "23P01") return Code::conflict;
+  if (state == "23503") return Code::conflict;
+  if (state.starts_with("23")) return Code::check_failed;
+  if (state == "22003") return Code::overflow;
+  if (state == "22021" || state.starts_with("22")) return Code::invalid;
+  if (state == "40001" || state == "40P01" || state == "55P03") return Code::busy;
+  if (state == "57014") return Code::timed_out;
+  if (state.starts_with("53") || state.starts_with("57") || state.starts_with("58") || state.starts_with("08")) return Code::unavailable;
+  return Code::internal;
+}
+
+}  // namespace
+
+struct Session::Arguments {
+  std::vector<std::string> storage;
+  std::vector<const char*> values;
+  std::vector<int> lengths, formats;
+};
+
+Result<std::unique_ptr<Session>> Session::connect(const PostgresSettings& settings) {
+  const std::string port = std::to_string(settings.port);
+  // `options` go with the start-up packet, so that no statement ever runs without its limits.
+  const std::string options = fmt::format("-c statement_timeout={} -c lock_timeout={} -c timezone=UTC -c client_min_messages=warning",
+                                          settings.statement_timeout.count(), settings.lock_timeout.count());
+  const std::pair<const char*, std::string> parameters[] = {
+      {"host", settings.host}, {"port", port}, {"dbname", settings.database}, {"user", settings.user}, {"password", settings.password},
+      {"sslmode", settings.ssl_mode}, {"sslrootcert", settings.ssl_root_cert}, {"options", options}, {"application_name", "agentauri"},
+      {"client_encoding", "UTF8"}, {"keepalives_idle", "30"}};
+  std::vector<const char*> keys, values;
+  for (const auto& [key, value] : parameters) {
+    if (value.empty()) continue;
+    keys.push_back(key);
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+
+  PGconn* connection = PQconnectStartParams(keys.data(), values.data(), 0);
+  if (connection == nullptr) return fail(Code::unavailable, "libpq has no memory");
+  std::unique_ptr<Session> session(new Session(connection, settings.statement_timeout + std::chrono::seconds(2)));
+  const auto deadline = Clock::now() + settings.connect_timeout;
+  const auto where = fmt::format("database {} at {}:{} as user {}", settings.database, settings.host, settings.port, settings.user);
+  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+  while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+    const short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    if (!wait_for(PQsocket(connection), events, deadline)) return fail(Code::unavailable, where + ": no answer in time");
+    state = PQconnectPoll(connection);
+  }
+  if (PQstatus(connection) != CONNECTION_OK) return fail(Code::unavailable, fmt::format("{}: {}", where, trimmed(PQerrorMessage(connection))));
+  PQsetnonblocking(connection, 1);
+  PQsetNoticeProcessor(connection, [](void*, const char*) {}, nullptr);
+  return session;
+}
+
+Session::~Session() { PQfinish(connection_); }
+
+std::unexpected<Error> Session::lost_connection(std::string text) {
+  lost_ = true;
+  return fail(Code::unavailable, std::move(text));
+}
+
+std::unexpected<Error> Session::statement_error(const PGresult* result, std::string_view query) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string_view sqlstate = state == nullptr ? "" : state;
+  if (PQstatus(connection_) == CONNECTION_BAD || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03") lost_ = true;
+  if (sqlstate == "40001" || sqlstate == "40P01") retryable_ = true;
+  const std::string message = trimmed(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+  const std::string hint = trimmed(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
+  const char* constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+  const char* column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+  std::string text = query.empty() ? message : fmt::format("{}: {}", query, message);
+  if (!hint.empty()) text += ". " + hint;
+  return fail(lost_ ? Code::unavailable : code_of(sqlstate), constraint != nullptr ? constraint : column != nullptr ? column : "", text);
+}
+
+Result<void> Session::flush(Clock::time_point deadline) {
+  for (;;) {
+    const int left = PQflush(connection_);
+    if (left == 0) return {};
+    if (left < 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+    if (!wait_for(PQsocket(connection_), POLLIN | POLLOUT, deadline)) return lost_connection("the database took no input in time");
+    if (PQconsumeInput(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  }
+}
+
+Result<PgResult> Session::next_result(Clock::time_point deadline) {
+  if (auto flushed = flush(deadline); !flushed) return fail(flushed);
+  bool cancelled = false;
+  while (PQisBusy(connection_) != 0) {
+    if (!wait_for(PQsocket(connection_), POLLIN, deadline)) {
+      if (cancelled) return lost_connection("the database did not answer in time, nor to the cancellation");
+      cancelled = true;
+      deadline = Clock::now() + kCancelTime;
+      if (PGcancel* cancel = PQgetCancel(connection_); cancel != nullptr) {
+        char why[256];
+        PQcancel(cancel, why, sizeof why);
+        PQfreeCancel(cancel);
+      }
+      continue;
+    }
+    if (PQconsumeInput(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  }
+  return PgResult(PQgetResult(connection_));
+}
+
+// Reads up to the end of the current statement.
+Result<void> Session::drain(Clock::time_point deadline) {
+  for (;;) {
+    auto result = next_result(deadline);
+    if (!result) return fail(result);
+    if (!*result) return {};
+  }
+}
+
+Result<void> Session::execute(const std::string& sql, std::chrono::milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
+  if (PQsendQuery(connection_, sql.c_str()) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  Result<void> outcome;
+  for (;;) {
+    auto result = next_result(deadline);
+    if (!result) return fail(result);
+    if (!*result) return outcome;
+    if (PQresultStatus(result->get()) == PGRES_FATAL_ERROR && outcome) outcome = statement_error(result->get(), {});
+    if (lost_) return outcome;
+  }
+}
+
+Result<Session::Statement*> Session::prepare(const Query& query) {
+  if (const auto found = statements_.find(&query); found != statements_.end()) return &found->second;
+  const auto deadline = Clock::now() + limit_;
+  Statement statement;
+  statement.name = std::string(query.name);
+  const std::string sql = number_parameters(query.postgres.empty() ? query.sql : query.postgres, statement.parameters);
+  if (PQsendPrepare(connection_, statement.name.c_str(), sql.c_str(), 0, nullptr) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  auto prepared = next_result(deadline);
+  if (!prepared) return fail(prepared);
+  Result<void> outcome;
+  if (PQresultStatus(prepared->get()) != PGRES_COMMAND_OK) outcome = statement_error(prepared->get(), query.name);
+  if (auto drained = drain(deadline); !drained) return fail(drained);
+  if (!outcome) return fail(outcome);
+
+  if (PQsendDescribePrepared(connection_, statement.name.c_str()) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  auto described = next_result(deadline);
+  if (!described) return fail(described);
+  if (PQresultStatus(described->get()) != PGRES_COMMAND_OK) outcome = statement_error(described->get(), query.name);
+  for (int i = 0; i < PQnparams(described->get()); ++i) statement.types.push_back(PQparamtype(described->get(), i));
+  if (auto drained = drain(deadline); !drained) return fail(drained);
+  if (!outcome) return fail(outcome);
+  ENSURE(statement.types.size() == statement.parameters.size(), "PostgreSQL counts the parameters as we do");
+  statement.places.resize(statement.parameters.size());
+  return &statements_.emplace(&query, std::move(statement)).first->second;
+}
+
+Result<void> Session::prepare_only(const Query& query) {
+  auto prepared = prepare(query);
+  if (!prepared) return fail(prepared);
+  return {};
+}
+
+Result<void> Session::encode(Statement& statement, const Params& params, const Query& query, Arguments& out) {
+  const auto& given = params.all();
+  const std::size_t count = statement.parameters.size();
+  out.storage.resize(count);
+  out.values.resize(count);
+  out.lengths.resize(count);
+  out.formats.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t& place = statement.places[i];
+    if (place >= given.size() || given[place].name != statement.parameters[i]) {
+      for (place = 0; place < given.size() && given[place].name != statement.parameters[i]; ++place) {}
+      if (place == given.size()) return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.parameters[i]));
+    }
+    const auto& param = given[place];
+    if (const auto* text = std::get_if<std::string>(&param.value); text != nullptr && !is_storable_text(*text)) {
+      return fail(Code::invalid, statement.parameters[i], fmt::format("{}: :{} is not valid UTF-8 without NUL", query.name, statement.parameters[i]));
+    }
+    auto encoded = encode_cell(param, statement.types[i]);
+    if (!encoded) return fail(encoded);
+    out.storage[i] = std::move(encoded->bytes);
+    out.values[i] = encoded->null ? nullptr : out.storage[i].data();
+    out.lengths[i] = static_cast<int>(out.storage[i].size());
+    out.formats[i] = encoded->binary ? 1 : 0;
+  }
+  return {};
+}
+
+namespace {
+
+Result<Rows> read_rows(const PGresult* result) {
+  const int rows = PQntuples(result);
+  const int columns = PQnfields(result);
+  std::vector<Cell> cells;
+  cells.reserve(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns));
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < columns; ++column) {
+      if (PQgetisnull(result, row, column) != 0) {
+        cells.emplace_back();
+        continue;
+      }
+      const std::string_view bytes(PQgetvalue(result, row, column), static_cast<std::size_t>(PQgetlength(result, row, column)));
+      auto cell = decode_cell(bytes, PQftype(result, column));
+      if (!cell) return fail(cell);
+      cells.push_back(std::move(*cell));
+    }
+  }
+  const std::string_view affected = PQcmdTuples(const_cast<PGresult*>(result));
+  return Rows(static_cast<std::size_t>(columns), std::move(cells), affected.empty() ? 0 : std::stoll(std::string(affected)));
+}
+
+}  // namespace
+
+Result<Rows> Session::run(const Query& query, const Params& params) {
+  auto prepared = prepare(query);
+  if (!prepared) return fail(prepared);
+  Arguments arguments;
+  if (auto encoded = encode(**prepared, params, query, arguments); !encoded) return fail(encoded);
+  const auto deadline = Clock::now() + limit_;
+  if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()), arguments.values.data(),
+                          arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
+    return lost_connection(trimmed(PQerrorMessage(connection_)));
+  }
+  auto result = next_result(deadline);
+  if (!result) return fail(result);
+  if (!*result) return lost_connection("the database gave no result");
+  Result<Rows> rows;
+  const auto status = PQresultStatus(result->get());
+  if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) rows = read_rows(result->get());
+  else rows = statement_error(result->get(), query.name);
+  if (lost_) return rows;
+  if (auto drained = drain(deadline); !drained) return fail(drained);
+  return rows;
+}
+
+Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Params>& sets) {
+  if (sets.empty()) return 0;
+  auto prepared = prepare(query);
+  if (!prepared) return fail(prepared);
+  if (PQenterPipelineMode(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  const auto deadline = Clock::now() + limit_;
+  Result<std::int64_t> outcome = 0;
+  Result<void> sent;
+  std::size_t next = 0;
+  while (sent && next < sets.size()) {
+    // One Sync for each slice, so that neither side's buffer grows without bound.
+    const std::size_t end = std::min(sets.size(), next + kPipelineDepth);
+    Arguments arguments;
+    for (; next < end; ++next) {
+      if (auto encoded = encode(**prepared, sets[next], query, arguments); !encoded) {
+        sent = encoded;
+        break;
+      }
+      if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()), arguments.values.data(),
+                              arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
+        return lost_connection(trimmed(PQerrorMessage(connection_)));
+      }
+    }
+    if (PQpipelineSync(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+    for (bool synced = false; !synced;) {
+      auto result = next_result(deadline);
+      if (!result) return fail(result);
+      if (!*result) continue;   // the end of one statement
+      switch (PQresultStatus(result->get())) {
+        case PGRES_PIPELINE_SYNC: synced = true; break;
+        case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK: {
+          const std::string_view count = PQcmdTuples(result->get());
+          if (outcome && !count.empty()) *outcome += std::stoll(std::string(count));
+          break;
+        }
+        case PGRES_PIPELINE_ABORTED: break;
+        default:
+          if (outcome) outcome = statement_error(result->get(), query.name);
+          if (lost_) return outcome;
+      }
+    }
+    if (!outcome) break;
+  }
+  if (PQexitPipelineMode(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  if (!sent) return fail(sent);
+  return outcome;
+}
+
+bool Session::wait_readable(std::chrono::milliseconds limit, int wake_fd) {
+  pollfd entries[2] = {{PQsocket(connection_), POLLIN, 0}, {wake_fd, POLLIN, 0}};
+  const int ready = ::poll(entries, wake_fd >= 0 ? 2 : 1, static_cast<int>(limit.count()));
+  if (ready > 0 && (entries[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(connection_) == 0) lost_ = true;
+  return ready > 0;
+}
+
+}  // namespace agentauri::store::postgres

@@ -1,0 +1,46 @@
+// One SQLite connection with its prepared statements. Used by one thread.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "store/database.hpp"
+
+namespace agentauri::store::sqlite {
+
+class Connection {
+ public:
+  static Result<std::unique_ptr<Connection>> open(const std::string& path, bool read_only);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Statements without parameters and results, several at once.
+  Result<void> execute(const char* sql);
+  Result<Rows> run(const Query& query, const Params& params);
+  Result<std::int64_t> run_many(const Query& query, const std::vector<Params>& sets);
+  Result<void> prepare_only(const Query& query);
+  // false after an error that made SQLite roll the transaction back by itself (disk full, I/O error).
+  bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+
+ private:
+  struct Statement {
+    sqlite3_stmt* handle = nullptr;
+    std::vector<std::string> names;   // of its parameters, without the colon
+    std::vector<std::size_t> places;  // where each was found in the last Params: they seldom move
+  };
+
+  explicit Connection(sqlite3* db) : db_(db) {}
+  Result<Statement*> prepare(const Query& query);
+  Result<void> bind(Statement& statement, const Params& params, const Query& query);
+  std::unexpected<Error> error(const Query* query) const;
+
+  sqlite3* db_;
+  std::unordered_map<const Query*, Statement> statements_;
+};
+
+}  // namespace agentauri::store::sqlite

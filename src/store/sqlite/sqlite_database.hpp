@@ -1,0 +1,29 @@
+// The embedded store: SQLite in a folder that one process holds.
+//
+// One writer thread runs the bodies of a group, each inside a savepoint, and commits the group (WAL, synchronous=FULL);
+// whatever arrives while a commit is being made durable forms the next group. Reader threads serve queries and snapshots.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "core/telemetry/metrics.hpp"
+#include "store/database.hpp"
+
+namespace agentauri::store {
+
+struct SqliteSettings {
+  std::string data_dir;              // exists; holds agentauri.db and the lock file
+  unsigned readers = 2;
+  std::size_t group_bodies = 256;    // at most so many units in one commit
+  std::chrono::microseconds group_time{2000};   // a group takes no further unit after this time
+  std::int64_t max_pages = 0;        // of the file, for tests of a full disk; 0: no bound
+  const Clock* clock = nullptr;      // of now(); nullptr: the system's
+  Metrics* metrics = nullptr;
+};
+
+// Opens and migrates. Code::busy when another process holds the folder, with a sentence that names it.
+Result<std::unique_ptr<Database>> make_sqlite_database(SqliteSettings settings);
+
+}  // namespace agentauri::store
