@@ -1,0 +1,178 @@
+#include "net/address_guard.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+namespace agentauri::net {
+namespace {
+
+// pipeline.md 8.5. What is not judged by an inner address is refused whole.
+constexpr std::string_view kRefused[] = {
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+    "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"};
+// An IPv4 address stands in the last four bytes, or at byte 2 of 6to4.
+constexpr std::string_view kInnerLast[] = {"::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"};
+constexpr std::string_view k6to4 = "2002::/16";
+
+constexpr std::string_view kMetadataNames[] = {"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"};
+
+const std::vector<Cidr>& refused_ranges() {
+  static const auto ranges = [] {
+    std::vector<Cidr> out;
+    for (const auto text : kRefused) out.push_back(*parse_cidr(text));
+    return out;
+  }();
+  return ranges;
+}
+
+IpAddress inner_at(const IpAddress& address, std::size_t offset) {
+  IpAddress inner;
+  std::copy_n(address.bytes.begin() + static_cast<std::ptrdiff_t>(offset), 4, inner.bytes.begin());
+  return inner;
+}
+
+bool is_mapped(const IpAddress& address) {
+  static const Cidr mapped{[] {
+                             IpAddress base;
+                             base.v6 = true;
+                             base.bytes[10] = base.bytes[11] = 0xff;
+                             return base;
+                           }(),
+                           96};
+  if (!address.v6) return false;
+  return std::equal(address.bytes.begin(), address.bytes.begin() + 12, mapped.base.bytes.begin());
+}
+
+bool shares_prefix(const IpAddress& a, const IpAddress& b, unsigned prefix) {
+  const unsigned whole = prefix / 8;
+  if (std::memcmp(a.bytes.data(), b.bytes.data(), whole) != 0) return false;
+  const unsigned rest = prefix % 8;
+  if (rest == 0) return true;
+  const auto mask = static_cast<std::uint8_t>(0xff << (8 - rest));
+  return (a.bytes[whole] & mask) == (b.bytes[whole] & mask);
+}
+
+std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
+  return value;
+}
+
+std::string normal_name(std::string_view host) {
+  std::string out(host);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (out.ends_with('.')) out.pop_back();
+  return out;
+}
+
+}  // namespace
+
+Result<IpAddress> parse_ip(std::string_view text) {
+  IpAddress out;
+  const std::string copy(text);
+  in_addr v4{};
+  if (::inet_pton(AF_INET, copy.c_str(), &v4) == 1) {
+    std::memcpy(out.bytes.data(), &v4, 4);
+    return out;
+  }
+  in6_addr v6{};
+  if (::inet_pton(AF_INET6, copy.c_str(), &v6) == 1) {
+    std::memcpy(out.bytes.data(), &v6, 16);
+    out.v6 = true;
+    return out;
+  }
+  return fail(Code::invalid, fmt::format("\"{}\" is not an IP address", copy.substr(0, 60)));
+}
+
+std::string to_string(const IpAddress& address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  ::inet_ntop(address.v6 ? AF_INET6 : AF_INET, address.bytes.data(), text, sizeof text);
+  return text;
+}
+
+bool Cidr::contains(const IpAddress& address) const {
+  if (!base.v6 && is_mapped(address)) return contains(inner_at(address, 12));
+  return base.v6 == address.v6 && shares_prefix(base, address, prefix);
+}
+
+Result<Cidr> parse_cidr(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  auto base = parse_ip(text.substr(0, slash));
+  if (!base) return fail(base);
+  const unsigned full = base->v6 ? 128 : 32;
+  if (slash == std::string_view::npos) return Cidr{*base, full};
+  const auto prefix = parse_number(text.substr(slash + 1), full);
+  if (!prefix) return fail(Code::invalid, fmt::format("the prefix of \"{}\" must be a number from 0 to {}", text.substr(0, 60), full));
+  return Cidr{*base, *prefix};
+}
+
+bool is_global_unicast(const IpAddress& address) {
+  if (address.v6) {
+    for (const auto text : kInnerLast) {
+      if (const auto range = parse_cidr(text); range->base.v6 && shares_prefix(range->base, address, range->prefix)) {
+        return is_global_unicast(inner_at(address, 12));
+      }
+    }
+    if (const auto range = parse_cidr(k6to4); shares_prefix(range->base, address, range->prefix)) return is_global_unicast(inner_at(address, 2));
+  }
+  const auto& refused = refused_ranges();
+  return std::none_of(refused.begin(), refused.end(), [&address](const Cidr& range) { return range.contains(address); });
+}
+
+Result<AddressGuard> AddressGuard::make(const std::vector<std::string>& allow, bool https_only) {
+  AddressGuard guard;
+  guard.https_only_ = https_only;
+  for (const auto& entry : allow) {
+    if (auto range = parse_cidr(entry)) {
+      guard.allowed_ranges_.push_back(*range);
+      continue;
+    }
+    const std::size_t colon = entry.rfind(':');
+    const auto port = colon == std::string::npos ? std::nullopt : parse_number(std::string_view(entry).substr(colon + 1), 65535);
+    std::string host = entry.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (!port || *port == 0 || host.empty()) {
+      return fail(Code::invalid, fmt::format("\"{}\" must be a CIDR range, an address or host:port", entry.substr(0, 80)));
+    }
+    guard.allowed_hosts_.push_back({normal_name(host), static_cast<std::uint16_t>(*port)});
+  }
+  return guard;
+}
+
+Result<void> AddressGuard::check_name(std::string_view scheme, std::string_view host, std::uint16_t port) const {
+  const std::string name = normal_name(host);
+  const auto listed = std::any_of(allowed_hosts_.begin(), allowed_hosts_.end(), [&](const HostPort& h) { return h.host == name && h.port == port; });
+  if (listed) return {};
+  if (const auto ip = parse_ip(name)) {
+    if (std::any_of(allowed_ranges_.begin(), allowed_ranges_.end(), [&](const Cidr& r) { return r.contains(*ip); })) return {};
+  }
+  if (https_only_ && scheme != "https") return fail(Code::forbidden, "only https is allowed");
+  if (port != 80 && port != 443 && port < 1024) return fail(Code::forbidden, fmt::format("port {} is not allowed", port));
+  const bool metadata = std::find(std::begin(kMetadataNames), std::end(kMetadataNames), name) != std::end(kMetadataNames);
+  if (metadata) return fail(Code::forbidden, fmt::format("the name {} is not allowed", name));
+  const bool local = name == "localhost" || name == "localhost.localdomain" || name.ends_with(".localhost") || name.ends_with(".local") || name.ends_with(".internal");
+  // A local name may still be opened by a range that its address is in: check_address() decides then.
+  if (local && allowed_ranges_.empty()) return fail(Code::forbidden, fmt::format("the local name {} is not allowed", name));
+  return {};
+}
+
+Result<void> AddressGuard::check_address(std::string_view host, const IpAddress& address, std::uint16_t port) const {
+  const std::string name = normal_name(host);
+  for (const auto& allowed : allowed_hosts_) {
+    if (allowed.host == name && allowed.port == port) return {};
+  }
+  for (const auto& range : allowed_ranges_) {
+    if (range.contains(address)) return {};
+  }
+  if (is_global_unicast(address)) return {};
+  return fail(Code::forbidden, fmt::format("{} is not a public address", to_string(address)));
+}
+
+}  // namespace agentauri::net
