@@ -1,0 +1,36 @@
+// From raw logs to the normalised event (pipeline.md 1.10, 3). A log that does not decode becomes an event "Unknown" with
+// its reason; nothing here fails or throws.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "chain/evm/raw_log.hpp"
+#include "domain/event.hpp"
+
+namespace agentauri::chain {
+
+// The three registries of a chain; a zero or missing address is a contract that is not deployed.
+struct Contracts {
+  std::optional<Address> identity, reputation, validation;
+
+  std::vector<Address> all() const;
+  std::optional<domain::Registry> registry_of(const Address& address) const;
+};
+
+struct NormalisedLogs {
+  std::vector<domain::Event> events;   // in log order
+  std::size_t unknown_topics = 0;      // skipped: the contracts may learn new events
+  std::size_t malformed = 0;           // stored with parse_error
+};
+
+// `logs` are all logs of the registries in one block; they are put into log order (transaction index, log index).
+NormalisedLogs normalise_block(domain::ChainId chain, const Contracts& contracts, Time block_time, std::vector<RawLog> logs);
+
+// The compatibility score (pipeline.md 1.10, rule 4): nullopt for values outside 0..100 and for tags that are no ratings.
+std::optional<std::int32_t> derive_score(const Decimal& value, const std::optional<std::string>& tag1);
+// Text of a hash of a well-known tag (pipeline.md 1.7); nullopt when unknown.
+std::optional<std::string> tag_of_hash(const Hash32& hash);
+
+}  // namespace agentauri::chain
