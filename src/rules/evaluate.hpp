@@ -72,9 +72,13 @@ struct Evaluation {
   std::optional<std::uint64_t> event_count;
 };
 
+// Whether the steps carry their texts: dear to make, and wanted only for what fires or is asked about.
+enum class Explain : bool { no, yes };
+
 // Conditions in order, AND, stopping at the first that is false. Selection (chain, registry, enabled, age) is the
 // caller's: candidate() below.
-Evaluation evaluate(const domain::Event& event, const CompiledTrigger& trigger, const StateReader& state);
+Evaluation evaluate(const domain::Event& event, const CompiledTrigger& trigger, const StateReader& state,
+                    Explain explain = Explain::yes);
 
 // Chain, registry, enabled, and block time not before the trigger's creation in whole seconds.
 bool candidate(const domain::Event& event, const domain::Trigger& trigger);
