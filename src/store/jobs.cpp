@@ -1,0 +1,260 @@
+#include "store/jobs.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "core/json/json.hpp"
+
+namespace agentauri::store {
+namespace {
+
+using domain::JobState;
+
+constexpr std::int64_t kMaxTotal = 100'000;
+
+// A job that exists keeps what it has come to; one that a reorg cancelled is revived under its id, with its attempts.
+const Query kInsert{"job_insert",
+                    "INSERT INTO jobs (id, organization_id, trigger_id, action_id, action_type, kind, state, reason, priority, chain_id, block_num, block_hash, seq, hold_until_block, orphaned, event_id, event_data, body, "
+                    "explanation, endpoint, next_at, expires_at, attempts, lease_epoch, request_id, created_at, updated_at, finished_at) "
+                    "VALUES (:id, :organization, :trigger, :action, :action_type, :kind, :state, :reason, :priority, :chain, :block_num, :block_hash, :seq, :hold, :no, :event_id, :event_data, :body, "
+                    ":explanation, :endpoint, :now, :expires_at, 0, 0, :request_id, :now, :now, :finished_at) "
+                    "ON CONFLICT (id) DO UPDATE SET block_num = :block_num, block_hash = :block_hash, seq = :seq, orphaned = :no, updated_at = :now, "
+                    "state = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :state ELSE jobs.state END, "
+                    "hold_until_block = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :hold ELSE jobs.hold_until_block END, "
+                    "next_at = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :now ELSE jobs.next_at END, "
+                    "finished_at = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :finished_at ELSE jobs.finished_at END, "
+                    "body = CASE WHEN jobs.attempts = 0 THEN :body ELSE jobs.body END, event_data = CASE WHEN jobs.attempts = 0 THEN :event_data ELSE jobs.event_data END, "
+                    "event_id = CASE WHEN jobs.attempts = 0 THEN :event_id ELSE jobs.event_id END, "
+                    "reason = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :reason ELSE jobs.reason END"};
+const Query kOrphanUnsent{"job_orphan_unsent",
+                          "UPDATE jobs SET state = 'cancelled', reason = 'orphaned', orphaned = :yes, updated_at = :now, finished_at = :now "
+                          "WHERE chain_id = :chain AND block_hash = :hash AND state IN ('held', 'pending')"};
+const Query kOrphanSent{"job_orphan_sent", "UPDATE jobs SET orphaned = :yes, updated_at = :now WHERE chain_id = :chain AND block_hash = :hash AND state NOT IN ('held', 'pending', 'cancelled')"};
+const Query kRelease{"job_release", "UPDATE jobs SET state = 'pending', next_at = :now, updated_at = :now WHERE state = 'held' AND chain_id = :chain AND hold_until_block <= :head"};
+const Query kCancel{"job_cancel",
+                    "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
+                    "AND state IN ('held', 'pending')"};
+// Busy endpoints are one JSON array text, so that the statement stays the same for any number of them.
+#define CLAIM_RETURNING \
+  " RETURNING id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, request_id, body, endpoint, expires_at, created_at, priority, next_at"
+const Query kClaim{"job_claim",
+                   "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_instance = :worker, lease_epoch = lease_epoch + 1, updated_at = :now WHERE id IN ("
+                   "SELECT id FROM jobs WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR endpoint NOT IN (SELECT value FROM json_each(:busy))) ORDER BY next_at LIMIT :limit)" CLAIM_RETURNING,
+                   "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_instance = :worker, lease_epoch = lease_epoch + 1, updated_at = :now WHERE id IN ("
+                   "SELECT id FROM jobs WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR NOT (endpoint = ANY (SELECT json_array_elements_text(CAST(CAST(:busy AS text) AS json))))) "
+                   "ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED)" CLAIM_RETURNING};
+const Query kPutAttempt{"attempt_put", "INSERT INTO attempts (job_id, n, intended_at, request_id) VALUES (:job, :n, :now, :request_id)"};
+const Query kActions{"job_action", "SELECT config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM trigger_actions WHERE id = :action"};
+const Query kFinishAttempt{"attempt_finish",
+                           "UPDATE attempts SET finished_at = :now, outcome = :outcome, status = :status, duration_us = :duration, excerpt = :excerpt WHERE job_id = :job AND n = :n AND finished_at IS NULL "
+                           "AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = :job AND j.state = 'leased' AND j.lease_epoch = :epoch)"};
+const Query kFinishJob{"job_finish",
+                       "UPDATE jobs SET state = CASE WHEN :state = 'pending' AND orphaned = :yes THEN 'cancelled' ELSE :state END, "
+                       "reason = CASE WHEN :state = 'pending' AND orphaned = :yes THEN 'orphaned' ELSE :reason END, next_at = COALESCE(:next_at, next_at), lease_instance = NULL, updated_at = :now, "
+                       "finished_at = CASE WHEN :state = 'pending' AND orphaned = :no THEN NULL ELSE :now END WHERE id = :job AND state = 'leased' AND lease_epoch = :epoch",
+                       "UPDATE jobs SET state = CASE WHEN CAST(:state AS text) = 'pending' AND orphaned = :yes THEN 'cancelled' ELSE CAST(:state AS text) END, "
+                       "reason = CASE WHEN CAST(:state AS text) = 'pending' AND orphaned = :yes THEN 'orphaned' ELSE :reason END, next_at = COALESCE(:next_at, next_at), lease_instance = NULL, updated_at = :now, "
+                       "finished_at = CASE WHEN CAST(:state AS text) = 'pending' AND orphaned = :no THEN NULL ELSE CAST(:now AS timestamptz) END WHERE id = :job AND state = 'leased' AND lease_epoch = :epoch"};
+const Query kDisable{"action_disable", "UPDATE trigger_actions SET disabled_reason = :reason, updated_at = :now WHERE id = :action"};
+#define GONE "state = 'leased' AND (lease_instance IS NULL OR lease_instance NOT IN (SELECT id FROM instances WHERE heartbeat_at >= :since))"
+const Query kUnknownAttempts{"attempt_unknown",
+                             "UPDATE attempts SET finished_at = :now, outcome = 'unknown', excerpt = 'the worker ended before it had an answer' "
+                             "WHERE finished_at IS NULL AND job_id IN (SELECT id FROM jobs WHERE " GONE ")"};
+const Query kRecover{"job_recover",
+                     "UPDATE jobs SET state = CASE WHEN orphaned = :yes THEN 'cancelled' ELSE 'pending' END, reason = CASE WHEN orphaned = :yes THEN 'orphaned' ELSE reason END, "
+                     "next_at = :now, lease_instance = NULL, updated_at = :now WHERE " GONE};
+#undef GONE
+const Query kNextDue{"job_next_due",
+                     "SELECT min(next_at) FROM jobs WHERE state = 'pending' AND (endpoint IS NULL OR endpoint NOT IN (SELECT value FROM json_each(:busy)))",
+                     "SELECT min(next_at) FROM jobs WHERE state = 'pending' AND (endpoint IS NULL OR NOT (endpoint = ANY (SELECT json_array_elements_text(CAST(CAST(:busy AS text) AS json)))))"};
+const Query kCount{"job_count", "SELECT state, count(*) FROM jobs GROUP BY state"};
+const Query kTotal{"delivery_count", "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE trigger_id = :trigger LIMIT :limit) AS counted"};
+const Query kDeliveries{"delivery_list",
+                        "SELECT id, action_id, action_type, kind, state, event_id, explanation, reason, orphaned, chain_id, block_num, attempts, next_at, created_at, finished_at FROM jobs "
+                        "WHERE trigger_id = :trigger ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"};
+const Query kTries{"delivery_attempts", "SELECT n, intended_at, finished_at, outcome, status, duration_us, excerpt, request_id FROM attempts WHERE job_id = :job ORDER BY n"};
+
+std::string json_list(const std::vector<std::string>& items) {
+  json::Array out;
+  for (const auto& item : items) out.emplace_back(json::String(item));
+  return json::dump(out);
+}
+
+}  // namespace
+
+Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now) {
+  std::vector<Params> rows;
+  for (const auto& job : jobs) {
+    const bool dead = job.dead_reason.has_value();
+    const JobState state = dead ? JobState::dead : job.hold_until_block ? JobState::held : JobState::pending;
+    Params p;
+    p.blob("id", job.id.view()).id("organization", job.organization_id).id("trigger", job.trigger_id).i64("action", job.action_id).text("action_type", std::string(domain::to_string(job.action_type)));
+    p.text("kind", job.kind).text("state", std::string(domain::to_string(state))).text("reason", job.dead_reason).i64("priority", job.priority).i64("chain", job.chain_id);
+    p.i64("block_num", static_cast<std::int64_t>(job.block_num)).blob("block_hash", job.block_hash.view()).i64("seq", job.seq);
+    p.i64("hold", job.hold_until_block ? std::optional(static_cast<std::int64_t>(*job.hold_until_block)) : std::nullopt).boolean("no", false).text("event_id", job.event_id);
+    p.text("event_data", job.event_data).text("body", job.body).text("explanation", job.explanation).text("endpoint", job.endpoint).time("now", now).time("expires_at", job.expires_at);
+    p.text("request_id", job.request_id).time("finished_at", dead ? std::optional(now) : std::nullopt);
+    rows.push_back(std::move(p));
+  }
+  return tx.run_many(kInsert, rows);
+}
+
+Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& block_hash, Time now) {
+  const auto params = Params().i64("chain", chain).blob("hash", block_hash.view()).time("now", now).boolean("yes", true);
+  auto unsent = tx.run(kOrphanUnsent, params);
+  if (!unsent) return fail(unsent);
+  if (auto sent = tx.run(kOrphanSent, params); !sent) return fail(sent);
+  return unsent->affected();
+}
+
+Result<std::int64_t> release_held_jobs(Tx& tx, domain::ChainId chain, std::uint64_t head, Time now) {
+  auto row = tx.run(kRelease, Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now));
+  if (!row) return fail(row);
+  return row->affected();
+}
+
+Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optional<domain::ActionId> action, std::string_view reason, Time now) {
+  auto row = tx.run(kCancel, Params().id("trigger", trigger).i64("action", action ? std::optional<std::int64_t>(*action) : std::nullopt).text("reason", std::string(reason)).time("now", now));
+  if (!row) return fail(row);
+  return row->affected();
+}
+
+Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const std::vector<std::string>& busy_endpoints, Time now) {
+  auto rows = tx.run(kClaim, Params().id("worker", worker).i64("limit", static_cast<std::int64_t>(limit)).text("busy", json_list(busy_endpoints)).time("now", now));
+  if (!rows) return fail(rows);
+  std::vector<std::pair<std::pair<std::int64_t, Time>, ClaimedJob>> sorted;
+  std::vector<Params> attempts;
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    ClaimedJob job;
+    job.id = rows->fixed<32>(i, 0);
+    job.organization_id = rows->id<domain::OrganizationId>(i, 1);
+    job.trigger_id = rows->id<domain::TriggerId>(i, 2);
+    job.action_id = static_cast<domain::ActionId>(rows->i64(i, 3));
+    job.action_type = domain::parse_action_type(rows->text(i, 4)).value_or(domain::ActionType::rest);
+    job.attempt = static_cast<std::int32_t>(rows->i64(i, 5));
+    job.lease_epoch = rows->i64(i, 6);
+    job.event_id = rows->text(i, 7);
+    job.event_data = rows->text(i, 8);
+    job.request_id = rows->text(i, 9);
+    job.body = rows->text_or_null(i, 10);
+    job.endpoint = rows->text_or_null(i, 11);
+    job.expires_at = rows->time_or_null(i, 12);
+    job.created_at = rows->time(i, 13);
+    attempts.push_back(Params().blob("job", job.id.view()).i64("n", job.attempt).time("now", now).text("request_id", job.request_id));
+    sorted.emplace_back(std::pair(rows->i64(i, 14), rows->time(i, 15)), std::move(job));
+  }
+  if (auto put = tx.run_many(kPutAttempt, attempts); !put) return fail(put);
+  // URL, headers and secret are read at each attempt: a wrong URL can be mended while retries last.
+  std::map<domain::ActionId, Rows> actions;
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<ClaimedJob> out;
+  for (auto& [order, job] : sorted) {
+    auto known = actions.find(job.action_id);
+    if (known == actions.end()) {
+      auto action = tx.run(kActions, Params().i64("action", job.action_id));
+      if (!action) return fail(action);
+      known = actions.emplace(job.action_id, std::move(*action)).first;
+    }
+    const Rows& action = known->second;
+    if (!action.empty()) {
+      job.action_exists = true;
+      job.action_config = action.text(0, 0);
+      job.signing_secret = action.text_or_null(0, 1);
+      job.previous_signing_secret = action.text_or_null(0, 2);
+      job.previous_expires_at = action.time_or_null(0, 3);
+      job.disabled_reason = action.text_or_null(0, 4);
+    }
+    out.push_back(std::move(job));
+  }
+  return out;
+}
+
+Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now) {
+  std::vector<Params> attempts, jobs;
+  for (const auto& r : results) {
+    attempts.push_back(Params().blob("job", r.job.view()).i64("n", r.attempt).time("now", now).text("outcome", std::string(domain::to_string(r.outcome)))
+                           .i64("status", r.status ? std::optional<std::int64_t>(*r.status) : std::nullopt).i64("duration", r.duration_us).text("excerpt", r.excerpt).i64("epoch", r.lease_epoch));
+    jobs.push_back(Params().blob("job", r.job.view()).i64("epoch", r.lease_epoch).text("state", std::string(domain::to_string(r.next))).text("reason", r.reason.empty() ? std::nullopt : std::optional(r.reason))
+                       .time("next_at", r.next_at).time("now", now).boolean("yes", true).boolean("no", false));
+  }
+  if (auto finished = tx.run_many(kFinishAttempt, attempts); !finished) return fail(finished);
+  auto taken = tx.run_many(kFinishJob, jobs);
+  if (!taken) return fail(taken);
+  for (const auto& r : results) {
+    if (!r.disable_action) continue;
+    auto disabled = tx.run(kDisable, Params().i64("action", r.action_id).text("reason", r.reason).time("now", now));
+    if (!disabled) return fail(disabled);
+  }
+  return taken;
+}
+
+Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now) {
+  const auto params = Params().time("since", silent_since).time("now", now).boolean("yes", true);
+  if (auto unknown = tx.run(kUnknownAttempts, params); !unknown) return fail(unknown);
+  auto recovered = tx.run(kRecover, params);
+  if (!recovered) return fail(recovered);
+  return recovered->affected();
+}
+
+Result<std::optional<Time>> next_due(Tx& tx, const std::vector<std::string>& busy_endpoints) {
+  auto rows = tx.run(kNextDue, Params().text("busy", json_list(busy_endpoints)));
+  if (!rows) return fail(rows);
+  return rows->time_or_null(0, 0);
+}
+
+Result<JobCounts> count_jobs(Tx& tx) {
+  auto rows = tx.run(kCount);
+  if (!rows) return fail(rows);
+  JobCounts out;
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    const auto state = domain::parse_job_state(rows->text(i, 0));
+    const std::int64_t n = rows->i64(i, 1);
+    if (!state) continue;
+    switch (*state) {
+      case JobState::held: out.held = n; break;
+      case JobState::pending: out.pending = n; break;
+      case JobState::leased: out.leased = n; break;
+      case JobState::succeeded: out.succeeded = n; break;
+      case JobState::dead: out.dead = n; break;
+      case JobState::cancelled: out.cancelled = n; break;
+      case JobState::expired: out.expired = n; break;
+    }
+  }
+  return out;
+}
+
+Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int64_t limit, std::int64_t offset) {
+  auto total = tx.run(kTotal, Params().id("trigger", trigger).i64("limit", kMaxTotal));
+  if (!total) return fail(total);
+  auto rows = tx.run(kDeliveries, Params().id("trigger", trigger).i64("limit", limit).i64("offset", offset));
+  if (!rows) return fail(rows);
+  DeliveryPage page;
+  page.total = total->i64(0, 0);
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    Delivery d;
+    d.id = rows->fixed<32>(i, 0);
+    d.action_id = static_cast<domain::ActionId>(rows->i64(i, 1));
+    d.action_type = rows->text(i, 2);
+    d.kind = rows->text(i, 3);
+    d.state = rows->text(i, 4);
+    d.event_id = rows->text(i, 5);
+    d.explanation = rows->text(i, 6);
+    d.reason = rows->text_or_null(i, 7);
+    d.orphaned = rows->boolean(i, 8);
+    d.chain_id = rows->i64(i, 9);
+    d.block_num = rows->i64(i, 10);
+    d.attempts = static_cast<std::int32_t>(rows->i64(i, 11));
+    if (d.state == "pending") d.next_at = rows->time(i, 12);
+    d.created_at = rows->time(i, 13);
+    d.finished_at = rows->time_or_null(i, 14);
+    auto tries = tx.run(kTries, Params().blob("job", d.id.view()));
+    if (!tries) return fail(tries);
+    for (std::size_t t = 0; t < tries->size(); ++t) {
+      d.tries.push_back({static_cast<std::int32_t>(tries->i64(t, 0)), tries->time(t, 1), tries->time_or_null(t, 2), tries->text_or_null(t, 3), tries->i64_or_null(t, 4), tries->i64_or_null(t, 5), tries->text_or_null(t, 6), tries->text(t, 7)});
+    }
+    page.rows.push_back(std::move(d));
+  }
+  return page;
+}
+
+}  // namespace agentauri::store

@@ -1,0 +1,64 @@
+// What conditions remember, its undo, and how far the engine has come.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/ids.hpp"
+#include "store/database.hpp"
+
+namespace agentauri::store {
+
+struct StateRow {
+  domain::TriggerId trigger;
+  domain::ConditionId condition = 0;
+  std::int64_t condition_rev = 0;
+  domain::ChainId chain = 0;
+  std::string key;
+
+  auto operator<=>(const StateRow&) const = default;
+};
+struct StateValue {
+  std::string state;
+  std::uint64_t block_num = 0;   // of its last change
+
+  bool operator==(const StateValue&) const = default;
+};
+
+Result<std::optional<StateValue>> read_state(Tx& tx, const StateRow& row);
+// nullopt: the row goes.
+Result<void> write_states(Tx& tx, const std::vector<std::pair<StateRow, std::optional<StateValue>>>& rows);
+
+// What a state was before its first change in a block.
+struct StateImage {
+  StateRow row;
+  std::optional<StateValue> before;
+};
+// Images that exist already are kept: the first change of a block counts.
+Result<void> write_images(Tx& tx, std::uint64_t block_num, const std::vector<StateImage>& images);
+// The images of a block, for an undo; and their end once it is done.
+Result<std::vector<StateImage>> read_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
+Result<void> drop_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
+Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below);
+// Of a deleted trigger.
+Result<void> forget_state(Tx& tx, domain::TriggerId trigger);
+// Everything of a chain, ordered: tests and digests.
+Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain);
+
+struct EngineCursor {
+  std::int64_t seq = 0;        // last entry that is fully processed
+  std::int64_t position = 0;   // events done of the entry after it
+  std::int64_t revision = 0;   // of the triggers that the last batch used
+  std::int64_t epoch = 0;
+};
+Result<std::optional<EngineCursor>> read_cursor(Tx& tx, int shard, domain::ChainId chain);
+// Code::fenced when somebody with a higher epoch has written it.
+Result<void> write_cursor(Tx& tx, int shard, domain::ChainId chain, const EngineCursor& cursor);
+// The highest revision that any cursor of the shard names; nullopt without a cursor.
+Result<std::optional<std::int64_t>> adopted_revision(Tx& tx, int shard);
+
+Result<void> set_trigger_error(Tx& tx, domain::TriggerId trigger, const std::optional<std::string>& error);
+
+}  // namespace agentauri::store
