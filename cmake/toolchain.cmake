@@ -17,7 +17,7 @@ set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
-add_compile_options(-fPIE -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
+add_compile_options(-fPIE -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror -Wno-missing-designated-field-initializers
   -fstack-protector-strong -ftrivial-auto-var-init=zero -fno-omit-frame-pointer)
 # Asio and Beast are compiled once (src/net/asio_impl.cpp); every file must agree on these.
 add_compile_definitions(_GLIBCXX_ASSERTIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION

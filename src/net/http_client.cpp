@@ -257,6 +257,7 @@ Task<HttpClient::Impl::Answer> HttpClient::Impl::exchange(Stream& stream, Connec
 }
 
 Task<HttpClient::Impl::Answer> HttpClient::Impl::send(ClientRequest request) {
+  if (co_await cancelled()) co_return failed(Kind::cancelled, false, "stopping");
   const auto deadline = SteadyClock::now() + request.timeout;
   const Url& url = request.url;
   if (settings.guard) {

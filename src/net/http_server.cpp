@@ -406,7 +406,7 @@ Task<void> HttpServer::stop(std::chrono::milliseconds grace) {
       }
       lane->group.cancel();
       boost::system::error_code ignored;
-      for (const auto& connection : lane->connections) connection->socket.cancel(ignored);
+      for (const auto& connection : lane->connections) connection->socket.close(ignored);
       lane->ticker.cancel();
       co_await lane->group.wait();
     });

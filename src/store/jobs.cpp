@@ -35,14 +35,13 @@ const Query kCancel{"job_cancel",
                     "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
                     "AND state IN ('held', 'pending')"};
 // Busy endpoints are one JSON array text, so that the statement stays the same for any number of them.
-#define CLAIM_RETURNING \
-  " RETURNING id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, request_id, body, endpoint, expires_at, created_at, priority, next_at"
-const Query kClaim{"job_claim",
-                   "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_instance = :worker, lease_epoch = lease_epoch + 1, updated_at = :now WHERE id IN ("
-                   "SELECT id FROM jobs WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR endpoint NOT IN (SELECT value FROM json_each(:busy))) ORDER BY next_at LIMIT :limit)" CLAIM_RETURNING,
-                   "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_instance = :worker, lease_epoch = lease_epoch + 1, updated_at = :now WHERE id IN ("
-                   "SELECT id FROM jobs WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR NOT (endpoint = ANY (SELECT json_array_elements_text(CAST(CAST(:busy AS text) AS json))))) "
-                   "ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED)" CLAIM_RETURNING};
+#define DUE_COLUMNS "SELECT id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, request_id, body, endpoint, expires_at, created_at, priority FROM jobs "
+const Query kDue{"job_due",
+                 DUE_COLUMNS "WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR endpoint NOT IN (SELECT value FROM json_each(:busy))) ORDER BY next_at LIMIT :limit",
+                 DUE_COLUMNS "WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR NOT (endpoint = ANY (SELECT json_array_elements_text(CAST(CAST(:busy AS text) AS json))))) "
+                             "ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED"};
+#undef DUE_COLUMNS
+const Query kLease{"job_lease", "UPDATE jobs SET state = 'leased', attempts = :n, lease_instance = :worker, lease_epoch = :epoch, updated_at = :now WHERE id = :job"};
 const Query kPutAttempt{"attempt_put", "INSERT INTO attempts (job_id, n, intended_at, request_id) VALUES (:job, :n, :now, :request_id)"};
 const Query kActions{"job_action", "SELECT config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM trigger_actions WHERE id = :action"};
 const Query kFinishAttempt{"attempt_finish",
@@ -119,36 +118,45 @@ Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optiona
   return row->affected();
 }
 
-Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const std::vector<std::string>& busy_endpoints, Time now) {
-  auto rows = tx.run(kClaim, Params().id("worker", worker).i64("limit", static_cast<std::int64_t>(limit)).text("busy", json_list(busy_endpoints)).time("now", now));
+Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now) {
+  // Somewhat more than is wanted: some belong to endpoints that have no room for all of theirs.
+  auto rows = tx.run(kDue, Params().i64("limit", static_cast<std::int64_t>(limit * 2)).text("busy", json_list(room.busy)).time("now", now));
   if (!rows) return fail(rows);
-  std::vector<std::pair<std::pair<std::int64_t, Time>, ClaimedJob>> sorted;
-  std::vector<Params> attempts;
-  for (std::size_t i = 0; i < rows->size(); ++i) {
+  std::map<std::string, std::size_t> rest = room.rest;
+  std::vector<std::pair<std::int64_t, ClaimedJob>> chosen;
+  std::vector<Params> leases, attempts;
+  for (std::size_t i = 0; i < rows->size() && chosen.size() < limit; ++i) {
     ClaimedJob job;
+    job.endpoint = rows->text_or_null(i, 11);
+    if (job.endpoint) {
+      auto& left = rest.emplace(*job.endpoint, room.usual).first->second;
+      if (left == 0) continue;
+      --left;
+    }
     job.id = rows->fixed<32>(i, 0);
     job.organization_id = rows->id<domain::OrganizationId>(i, 1);
     job.trigger_id = rows->id<domain::TriggerId>(i, 2);
     job.action_id = static_cast<domain::ActionId>(rows->i64(i, 3));
     job.action_type = domain::parse_action_type(rows->text(i, 4)).value_or(domain::ActionType::rest);
-    job.attempt = static_cast<std::int32_t>(rows->i64(i, 5));
-    job.lease_epoch = rows->i64(i, 6);
+    job.attempt = static_cast<std::int32_t>(rows->i64(i, 5)) + 1;
+    job.lease_epoch = rows->i64(i, 6) + 1;
     job.event_id = rows->text(i, 7);
     job.event_data = rows->text(i, 8);
     job.request_id = rows->text(i, 9);
     job.body = rows->text_or_null(i, 10);
-    job.endpoint = rows->text_or_null(i, 11);
     job.expires_at = rows->time_or_null(i, 12);
     job.created_at = rows->time(i, 13);
+    leases.push_back(Params().blob("job", job.id.view()).i64("n", job.attempt).i64("epoch", job.lease_epoch).id("worker", worker).time("now", now));
     attempts.push_back(Params().blob("job", job.id.view()).i64("n", job.attempt).time("now", now).text("request_id", job.request_id));
-    sorted.emplace_back(std::pair(rows->i64(i, 14), rows->time(i, 15)), std::move(job));
+    chosen.emplace_back(rows->i64(i, 14), std::move(job));
   }
+  if (auto leased = tx.run_many(kLease, leases); !leased) return fail(leased);
   if (auto put = tx.run_many(kPutAttempt, attempts); !put) return fail(put);
   // URL, headers and secret are read at each attempt: a wrong URL can be mended while retries last.
   std::map<domain::ActionId, Rows> actions;
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return std::pair(a.first, a.second.created_at) < std::pair(b.first, b.second.created_at); });
   std::vector<ClaimedJob> out;
-  for (auto& [order, job] : sorted) {
+  for (auto& [priority, job] : chosen) {
     auto known = actions.find(job.action_id);
     if (known == actions.end()) {
       auto action = tx.run(kActions, Params().i64("action", job.action_id));

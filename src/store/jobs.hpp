@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -69,10 +70,16 @@ struct ClaimedJob {
   std::optional<std::string> disabled_reason;
 };
 
-// Up to `limit` due jobs, lower priority number first, leaving out `busy_endpoints`; leases them to `worker` and writes
-// their attempt rows in the same transaction.
-Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit,
-                                           const std::vector<std::string>& busy_endpoints, Time now);
+// How many attempts each endpoint may get now.
+struct ClaimRoom {
+  std::vector<std::string> busy;                    // none
+  std::map<std::string, std::size_t> rest;          // so many more
+  std::size_t usual = 16;                           // of an endpoint that is not named
+};
+
+// Up to `limit` due jobs, the longest due first and by priority (lower first) among those; leases them to `worker` and
+// writes their attempt rows in the same transaction.
+Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now);
 
 // How an attempt ended and what follows.
 struct AttemptResult {

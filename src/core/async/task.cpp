@@ -45,11 +45,26 @@ void report(std::string_view name, const std::exception_ptr& error) {
   }
 }
 
+// A cancellation is an ordinary result here, never an exception: what is left to do (waiting for children, writing a last
+// result) must still be possible. It stays visible in cancelled(), and every later wait of ours ends at once.
+std::function<Task<void>()> rooted(std::function<Task<void>()> body) {
+  return [body = std::move(body)]() -> Task<void> {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await body();
+  };
+}
+
 }  // namespace
+
+Task<bool> cancelled() {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  co_return state.cancelled() != asio::cancellation_type::none;
+}
 
 Task<Executor> this_executor() { co_return co_await asio::this_coro::executor; }
 
 Task<bool> sleep_for(std::chrono::microseconds wait) {
+  if (co_await cancelled()) co_return false;
   asio::steady_timer timer(co_await asio::this_coro::executor, bounded(wait));
   boost::system::error_code error;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
@@ -57,11 +72,11 @@ Task<bool> sleep_for(std::chrono::microseconds wait) {
 }
 
 void spawn_detached(Executor executor, std::function<Task<void>()> body) {
-  asio::co_spawn(std::move(executor), std::move(body), [](const std::exception_ptr& error) { report("detached", error); });
+  asio::co_spawn(std::move(executor), rooted(std::move(body)), [](const std::exception_ptr& error) { report("detached", error); });
 }
 
 Task<void> run_on(Executor executor, std::function<Task<void>()> body) {
-  co_await asio::co_spawn(std::move(executor), std::move(body), asio::use_awaitable);
+  co_await asio::co_spawn(std::move(executor), rooted(std::move(body)), asio::use_awaitable);
 }
 
 // --- TaskGroup -------------------------------------------------------------------------------------------------------
@@ -96,7 +111,7 @@ void TaskGroup::spawn(std::string name, std::function<Task<void>()> body) {
       state->empty.cancel();
     });
   };
-  asio::co_spawn(state->executor, std::move(body), asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
+  asio::co_spawn(state->executor, rooted(std::move(body)), asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
 }
 
 void TaskGroup::cancel() {
@@ -151,6 +166,7 @@ void Signal::notify() {
 Task<bool> Signal::wait_for(std::chrono::microseconds limit) {
   const auto state = state_;
   if (state->notified.exchange(false)) co_return true;
+  if (co_await cancelled()) co_return false;
   state->timer.expires_after(bounded(limit));
   boost::system::error_code ignored;
   co_await state->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -224,7 +240,7 @@ void IoThread::stop() {
 void run_blocking(std::function<Task<void>()> body) {
   asio::io_context context{1};
   std::exception_ptr failure;
-  asio::co_spawn(context, std::move(body), [&failure](const std::exception_ptr& error) { failure = error; });
+  asio::co_spawn(context, rooted(std::move(body)), [&failure](const std::exception_ptr& error) { failure = error; });
   context.run();
   if (failure) std::rethrow_exception(failure);
 }
@@ -247,13 +263,11 @@ void Completion::complete() {
 Task<void> Completion::wait() {
   const auto state = state_;
   // Whoever completes may still use the caller's memory, so a cancellation does not end this wait.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   while (!state->done) {
     state->timer.expires_after(kForever);
     boost::system::error_code ignored;
     co_await state->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
-  co_await asio::this_coro::reset_cancellation_state();
 }
 
 }  // namespace agentauri

@@ -23,7 +23,11 @@ using Executor = boost::asio::any_io_executor;
 // The executor that runs the calling coroutine.
 Task<Executor> this_executor();
 
-// false when the wait was cancelled. Never throws.
+// Whether this coroutine was asked to end. Cancellation never throws; every later wait ends at once, so loops that check
+// the result of their wait end by themselves.
+Task<bool> cancelled();
+
+// false when the wait was cancelled.
 Task<bool> sleep_for(std::chrono::microseconds wait);
 
 // Runs `body` on `executor` without an owner. Exceptions end up in the log, not in the caller. `body` must own what it

@@ -88,6 +88,9 @@ TEST(Completion, WaitsForTheAnswerAlsoWhenCancelled) {
       });
       co_await completion.wait();
       EXPECT_TRUE(answered);
+      // The cancellation is not forgotten: the next wait ends at once.
+      EXPECT_TRUE(co_await cancelled());
+      EXPECT_FALSE(co_await sleep_for(1h));
     });
     co_await sleep_for(1ms);
     group.cancel();

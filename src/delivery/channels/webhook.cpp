@@ -1,0 +1,142 @@
+#include "delivery/channels/webhook.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/json/json.hpp"
+#include "delivery/standard_webhooks.hpp"
+#include "rules/action_config.hpp"
+#include "rules/action_secrets.hpp"
+
+namespace agentauri::delivery {
+namespace {
+
+constexpr std::size_t kMaxAnswerBytes = 64 * 1024;
+constexpr std::size_t kMaxExcerptBytes = 500;
+constexpr auto kConnectTimeout = std::chrono::seconds(5);
+constexpr std::string_view kUserAgent = "AgentAuri/1.0 (+https://agentauri.ai)";
+
+AttemptEnd refused(std::string text) {
+  AttemptEnd end;
+  end.outcome = domain::Outcome::refused;
+  end.excerpt = std::move(text);
+  return end;
+}
+
+// Printable text of an answer, cut on a character boundary.
+std::string excerpt_of(std::string_view body) {
+  std::string out;
+  for (const char c : body.substr(0, kMaxExcerptBytes)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) out.push_back(c);
+    else if (c == '\n' || c == '\t') out.push_back(' ');
+    else out.push_back('?');
+  }
+  return out;
+}
+
+struct Prepared {
+  net::ClientRequest request;
+  rules::WebhookConfig config;
+};
+
+Result<std::vector<std::string>> signing_secrets(const store::ClaimedJob& job, const crypto::DataKeys& keys, Time now) {
+  std::vector<std::string> out;
+  const auto add = [&](const std::optional<std::string>& stored) -> Result<void> {
+    if (!stored) return {};
+    auto plain = keys.decrypt(*stored, rules::signing_secret_aad(job.action_id));
+    if (!plain) return fail(plain);
+    out.push_back(std::move(*plain));
+    return {};
+  };
+  if (auto added = add(job.signing_secret); !added) return fail(added);
+  if (job.previous_expires_at && *job.previous_expires_at > now) {
+    if (auto added = add(job.previous_signing_secret); !added) return fail(added);
+  }
+  return out;
+}
+
+// Everything that can be wrong with an action before a byte leaves.
+Result<Prepared> prepare(const store::ClaimedJob& job, const crypto::DataKeys& keys, Time now) {
+  auto stored = json::parse(job.action_config);
+  if (!stored || !stored->is_object()) return fail(Code::corrupt, "the action's configuration cannot be read");
+  auto plain = rules::decrypt_config(std::move(stored->get_object()), job.action_id, keys);
+  if (!plain) return fail(plain);
+  auto config = rules::parse_webhook_config(*plain);
+  if (!config) return fail(config);
+  auto data = json::parse(job.event_data);
+  if (!data || !data->is_object()) return fail(Code::corrupt, "the job's event data cannot be read");
+  auto url = rules::render_webhook_url(*config, data->get_object());
+  if (!url) return fail(url);
+  auto parsed = net::parse_url(*url);
+  if (!parsed) return fail(parsed);
+
+  Prepared out;
+  out.config = std::move(*config);
+  auto& request = out.request;
+  request.method = out.config.method;
+  request.url = std::move(*parsed);
+  request.body = job.body.value_or("");
+  request.timeout = out.config.timeout;
+  request.connect_timeout = kConnectTimeout;
+  request.max_body_bytes = kMaxAnswerBytes;
+  const std::string id = to_hex(job.id.view());
+  const std::int64_t timestamp = to_unix_seconds(now);
+  auto& headers = request.headers;
+  if (!request.body.empty()) headers.set("Content-Type", "application/json");
+  headers.set("User-Agent", std::string(kUserAgent));
+  for (const auto& [name, value] : out.config.headers) {
+    auto rendered = rules::render_webhook_header(value, data->get_object());
+    if (!rendered) return fail(rendered);
+    headers.set(name, std::move(*rendered));
+  }
+  auto secrets = signing_secrets(job, keys, now);
+  if (!secrets) return fail(secrets);
+  headers.set("webhook-id", id);
+  headers.set("webhook-timestamp", std::to_string(timestamp));
+  if (!secrets->empty()) {
+    auto signature = sign_webhook(*secrets, id, timestamp, request.body);
+    if (!signature) return fail(signature);
+    headers.set("webhook-signature", std::move(*signature));
+  }
+  headers.set("X-AgentAuri-Trigger-Id", to_string(job.trigger_id));
+  headers.set("X-AgentAuri-Event-Id", job.event_id);
+  headers.set("X-AgentAuri-Delivery-Id", id);
+  headers.set("X-AgentAuri-Attempt", std::to_string(job.attempt));
+  headers.set("X-AgentAuri-Timestamp", std::to_string(timestamp));
+  headers.set("X-Request-ID", job.request_id);
+  if (out.config.secret) headers.set("X-AgentAuri-Signature", sign_legacy(*out.config.secret, request.body));
+  return out;
+}
+
+AttemptEnd classify_error(const net::ClientError& error) {
+  using Kind = net::ClientError::Kind;
+  AttemptEnd end;
+  end.excerpt = fmt::format("{}: {}", net::to_string(error.kind), error.text);
+  if (error.kind == Kind::refused) {
+    end.outcome = domain::Outcome::refused;
+    return end;
+  }
+  end.outcome = error.sent ? domain::Outcome::unknown : domain::Outcome::network;
+  end.retryable = true;
+  end.no_such_host = error.kind == Kind::no_such_host;
+  return end;
+}
+
+}  // namespace
+
+Task<Sent> WebhookChannel::send(store::ClaimedJob job, Time now) {
+  auto prepared = prepare(job, keys_, now);
+  if (!prepared) co_return Sent{refused(prepared.error().text), std::nullopt};
+  const auto expected = prepared->config.expected_status_codes;
+  const auto retry_count = prepared->config.retry_count;
+  auto answer = co_await client_.send(std::move(prepared->request));
+  if (!answer) co_return Sent{classify_error(answer.error()), retry_count};
+  AttemptEnd end = classify_status(answer->status, expected);
+  end.excerpt = excerpt_of(answer->body);
+  if (const auto* after = answer->headers.find("Retry-After")) end.retry_after = parse_retry_after(*after, now);
+  co_return Sent{std::move(end), retry_count};
+}
+
+}  // namespace agentauri::delivery

@@ -1,0 +1,22 @@
+// The webhook channel: renders URL and headers, signs, sends through the guarded client, classifies.
+#pragma once
+
+#include "core/crypto/crypto.hpp"
+#include "delivery/channels/channel.hpp"
+#include "net/http_client.hpp"
+
+namespace agentauri::delivery {
+
+class WebhookChannel final : public Channel {
+ public:
+  WebhookChannel(net::HttpClient& guarded, const crypto::DataKeys& keys, RetryLadder ladder) : client_(guarded), keys_(keys), ladder_(std::move(ladder)) {}
+  Task<Sent> send(store::ClaimedJob job, Time now) override;
+  const RetryLadder& ladder() const override { return ladder_; }
+
+ private:
+  net::HttpClient& client_;
+  const crypto::DataKeys& keys_;
+  RetryLadder ladder_;
+};
+
+}  // namespace agentauri::delivery
