@@ -299,7 +299,14 @@ Result<void> append_blocks(Tx& tx, ChainId chain, std::int64_t epoch, const std:
   if (!seq) return fail(seq);
   if (auto put = put_blocks(tx, chain, blocks, true, now); !put) return put;
   if (auto logged = log_joined(tx, chain, blocks, *seq, entries); !logged) return logged;
-  return cover(tx, chain, coverage, blocks.front().block.num, last.num);
+  // Neighbours of the same level are covered together.
+  for (std::size_t first = 0; first < blocks.size();) {
+    std::size_t end = first + 1;
+    while (end < blocks.size() && blocks[end].header_checked == blocks[first].header_checked) ++end;
+    if (auto covered = cover(tx, chain, {coverage.contracts, blocks[first].header_checked}, blocks[first].block.num, blocks[end - 1].block.num); !covered) return covered;
+    first = end;
+  }
+  return {};
 }
 
 Result<void> append_range(Tx& tx, ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks, const BlockRow& last, std::uint64_t from, const Coverage& coverage,

@@ -74,10 +74,11 @@ Result<ChainRow> attach_chain(Tx& tx, domain::ChainId chain, std::string_view na
 struct IngestedBlock {
   BlockRow block;
   std::vector<domain::Event> events;     // in log order
+  bool header_checked = true;            // its logs agree with the header's bloom filter; else provider_trusted
 };
 struct Coverage {
   std::vector<Address> contracts;
-  bool header_checked = false;           // else provider_trusted
+  bool header_checked = false;           // of a range; single blocks say it themselves
 };
 // The next live blocks, in order, each the child of the one before: blocks, events, one +1 entry for each block with
 // events, coverage and head as one.

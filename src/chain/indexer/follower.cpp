@@ -73,6 +73,10 @@ Task<Result<void>> ChainFollower::attach() {
   auto blocks = co_await db_.snapshot<std::vector<store::BlockRow>>(std::move(window));
   if (!blocks) co_return fail(blocks);
   recent_.assign(blocks->begin(), blocks->end());
+  // What was not final when another process stopped has not been looked at twice; neither has its last unfull range.
+  const std::uint64_t settled = final_block(row_.head_num);
+  verified_to_ = std::max(row_.live_from_block, settled > kVerifyRange ? settled - kVerifyRange : 0);
+  if (*verified_to_ > 0) --*verified_to_;
   synced_.set(static_cast<double>(row_.head_num));
   log_.info("chain attached", {{"chain", settings_.name}, {"live_from", row_.live_from_block}, {"head", row_.head_num}, {"epoch", settings_.epoch}});
   co_return Result<void>{};
@@ -160,16 +164,13 @@ Task<Result<unsigned>> ChainFollower::extend_one_by_one(BlockHeader head) {
     co_return 1U;   // look again at once
   }
   std::vector<IngestedBlock> blocks;
-  bool all_checked = true;
   for (const auto& header : headers) {
     auto fetched = co_await fetch_block(header);
     if (!fetched && fetched.error().code == Code::not_found && !blocks.empty()) break;   // gone meanwhile
     if (!fetched) co_return fail(fetched);
-    if (!blocks.empty() && fetched->header_checked != all_checked) break;                // levels are not mixed in one range
-    all_checked = fetched->header_checked;
-    blocks.push_back(std::move(fetched->blocks.front()));
+    blocks.push_back(std::move(*fetched));
   }
-  const store::Coverage coverage{addresses_, all_checked};
+  const store::Coverage coverage{addresses_, true};
   bool gave_events = false;
   for (const auto& block : blocks) gave_events = gave_events || !block.events.empty();
   auto append = [id = settings_.chain_id, epoch = settings_.epoch, blocks, coverage, safe = safe_, finalized = finalized_, now = clock_.now()](Tx& tx) -> Result<void> {
@@ -204,15 +205,16 @@ IngestedBlock ChainFollower::ingest(const BlockHeader& header, std::vector<RawLo
   for (const auto& event : normalised.events) {
     if (event.event_type == "Unknown") log_.warn("a log of a registry does not decode", {{"chain", settings_.name}, {"txn", to_hex_0x(event.txn_hash)}, {"log_index", event.log_index}, {"why", event.parse_error.value_or("")}});
   }
-  return {{header.hash, header.num, header.parent_hash, header.time, clock_.now()}, std::move(normalised.events)};
+  return {{header.hash, header.num, header.parent_hash, header.time, clock_.now()}, std::move(normalised.events), true};
 }
 
-Task<Result<ChainFollower::Fetched>> ChainFollower::fetch_block(BlockHeader header) {
-  Fetched out;
-  auto logs = co_await logs_of(header, out.header_checked);
+Task<Result<IngestedBlock>> ChainFollower::fetch_block(BlockHeader header) {
+  bool header_checked = true;
+  auto logs = co_await logs_of(header, header_checked);
   if (!logs) co_return fail(logs);
-  out.blocks.push_back(ingest(header, std::move(*logs)));
-  co_return out;
+  IngestedBlock block = ingest(header, std::move(*logs));
+  block.header_checked = header_checked;
+  co_return block;
 }
 
 // Logs by block hash, held against the header's bloom filter.
@@ -456,7 +458,6 @@ Task<Result<bool>> ChainFollower::step_history() {
 // Final live blocks are asked for once more, as a range: a log that was withheld at the head still enters history.
 Task<Result<bool>> ChainFollower::step_verify() {
   if (addresses_.empty()) co_return false;
-  if (!verified_to_) verified_to_ = std::max(row_.live_from_block, row_.head_num + 1) - 1;   // since this process took over
   const std::uint64_t from = *verified_to_ + 1;
   const std::uint64_t to = std::min({final_block(row_.head_num), row_.head_num, from + kVerifyRange - 1});
   if (to < from || to - from + 1 < kVerifyRange) co_return false;

@@ -60,18 +60,13 @@ class ChainFollower {
   std::uint64_t head() const { return row_.head_num; }
 
  private:
-  struct Fetched {
-    std::vector<store::IngestedBlock> blocks;
-    bool header_checked = true;
-  };
-
   Task<Result<void>> live_loop();
   Task<Result<void>> history_loop();
   Task<Result<BlockHeader>> refresh_head();
   Task<Result<unsigned>> extend_one_by_one(BlockHeader head);
   Task<Result<unsigned>> extend_by_range(BlockHeader head);
   Task<Result<void>> reorganise(BlockHeader fork);
-  Task<Result<Fetched>> fetch_block(BlockHeader header);
+  Task<Result<store::IngestedBlock>> fetch_block(BlockHeader header);
   Task<Result<std::vector<RawLog>>> logs_of(BlockHeader header, bool& header_checked);
   Task<Result<std::vector<store::IngestedBlock>>> fetch_range(std::uint64_t from, std::uint64_t to, bool& header_checked);
   Task<Result<void>> halt(std::string reason);

@@ -1,0 +1,84 @@
+#include "gateway/limits/rate_limiter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/crypto/crypto.hpp"
+#include "net/address_guard.hpp"
+
+namespace agentauri::gateway {
+namespace {
+
+std::string full_key(const LimitClass& limit, std::string_view key) { return fmt::format("{}:{}:{}", limit.scope, key, limit.name); }
+
+}  // namespace
+
+std::string limit_key_of_address(std::string_view address) {
+  auto parsed = net::parse_ip(address);
+  if (!parsed || !parsed->v6) return std::string(address);
+  std::fill(parsed->bytes.begin() + 8, parsed->bytes.end(), std::uint8_t{0});
+  return net::to_string(*parsed) + "/64";
+}
+
+void Allowance::add(const LimitClass& limit, const Quota& quota) {
+  if (shown_ && shown_->allowed && (!quota.allowed || quota.remaining < shown_->remaining)) shown_.reset();
+  if (shown_) return;
+  shown_ = quota;
+  name_ = limit.name;
+}
+
+void Allowance::write(net::Headers& headers) const {
+  if (!shown_) return;
+  headers.add("X-RateLimit-Limit", std::to_string(shown_->limit));
+  headers.add("X-RateLimit-Remaining", std::to_string(shown_->remaining));
+  headers.add("X-RateLimit-Reset", std::to_string(shown_->reset));
+  headers.add("X-RateLimit-Window", std::to_string(shown_->window_s));
+  if (shadow_) headers.add("X-RateLimit-Status", "shadow-violation");
+  const std::int64_t reset_in = shown_->allowed ? shown_->window_s : shown_->retry_after_s;
+  headers.add("RateLimit-Policy", fmt::format("\"{}\";q={};w={}", name_, shown_->limit, shown_->window_s));
+  headers.add("RateLimit", fmt::format("\"{}\";r={};t={}", name_, shown_->remaining, reset_in));
+}
+
+RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics) : settings_(settings), clock_(clock), metrics_(metrics) {}
+
+std::int64_t RateLimiter::limit_of(const LimitClass& limit) const { return limit.name == kRegister.name ? settings_.register_per_minute : limit.limit; }
+
+Outcome<void> RateLimiter::take(const LimitClass& limit, std::string_view key, Allowance& allowance) {
+  const auto quota = windows_.take(full_key(limit, key), limit.window, limit_of(limit), 1, clock_.now());
+  allowance.add(limit, quota);
+  const auto count = [&](std::string_view result) {
+    metrics_.counter("rate_limit_checks_total", "Rate limit checks", {{"scope", std::string(limit.scope)}, {"result", std::string(result)}}).add();
+  };
+  if (quota.allowed) {
+    count("allowed");
+    return {};
+  }
+  if (settings_.rate_limit_mode == GatewaySettings::RateLimitMode::shadow) {
+    count("shadow");
+    allowance.mark_shadow();
+    return {};
+  }
+  count("rejected");
+  metrics_.counter("rate_limit_rejections_total", "Requests refused by a rate limit", {{"scope", std::string(limit.scope)}, {"endpoint_class", std::string(limit.name)}}).add();
+  Refusal refusal = Refusal::make(
+      429, "rate_limited", fmt::format("Rate limit exceeded. Try again in {} seconds. (Limit: {}, Window: {}s)", quota.retry_after_s, quota.limit, quota.window_s));
+  refusal.retry_after_s = quota.retry_after_s;
+  return std::unexpected(std::move(refusal));
+}
+
+void RateLimiter::peek(const LimitClass& limit, std::string_view key, Allowance& allowance) {
+  allowance.add(limit, windows_.peek(full_key(limit, key), limit.window, limit_of(limit), clock_.now()));
+}
+
+Outcome<RateLimiter::Reservation> RateLimiter::reserve_login(std::string_view address, std::string_view identifier, Allowance& allowance) {
+  // The identifier is the client's text of any length: its digest bounds the key.
+  const std::string key = fmt::format("{}:{}", limit_key_of_address(address), to_hex(crypto::sha256(as_bytes(identifier)).view()).substr(0, 32));
+  const Time at = clock_.now();
+  if (auto taken = take(kFailedLogin, key, allowance); !taken) return std::unexpected(std::move(taken.error()));
+  return Reservation{full_key(kFailedLogin, key), at};
+}
+
+void RateLimiter::refund(const Reservation& reservation) { windows_.refund(reservation.key, kFailedLogin.window, 1, reservation.at); }
+
+}  // namespace agentauri::gateway

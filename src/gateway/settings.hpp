@@ -1,0 +1,34 @@
+// What the gateway needs to know; src/app fills it from the environment.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/crypto/crypto.hpp"
+#include "domain/ids.hpp"
+
+namespace agentauri::gateway {
+
+struct GatewaySettings {
+  crypto::Secret<std::string> jwt_secret;            // at least 32 characters
+  crypto::Secret<std::string> jwt_secret_previous;   // empty, or still accepted for verification
+  std::string base_url = "https://api.agentauri.ai";   // `iss` and `aud` of access tokens
+  std::string frontend_url;                            // its origin may use cookies too; empty: none
+  bool production = false;                             // Secure cookies, https origins only
+  enum class PasswordPolicy : std::uint8_t { standard, strict } password_policy = PasswordPolicy::standard;
+  std::vector<std::string> allowed_origins;   // as configured: filtered here by http-api.md 2.4; empty: the default list
+  // Addresses or CIDRs; empty: the default list of http-api.md 2.5. Entries that do not parse are refused by src/app.
+  std::vector<std::string> trusted_proxies;
+  enum class RateLimitMode : std::uint8_t { enforcing, shadow } rate_limit_mode = RateLimitMode::enforcing;
+  std::int64_t register_per_minute = 3;
+  crypto::Secret<std::string> monitoring_token;   // empty: no bypass
+  bool hsts = true;
+  std::int64_t hsts_max_age = 31'536'000;
+  std::map<domain::ChainId, std::string> chain_names;   // for reports; a chain that is not named shows its stored name
+  std::string version = "0.1.0";
+};
+
+}  // namespace agentauri::gateway
