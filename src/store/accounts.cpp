@@ -1,171 +1,242 @@
 #include "store/accounts.hpp"
 
-#include <algorithm>
-
 namespace agentauri::store {
 namespace {
 
 using domain::AccountId;
+using domain::OrganizationId;
 using domain::SessionId;
 
-#define ACCOUNT_COLUMNS "SELECT id, username, email, password_hash, name, avatar, is_active, failed_logins, locked_until, last_login_at, created_at FROM accounts "
-const Query kFind{"account_find", ACCOUNT_COLUMNS "WHERE id = :id"};
-const Query kByName{"account_by_username", ACCOUNT_COLUMNS "WHERE username_key = :key"};
-const Query kByEmail{"account_by_email", ACCOUNT_COLUMNS "WHERE email_key = :key"};
+#define ACCOUNT_COLUMNS \
+  "id, username, email, password_hash, name, avatar, is_active, failed_logins, locked_until, last_login_at, created_at, updated_at "
+const Query kInsertAccount{"account_insert",
+                           "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, name, avatar, is_active, created_at, updated_at) "
+                           "VALUES (:id, :username, :username_key, :email, :email_key, :password_hash, :name, :avatar, :active, :created_at, :created_at)"};
+const Query kFindAccount{"account_find", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE id = :id"};
+const Query kFindByUsername{"account_find_by_username", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE username_key = :key"};
+const Query kFindByEmail{"account_find_by_email", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE email_key = :key"};
 #undef ACCOUNT_COLUMNS
-const Query kCreate{"account_create",
-                    "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, name, avatar, is_active, created_at, updated_at) "
-                    "VALUES (:id, :username, :username_key, :email, :email_key, :hash, :name, :avatar, :active, :now, :now)"};
-const Query kCreateOrganization{"organization_create",
-                                "INSERT INTO organizations (id, name, slug, owner_id, plan, is_personal, created_at, updated_at) VALUES (:id, :name, :slug, :owner, 'free', :personal, :now, :now)"};
-const Query kAddMember{"member_add", "INSERT INTO members (id, organization_id, account_id, role, created_at) VALUES (:id, :organization, :account, :role, :now)"};
-const Query kFailedLogin{"account_failed_login", "UPDATE accounts SET failed_logins = :failures, locked_until = :locked, last_failed_at = :now, updated_at = :now WHERE id = :id"};
-const Query kLogin{"account_login", "UPDATE accounts SET failed_logins = 0, locked_until = NULL, last_login_at = :now, updated_at = :now WHERE id = :id"};
-const Query kMemberships{"membership_list",
-                         "SELECT o.id, o.name, o.slug, m.role, o.is_personal FROM members m JOIN organizations o ON o.id = m.organization_id WHERE m.account_id = :account ORDER BY m.created_at, m.id"};
-const Query kMembership{"membership_find",
-                        "SELECT o.id, o.name, o.slug, m.role, o.is_personal FROM members m JOIN organizations o ON o.id = m.organization_id WHERE m.account_id = :account AND m.organization_id = :organization"};
-const Query kCreateSession{"session_create",
-                           "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at, user_agent, ip) VALUES (:id, :account, :now, :now, :expires, :user_agent, :ip)"};
-const Query kFindSession{"session_find", "SELECT id, account_id, created_at, expires_at, revoked_at FROM sessions WHERE id = :id"};
-const Query kTouchSession{"session_touch", "UPDATE sessions SET last_used_at = :now, expires_at = :expires WHERE id = :id"};
-const Query kLiveSessions{"session_live", "SELECT id FROM sessions WHERE account_id = :account AND revoked_at IS NULL AND expires_at > :now ORDER BY created_at DESC, id DESC"};
-const Query kRevokeSession{"session_revoke", "UPDATE sessions SET revoked_at = :now, revoke_reason = :reason WHERE id = :id AND revoked_at IS NULL"};
+const Query kCountFailed{"account_count_failed_login",
+                         "UPDATE accounts SET failed_logins = failed_logins + 1, last_failed_at = :now WHERE id = :id RETURNING failed_logins"};
+const Query kLock{"account_lock", "UPDATE accounts SET locked_until = :until WHERE id = :id"};
+const Query kRecordLogin{"account_record_login", "UPDATE accounts SET failed_logins = 0, locked_until = NULL, last_login_at = :now WHERE id = :id"};
+
+const Query kInsertOrganization{"organization_insert",
+                                "INSERT INTO organizations (id, name, slug, description, owner_id, plan, is_personal, created_at, updated_at) "
+                                "VALUES (:id, :name, :slug, :description, :owner, :plan, :personal, :created_at, :created_at)"};
+const Query kInsertMember{"member_insert",
+                          "INSERT INTO members (id, organization_id, account_id, role, created_at) VALUES (:id, :organization, :account, :role, :now)"};
+const Query kFindRole{"member_find_role", "SELECT role FROM members WHERE organization_id = :organization AND account_id = :account"};
+const Query kFindPersonal{"organization_find_personal",
+                          "SELECT id FROM organizations WHERE owner_id = :account AND is_personal = :yes ORDER BY created_at, id LIMIT 1"};
+const Query kListMemberships{"member_list",
+                             "SELECT o.id, o.name, o.slug, m.role FROM members m JOIN organizations o ON o.id = m.organization_id "
+                             "WHERE m.account_id = :account ORDER BY m.created_at, m.id"};
+
+const Query kInsertSession{"session_insert",
+                           "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at, user_agent, ip) "
+                           "VALUES (:id, :account, :created_at, :created_at, :expires_at, :user_agent, :ip)"};
+const Query kFindSession{"session_find",
+                         "SELECT s.id, s.account_id, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, s.user_agent, s.ip, a.username, a.is_active, "
+                         "(SELECT o.id FROM organizations o WHERE o.owner_id = a.id AND o.is_personal = :yes ORDER BY o.created_at, o.id LIMIT 1) "
+                         "FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = :id"};
+const Query kTouchSession{"session_touch", "UPDATE sessions SET last_used_at = :now WHERE id = :id AND revoked_at IS NULL"};
+const Query kExtendSession{"session_extend", "UPDATE sessions SET expires_at = :expires_at WHERE id = :id"};
+const Query kRevokeSession{"session_revoke",
+                           "UPDATE sessions SET revoked_at = :now, revoke_reason = :reason WHERE id = :id AND revoked_at IS NULL"};
+const Query kLiveSessions{"session_live",
+                          "SELECT id FROM sessions WHERE account_id = :account AND revoked_at IS NULL AND expires_at > :now ORDER BY created_at, id"};
 const Query kDrawRevocation{"revocation_draw", "UPDATE counters SET value = value + 1 WHERE name = 'revocations' RETURNING value"};
-const Query kAddRevocation{"revocation_add", "INSERT INTO revocations (seq, session_id, at) VALUES (:seq, :session, :now)"};
-const Query kRevocations{"revocation_read", "SELECT seq, session_id FROM revocations WHERE seq > :after ORDER BY seq LIMIT :limit"};
+const Query kInsertRevocation{"revocation_insert", "INSERT INTO revocations (seq, session_id, at) VALUES (:seq, :session, :now)"};
 const Query kNewestRevocation{"revocation_newest", "SELECT value FROM counters WHERE name = 'revocations'"};
-const Query kFindToken{"refresh_token_find", "SELECT token_hash, session_id, created_at, expires_at, used_at FROM refresh_tokens WHERE token_hash = :hash"};
-const Query kAddToken{"refresh_token_add",
-                      "INSERT INTO refresh_tokens (id, session_id, token_hash, created_at, expires_at, user_agent, ip) VALUES (:id, :session, :hash, :created, :expires, :user_agent, :ip) "
-                      "ON CONFLICT (token_hash) DO NOTHING"};
-const Query kUseToken{"refresh_token_use", "UPDATE refresh_tokens SET used_at = :now WHERE token_hash = :hash AND used_at IS NULL"};
-const Query kForgetSessions{"session_forget", "DELETE FROM sessions WHERE (revoked_at IS NOT NULL AND revoked_at < :before) OR expires_at < :before"};
-const Query kForgetRevocations{"revocation_forget", "DELETE FROM revocations WHERE at < :before"};
+const Query kReadRevocations{"revocation_read", "SELECT seq, session_id FROM revocations WHERE seq > :after ORDER BY seq LIMIT :limit"};
+
+const Query kInsertToken{"refresh_token_insert",
+                         "INSERT INTO refresh_tokens (id, session_id, token_hash, created_at, expires_at, user_agent, ip) "
+                         "VALUES (:id, :session, :hash, :created_at, :expires_at, :user_agent, :ip)"};
+const Query kFindToken{"refresh_token_find",
+                       "SELECT id, session_id, token_hash, created_at, expires_at, used_at, user_agent, ip FROM refresh_tokens WHERE token_hash = :hash"};
+const Query kUseToken{"refresh_token_use", "UPDATE refresh_tokens SET used_at = :now WHERE id = :id AND used_at IS NULL"};
+
+const Query kDeleteSessions{"session_delete_dead",
+                            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE revoked_at < :before OR expires_at < :before LIMIT :limit)"};
+// A token is dead when it expired, or since a later one of its session was used.
+const Query kDeleteTokens{"refresh_token_delete_dead",
+                          "DELETE FROM refresh_tokens WHERE id IN (SELECT t.id FROM refresh_tokens t WHERE t.expires_at < :before OR EXISTS ("
+                          "SELECT 1 FROM refresh_tokens n WHERE n.session_id = t.session_id AND n.created_at > t.created_at AND n.used_at < :before) LIMIT :limit)"};
+const Query kDeleteRevocations{"revocation_delete_old", "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < :before LIMIT :limit)"};
 
 Result<std::optional<Account>> read_account(Result<Rows> rows) {
   if (!rows) return fail(rows);
   if (rows->empty()) return std::nullopt;
-  Account a;
-  a.id = rows->id<AccountId>(0, 0);
-  a.username = rows->text(0, 1);
-  a.email = rows->text(0, 2);
-  a.password_hash = rows->text_or_null(0, 3);
-  a.name = rows->text_or_null(0, 4);
-  a.avatar = rows->text_or_null(0, 5);
-  a.is_active = rows->boolean(0, 6);
-  a.failed_logins = rows->i64(0, 7);
-  a.locked_until = rows->time_or_null(0, 8);
-  a.last_login_at = rows->time_or_null(0, 9);
-  a.created_at = rows->time(0, 10);
-  return a;
+  Account out;
+  out.id = rows->id<AccountId>(0, 0);
+  out.username = rows->text(0, 1);
+  out.email = rows->text(0, 2);
+  out.password_hash = rows->text_or_null(0, 3);
+  out.name = rows->text_or_null(0, 4);
+  out.avatar = rows->text_or_null(0, 5);
+  out.is_active = rows->boolean(0, 6);
+  out.failed_logins = rows->i64(0, 7);
+  out.locked_until = rows->time_or_null(0, 8);
+  out.last_login_at = rows->time_or_null(0, 9);
+  out.created_at = rows->time(0, 10);
+  out.updated_at = rows->time(0, 11);
+  return out;
 }
 
-Membership read_membership(const Rows& rows, std::size_t i) {
-  return {rows.id<domain::OrganizationId>(i, 0), rows.text(i, 1), rows.text(i, 2), domain::parse_role(rows.text(i, 3)).value_or(domain::Role::viewer), rows.boolean(i, 4)};
-}
-
-Result<void> done(const Result<Rows>& rows) {
-  if (!rows) return std::unexpected(rows.error());
+Result<void> run_void(Tx& tx, const Query& query, const Params& params) {
+  auto done = tx.run(query, params);
+  if (!done) return fail(done);
   return {};
+}
+
+Result<std::int64_t> run_counted(Tx& tx, const Query& query, const Params& params) {
+  auto done = tx.run(query, params);
+  if (!done) return fail(done);
+  return done->affected();
 }
 
 }  // namespace
 
-std::string fold(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
+Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key, const std::string& email_key) {
+  return run_void(tx, kInsertAccount,
+                  Params()
+                      .id("id", account.id)
+                      .text("username", account.username)
+                      .text("username_key", username_key)
+                      .text("email", account.email)
+                      .text("email_key", email_key)
+                      .text("password_hash", account.password_hash)
+                      .text("name", account.name)
+                      .text("avatar", account.avatar)
+                      .boolean("active", account.is_active)
+                      .time("created_at", account.created_at));
 }
 
-Result<void> create_account(Tx& tx, const Account& a, domain::OrganizationId organization, std::string_view organization_name, std::string_view slug, Time now) {
-  auto taken = find_account_by_username(tx, a.username);
-  if (!taken) return fail(taken);
-  if (*taken) return fail(Code::conflict, "username", "Username already taken");
-  taken = find_account_by_email(tx, a.email);
-  if (!taken) return fail(taken);
-  if (*taken) return fail(Code::conflict, "email", "Email already registered");
-  auto created = tx.run(kCreate, Params().id("id", a.id).text("username", a.username).text("username_key", fold(a.username)).text("email", a.email).text("email_key", fold(a.email))
-                                     .text("hash", a.password_hash).text("name", a.name).text("avatar", a.avatar).boolean("active", a.is_active).time("now", now));
-  if (!created) {
-    // Two registrations at once: the unique index decides, and says which.
-    if (created.error().code != Code::conflict) return fail(created);
-    const bool email = created.error().field.find("email") != std::string::npos;
-    return fail(Code::conflict, email ? "email" : "username", email ? "Email already registered" : "Username already taken");
-  }
-  auto made = tx.run(kCreateOrganization, Params().id("id", organization).text("name", std::string(organization_name)).text("slug", std::string(slug)).id("owner", a.id).boolean("personal", true).time("now", now));
-  if (!made) return fail(made);
-  return done(tx.run(kAddMember, Params().uuid("id", make_uuid_v7(now)).id("organization", organization).id("account", a.id).text("role", "owner").time("now", now)));
+Result<std::optional<Account>> find_account(Tx& tx, AccountId id) { return read_account(tx.run(kFindAccount, Params().id("id", id))); }
+Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::string& username_key) {
+  return read_account(tx.run(kFindByUsername, Params().text("key", username_key)));
+}
+Result<std::optional<Account>> find_account_by_email(Tx& tx, const std::string& email_key) {
+  return read_account(tx.run(kFindByEmail, Params().text("key", email_key)));
 }
 
-Result<std::optional<Account>> find_account(Tx& tx, AccountId id) { return read_account(tx.run(kFind, Params().id("id", id))); }
-Result<std::optional<Account>> find_account_by_username(Tx& tx, std::string_view username) { return read_account(tx.run(kByName, Params().text("key", fold(username)))); }
-Result<std::optional<Account>> find_account_by_email(Tx& tx, std::string_view email) { return read_account(tx.run(kByEmail, Params().text("key", fold(email)))); }
-
-Result<void> record_failed_login(Tx& tx, AccountId id, std::int64_t failures, std::optional<Time> locked_until, Time now) {
-  return done(tx.run(kFailedLogin, Params().id("id", id).i64("failures", failures).time("locked", locked_until).time("now", now)));
+Result<std::int64_t> count_failed_login(Tx& tx, AccountId id, Time now) {
+  auto rows = tx.run(kCountFailed, Params().id("id", id).time("now", now));
+  if (!rows) return fail(rows);
+  if (rows->empty()) return fail(Code::not_found, "the account is gone");
+  return rows->i64(0, 0);
 }
-Result<void> record_login(Tx& tx, AccountId id, Time now) { return done(tx.run(kLogin, Params().id("id", id).time("now", now))); }
 
-Result<std::vector<Membership>> list_memberships(Tx& tx, AccountId id) {
-  auto rows = tx.run(kMemberships, Params().id("account", id));
+Result<void> lock_account(Tx& tx, AccountId id, Time until) { return run_void(tx, kLock, Params().id("id", id).time("until", until)); }
+Result<void> record_login(Tx& tx, AccountId id, Time now) { return run_void(tx, kRecordLogin, Params().id("id", id).time("now", now)); }
+
+Result<void> insert_organization(Tx& tx, const Organization& organization, domain::MembershipId owner_membership) {
+  auto done = run_void(tx, kInsertOrganization,
+                       Params()
+                           .id("id", organization.id)
+                           .text("name", organization.name)
+                           .text("slug", organization.slug)
+                           .text("description", organization.description)
+                           .id("owner", organization.owner_id)
+                           .text("plan", organization.plan)
+                           .boolean("personal", organization.is_personal)
+                           .time("created_at", organization.created_at));
+  if (!done) return done;
+  return run_void(tx, kInsertMember,
+                  Params()
+                      .id("id", owner_membership)
+                      .id("organization", organization.id)
+                      .id("account", organization.owner_id)
+                      .text("role", std::string(to_string(domain::Role::owner)))
+                      .time("now", organization.created_at));
+}
+
+Result<std::optional<domain::Role>> find_role(Tx& tx, OrganizationId organization, AccountId account) {
+  auto rows = tx.run(kFindRole, Params().id("organization", organization).id("account", account));
+  if (!rows) return fail(rows);
+  if (rows->empty()) return std::nullopt;
+  const auto role = domain::parse_role(rows->text(0, 0));
+  if (!role) return fail(Code::corrupt, "members.role", "is not a role");
+  return role;
+}
+
+Result<std::optional<OrganizationId>> find_personal_organization(Tx& tx, AccountId account) {
+  auto rows = tx.run(kFindPersonal, Params().id("account", account).boolean("yes", true));
+  if (!rows) return fail(rows);
+  if (rows->empty()) return std::nullopt;
+  return rows->id<OrganizationId>(0, 0);
+}
+
+Result<std::vector<Membership>> list_memberships(Tx& tx, AccountId account) {
+  auto rows = tx.run(kListMemberships, Params().id("account", account));
   if (!rows) return fail(rows);
   std::vector<Membership> out;
-  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(read_membership(*rows, i));
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    const auto role = domain::parse_role(rows->text(i, 3));
+    if (!role) return fail(Code::corrupt, "members.role", "is not a role");
+    out.push_back({rows->id<OrganizationId>(i, 0), rows->text(i, 1), rows->text(i, 2), *role});
+  }
   return out;
 }
 
-Result<std::optional<Membership>> find_membership(Tx& tx, AccountId id, domain::OrganizationId organization) {
-  auto rows = tx.run(kMembership, Params().id("account", id).id("organization", organization));
+Result<void> insert_session(Tx& tx, const Session& session) {
+  return run_void(tx, kInsertSession,
+                  Params()
+                      .id("id", session.id)
+                      .id("account", session.account_id)
+                      .time("created_at", session.created_at)
+                      .time("expires_at", session.expires_at)
+                      .text("user_agent", session.user_agent)
+                      .text("ip", session.ip));
+}
+
+Result<std::optional<SessionView>> find_session(Tx& tx, SessionId id) {
+  auto rows = tx.run(kFindSession, Params().boolean("yes", true).id("id", id));
   if (!rows) return fail(rows);
   if (rows->empty()) return std::nullopt;
-  return read_membership(*rows, 0);
+  SessionView out;
+  out.session.id = rows->id<SessionId>(0, 0);
+  out.session.account_id = rows->id<AccountId>(0, 1);
+  out.session.created_at = rows->time(0, 2);
+  out.session.last_used_at = rows->time(0, 3);
+  out.session.expires_at = rows->time(0, 4);
+  out.session.revoked_at = rows->time_or_null(0, 5);
+  out.session.user_agent = rows->text_or_null(0, 6);
+  out.session.ip = rows->text_or_null(0, 7);
+  out.username = rows->text(0, 8);
+  out.is_active = rows->boolean(0, 9);
+  if (const auto personal = rows->uuid_or_null(0, 10)) out.personal_organization = OrganizationId{*personal};
+  return out;
 }
 
-Result<void> create_session(Tx& tx, const Session& s, std::optional<std::string> user_agent, std::optional<std::string> ip, std::int64_t most) {
-  auto created = tx.run(kCreateSession, Params().id("id", s.id).id("account", s.account_id).time("now", s.created_at).time("expires", s.expires_at).text("user_agent", std::move(user_agent)).text("ip", std::move(ip)));
-  if (!created) return fail(created);
-  auto live = tx.run(kLiveSessions, Params().id("account", s.account_id).time("now", s.created_at));
-  if (!live) return fail(live);
-  for (std::size_t i = static_cast<std::size_t>(most); i < live->size(); ++i) {
-    if (auto revoked = revoke_session(tx, live->id<SessionId>(i, 0), "too many sessions", s.created_at); !revoked) return revoked;
-  }
-  return {};
+Result<bool> touch_session(Tx& tx, SessionId id, Time now) {
+  auto touched = run_counted(tx, kTouchSession, Params().time("now", now).id("id", id));
+  if (!touched) return fail(touched);
+  return *touched == 1;
 }
 
-Result<std::optional<Session>> find_session(Tx& tx, SessionId id) {
-  auto rows = tx.run(kFindSession, Params().id("id", id));
-  if (!rows) return fail(rows);
-  if (rows->empty()) return std::nullopt;
-  return Session{rows->id<SessionId>(0, 0), rows->id<AccountId>(0, 1), rows->time(0, 2), rows->time(0, 3), rows->time_or_null(0, 4)};
+Result<void> extend_session(Tx& tx, SessionId id, Time expires_at) {
+  return run_void(tx, kExtendSession, Params().time("expires_at", expires_at).id("id", id));
 }
 
-Result<void> touch_session(Tx& tx, SessionId id, Time now, Time expires_at) { return done(tx.run(kTouchSession, Params().id("id", id).time("now", now).time("expires", expires_at))); }
-
-Result<void> revoke_session(Tx& tx, SessionId id, std::string_view reason, Time now) {
-  auto revoked = tx.run(kRevokeSession, Params().id("id", id).text("reason", std::string(reason)).time("now", now));
+Result<bool> revoke_session(Tx& tx, SessionId id, std::string_view reason, Time now) {
+  auto revoked = run_counted(tx, kRevokeSession, Params().time("now", now).text("reason", std::string(reason)).id("id", id));
   if (!revoked) return fail(revoked);
-  if (revoked->affected() == 0) return {};
-  auto drawn = tx.run(kDrawRevocation);
-  if (!drawn) return fail(drawn);
-  if (drawn->empty()) return fail(Code::corrupt, "the counter revocations is missing");
-  return done(tx.run(kAddRevocation, Params().i64("seq", drawn->i64(0, 0)).id("session", id).time("now", now)));
+  if (*revoked == 0) return false;
+  auto seq = tx.run(kDrawRevocation);
+  if (!seq) return fail(seq);
+  auto noted = run_void(tx, kInsertRevocation, Params().i64("seq", seq->i64(0, 0)).id("session", id).time("now", now));
+  if (!noted) return fail(noted);
+  return true;
 }
 
-Result<void> revoke_sessions_of(Tx& tx, AccountId account, std::string_view reason, Time now) {
-  auto live = tx.run(kLiveSessions, Params().id("account", account).time("now", now));
-  if (!live) return fail(live);
-  for (std::size_t i = 0; i < live->size(); ++i) {
-    if (auto revoked = revoke_session(tx, live->id<SessionId>(i, 0), reason, now); !revoked) return revoked;
-  }
-  return {};
-}
-
-Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit) {
-  auto rows = tx.run(kRevocations, Params().i64("after", after).i64("limit", limit));
+Result<std::vector<SessionId>> live_sessions(Tx& tx, AccountId account, Time now) {
+  auto rows = tx.run(kLiveSessions, Params().id("account", account).time("now", now));
   if (!rows) return fail(rows);
-  std::vector<Revocation> out;
-  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back({rows->i64(i, 0), rows->id<SessionId>(i, 1)});
+  std::vector<SessionId> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(rows->id<SessionId>(i, 0));
   return out;
 }
 
@@ -175,27 +246,57 @@ Result<std::int64_t> newest_revocation(Tx& tx) {
   return rows->empty() ? 0 : rows->i64(0, 0);
 }
 
-Result<std::optional<RefreshToken>> find_refresh_token(Tx& tx, std::string_view hash) {
-  auto rows = tx.run(kFindToken, Params().text("hash", std::string(hash)));
+Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit) {
+  auto rows = tx.run(kReadRevocations, Params().i64("after", after).i64("limit", limit));
+  if (!rows) return fail(rows);
+  std::vector<Revocation> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back({rows->i64(i, 0), rows->id<SessionId>(i, 1)});
+  return out;
+}
+
+Result<void> insert_refresh_token(Tx& tx, const RefreshToken& token) {
+  return run_void(tx, kInsertToken,
+                  Params()
+                      .uuid("id", token.id)
+                      .id("session", token.session_id)
+                      .text("hash", token.token_hash)
+                      .time("created_at", token.created_at)
+                      .time("expires_at", token.expires_at)
+                      .text("user_agent", token.user_agent)
+                      .text("ip", token.ip));
+}
+
+Result<std::optional<RefreshToken>> find_refresh_token(Tx& tx, const std::string& token_hash) {
+  auto rows = tx.run(kFindToken, Params().text("hash", token_hash));
   if (!rows) return fail(rows);
   if (rows->empty()) return std::nullopt;
-  return RefreshToken{rows->text(0, 0), rows->id<SessionId>(0, 1), rows->time(0, 2), rows->time(0, 3), rows->time_or_null(0, 4)};
+  RefreshToken out;
+  out.id = rows->uuid(0, 0);
+  out.session_id = rows->id<SessionId>(0, 1);
+  out.token_hash = rows->text(0, 2);
+  out.created_at = rows->time(0, 3);
+  out.expires_at = rows->time(0, 4);
+  out.used_at = rows->time_or_null(0, 5);
+  out.user_agent = rows->text_or_null(0, 6);
+  out.ip = rows->text_or_null(0, 7);
+  return out;
 }
 
-Result<bool> add_refresh_token(Tx& tx, const RefreshToken& t, std::optional<std::string> user_agent, std::optional<std::string> ip) {
-  auto row = tx.run(kAddToken, Params().uuid("id", make_uuid_v7(t.created_at)).id("session", t.session).text("hash", t.hash).time("created", t.created_at).time("expires", t.expires_at)
-                                   .text("user_agent", std::move(user_agent)).text("ip", std::move(ip)));
-  if (!row) return fail(row);
-  return row->affected() > 0;
+Result<void> mark_refresh_token_used(Tx& tx, const Uuid& id, Time now) {
+  return run_void(tx, kUseToken, Params().time("now", now).uuid("id", id));
 }
 
-Result<void> mark_refresh_token_used(Tx& tx, std::string_view hash, Time now) { return done(tx.run(kUseToken, Params().text("hash", std::string(hash)).time("now", now))); }
-
-Result<std::int64_t> forget_dead_sessions(Tx& tx, Time before) {
-  auto sessions = tx.run(kForgetSessions, Params().time("before", before));
+Result<std::int64_t> delete_dead_sessions(Tx& tx, Time before, std::int64_t limit) {
+  const Params params = Params().time("before", before).i64("limit", limit);
+  auto tokens = run_counted(tx, kDeleteTokens, params);
+  if (!tokens) return fail(tokens);
+  auto sessions = run_counted(tx, kDeleteSessions, params);
   if (!sessions) return fail(sessions);
-  if (auto revocations = tx.run(kForgetRevocations, Params().time("before", before)); !revocations) return fail(revocations);
-  return sessions->affected();
+  return *tokens + *sessions;
+}
+
+Result<std::int64_t> delete_old_revocations(Tx& tx, Time before, std::int64_t limit) {
+  return run_counted(tx, kDeleteRevocations, Params().time("before", before).i64("limit", limit));
 }
 
 }  // namespace agentauri::store

@@ -1,4 +1,4 @@
-// Accounts, organizations, sessions and refresh tokens in the store.
+// Accounts, organizations, members, sessions and refresh tokens in the store, the same on SQLite and PostgreSQL.
 #pragma once
 
 #include <cstdint>
@@ -12,70 +12,110 @@
 
 namespace agentauri::store {
 
+// --- accounts --------------------------------------------------------------------------------------------------------
+
 struct Account {
   domain::AccountId id;
-  std::string username, email;
-  std::optional<std::string> password_hash, name, avatar;
+  std::string username, email;               // as written
+  std::optional<std::string> password_hash;  // PHC string
+  std::optional<std::string> name, avatar;
   bool is_active = true;
   std::int64_t failed_logins = 0;
   std::optional<Time> locked_until, last_login_at;
-  Time created_at;
+  Time created_at, updated_at;
 };
 
+// The keys are how names are compared: case-folded. Code::conflict when one of them is taken.
+Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key, const std::string& email_key);
+Result<std::optional<Account>> find_account(Tx& tx, domain::AccountId id);
+Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::string& username_key);
+Result<std::optional<Account>> find_account_by_email(Tx& tx, const std::string& email_key);
+
+// Adds one wrong password; returns the new count. Concurrent callers each see their own number.
+Result<std::int64_t> count_failed_login(Tx& tx, domain::AccountId id, Time now);
+Result<void> lock_account(Tx& tx, domain::AccountId id, Time until);
+// Clears counter and lock, notes the time; locks the row, so that logins of one account follow each other.
+Result<void> record_login(Tx& tx, domain::AccountId id, Time now);
+
+// --- organizations ---------------------------------------------------------------------------------------------------
+
+struct Organization {
+  domain::OrganizationId id;
+  std::string name, slug;
+  std::optional<std::string> description;
+  domain::AccountId owner_id;
+  std::string plan = "free";
+  bool is_personal = false;
+  Time created_at, updated_at;
+};
 struct Membership {
   domain::OrganizationId organization_id;
   std::string name, slug;
   domain::Role role = domain::Role::viewer;
-  bool is_personal = false;
 };
 
-// How names and e-mails are compared: ASCII letters in lower case, everything else as written.
-std::string fold(std::string_view text);
+// With the owner's membership.
+Result<void> insert_organization(Tx& tx, const Organization& organization, domain::MembershipId owner_membership);
+// nullopt: not a member, or no such organization.
+Result<std::optional<domain::Role>> find_role(Tx& tx, domain::OrganizationId organization, domain::AccountId account);
+Result<std::optional<domain::OrganizationId>> find_personal_organization(Tx& tx, domain::AccountId account);
+// By creation of the membership, oldest first.
+Result<std::vector<Membership>> list_memberships(Tx& tx, domain::AccountId account);
 
-// Creates the account with its personal organization and ownership. Code::conflict with field `username` or `email`.
-Result<void> create_account(Tx& tx, const Account& account, domain::OrganizationId organization, std::string_view organization_name, std::string_view slug, Time now);
-Result<std::optional<Account>> find_account(Tx& tx, domain::AccountId id);
-Result<std::optional<Account>> find_account_by_username(Tx& tx, std::string_view username);
-Result<std::optional<Account>> find_account_by_email(Tx& tx, std::string_view email);
-Result<void> record_failed_login(Tx& tx, domain::AccountId id, std::int64_t failures, std::optional<Time> locked_until, Time now);
-Result<void> record_login(Tx& tx, domain::AccountId id, Time now);
-
-// By membership creation.
-Result<std::vector<Membership>> list_memberships(Tx& tx, domain::AccountId id);
-Result<std::optional<Membership>> find_membership(Tx& tx, domain::AccountId id, domain::OrganizationId organization);
+// --- sessions --------------------------------------------------------------------------------------------------------
 
 struct Session {
   domain::SessionId id;
   domain::AccountId account_id;
-  Time created_at, expires_at;
+  Time created_at, last_used_at, expires_at;
   std::optional<Time> revoked_at;
+  std::optional<std::string> user_agent, ip;
 };
-// The oldest sessions beyond `most` are revoked.
-Result<void> create_session(Tx& tx, const Session& session, std::optional<std::string> user_agent, std::optional<std::string> ip, std::int64_t most);
-Result<std::optional<Session>> find_session(Tx& tx, domain::SessionId id);
-Result<void> touch_session(Tx& tx, domain::SessionId id, Time now, Time expires_at);
-// Revokes and appends to `revocations`. Nothing happens to a session that is revoked already.
-Result<void> revoke_session(Tx& tx, domain::SessionId id, std::string_view reason, Time now);
-Result<void> revoke_sessions_of(Tx& tx, domain::AccountId account, std::string_view reason, Time now);
+// A session with what authentication needs to know of its user.
+struct SessionView {
+  Session session;
+  std::string username;
+  bool is_active = false;
+  std::optional<domain::OrganizationId> personal_organization;
+};
+
+Result<void> insert_session(Tx& tx, const Session& session);
+Result<std::optional<SessionView>> find_session(Tx& tx, domain::SessionId id);
+// Locks the row. false when the session is gone or revoked.
+Result<bool> touch_session(Tx& tx, domain::SessionId id, Time now);
+Result<void> extend_session(Tx& tx, domain::SessionId id, Time expires_at);
+// Also appends to `revocations`. false when it was revoked already or does not exist.
+Result<bool> revoke_session(Tx& tx, domain::SessionId id, std::string_view reason, Time now);
+// Of sessions that are neither revoked nor expired, oldest first.
+Result<std::vector<domain::SessionId>> live_sessions(Tx& tx, domain::AccountId account, Time now);
 
 struct Revocation {
   std::int64_t seq = 0;
-  domain::SessionId session;
+  domain::SessionId session_id;
 };
-Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit);
 Result<std::int64_t> newest_revocation(Tx& tx);
+Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit);
+
+// --- refresh tokens --------------------------------------------------------------------------------------------------
 
 struct RefreshToken {
-  std::string hash;
-  domain::SessionId session;
+  Uuid id;
+  domain::SessionId session_id;
+  std::string token_hash;            // SHA-256, hex
   Time created_at, expires_at;
-  std::optional<Time> used_at;   // first presented for a refresh
+  std::optional<Time> used_at;       // first presented
+  std::optional<std::string> user_agent, ip;
 };
-Result<std::optional<RefreshToken>> find_refresh_token(Tx& tx, std::string_view hash);
-// false when it exists already.
-Result<bool> add_refresh_token(Tx& tx, const RefreshToken& token, std::optional<std::string> user_agent, std::optional<std::string> ip);
-Result<void> mark_refresh_token_used(Tx& tx, std::string_view hash, Time now);
-// Sessions and tokens that have been dead for longer than `before`.
-Result<std::int64_t> forget_dead_sessions(Tx& tx, Time before);
+
+Result<void> insert_refresh_token(Tx& tx, const RefreshToken& token);
+Result<std::optional<RefreshToken>> find_refresh_token(Tx& tx, const std::string& token_hash);
+Result<void> mark_refresh_token_used(Tx& tx, const Uuid& id, Time now);
+
+// --- clean-up --------------------------------------------------------------------------------------------------------
+
+// Sessions revoked or expired, and tokens expired or superseded, before `before`; at most `limit` rows of each. Returns
+// how many rows went.
+Result<std::int64_t> delete_dead_sessions(Tx& tx, Time before, std::int64_t limit);
+Result<std::int64_t> delete_old_revocations(Tx& tx, Time before, std::int64_t limit);
 
 }  // namespace agentauri::store
