@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "app/chain_settings.hpp"
+#include "delivery/retry_policy.hpp"
 #include "net/address_guard.hpp"
 #include "net/http_client.hpp"
 #include "net/http_message.hpp"
@@ -300,6 +301,8 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.egress_allow = split_list(env.text("EGRESS_ALLOW").value_or(""));
   out.egress_https_only = env.boolean("EGRESS_HTTPS_ONLY", out.production);
   if (const auto guard = net::AddressGuard::make(out.egress_allow, out.egress_https_only); !guard) env.fault("EGRESS_ALLOW", guard.error().text);
+  out.webhook_ladder = env.text("WEBHOOK_RETRY_SECONDS").value_or("");
+  if (!out.webhook_ladder.empty() && !delivery::parse_ladder(out.webhook_ladder)) env.fault("WEBHOOK_RETRY_SECONDS", "must be 1 to 20 waits in seconds between commas, the first of them 0, such as 0,5,300");
   out.log.level = read_level(env);
   out.log.json = env.one_of("LOG_FORMAT", "json", {"json", "text"}) == "json";
   out.log.directory = env.text("LOG_DIR").value_or("");

@@ -74,6 +74,7 @@ struct Settings {
   std::vector<ChainSetting> chains;
   std::vector<std::string> egress_allow;
   bool egress_https_only = false;
+  std::string webhook_ladder;        // WEBHOOK_RETRY_SECONDS as given; empty: the default ladder
 
   LogSettings log;
   std::chrono::milliseconds grace{5000};

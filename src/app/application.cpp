@@ -1,0 +1,327 @@
+#include "app/application.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <ctime>
+#include <thread>
+
+#include "app/chain_roles.hpp"
+#include "app/embedded_secrets.hpp"
+#include "app/membership.hpp"
+#include "app/open_store.hpp"
+#include "app/version.hpp"
+#include "chain/chain_table.hpp"
+#include "core/async/task.hpp"
+#include "core/telemetry/log.hpp"
+#include "delivery/channels/webhook.hpp"
+#include "delivery/dispatcher.hpp"
+#include "engine/engine.hpp"
+#include "gateway/gateway.hpp"
+#include "net/http_client.hpp"
+#include "net/http_server.hpp"
+
+namespace agentauri::app {
+namespace {
+
+constexpr auto kStopPoll = std::chrono::milliseconds(200);
+
+gateway::GatewaySettings gateway_settings(const Settings& settings) {
+  gateway::GatewaySettings out;
+  out.jwt_secret = settings.jwt_secret;
+  out.jwt_secret_previous = settings.jwt_secret_previous;
+  out.base_url = settings.base_url;
+  out.frontend_url = settings.frontend_url;
+  out.production = settings.production;
+  out.password_policy = settings.password_policy == "strict" ? gateway::GatewaySettings::PasswordPolicy::strict : gateway::GatewaySettings::PasswordPolicy::standard;
+  out.allowed_origins = settings.allowed_origins;
+  out.trusted_proxies = settings.trusted_proxies;
+  out.rate_limit_mode = settings.rate_limit_mode == "shadow" ? gateway::GatewaySettings::RateLimitMode::shadow : gateway::GatewaySettings::RateLimitMode::enforcing;
+  out.register_per_minute = settings.register_per_minute;
+  out.monitoring_token = settings.monitoring_token;
+  out.hsts = settings.hsts;
+  out.hsts_max_age = settings.hsts_max_age;
+  for (const auto& chain : settings.chains) out.chain_names[chain.id] = chain_name(chain.id);
+  out.version = std::string(kVersion);
+  return out;
+}
+
+net::HttpResponse plain(int status, std::string text) {
+  net::HttpResponse out;
+  out.status = status;
+  out.headers.add("Content-Type", "text/plain; charset=utf-8");
+  out.body = std::move(text);
+  return out;
+}
+
+}  // namespace
+
+struct Application::Impl {
+  explicit Impl(Settings s) : settings(std::move(s)) {}
+
+  Result<void> start();
+  Result<void> prepare_secrets();
+  Result<void> start_gateway();
+  Result<void> start_metrics();
+  Task<void> run_roles();
+  Task<void> keep_engine(std::shared_ptr<Membership> membership);
+
+  Settings settings;
+  SystemClock clock;
+  Metrics metrics;
+  Log log{"app"};
+  std::optional<crypto::DataKeys> keys;
+  std::unique_ptr<store::Database> db;
+
+  std::vector<std::unique_ptr<IoThread>> gateway_threads;
+  std::unique_ptr<IoThread> roles_thread;
+  std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<net::HttpServer> server, metrics_server;
+  std::unique_ptr<net::HttpClient> guarded_client, open_client;
+  std::unique_ptr<delivery::WebhookChannel> webhook;
+  std::unique_ptr<delivery::Dispatcher> dispatcher;
+  std::shared_ptr<Membership> membership;
+  std::unique_ptr<TaskGroup> role_tasks, gateway_tasks;   // used on their executors only
+  std::shared_ptr<engine::Engine> engine;                 // guarded by engine_mutex
+  std::mutex engine_mutex;
+  std::atomic<bool> lost{false};
+  bool started = false;
+
+  void wake_engine() {
+    const std::lock_guard lock(engine_mutex);
+    if (engine) engine->wake();
+  }
+};
+
+Result<void> Application::Impl::prepare_secrets() {
+  if (!settings.postgres) {
+    if (auto made = make_data_dir(settings.data_dir); !made) return made;
+    if (settings.jwt_secret.empty()) {
+      auto secret = load_or_make_jwt_secret(settings.data_dir);
+      if (!secret) return fail(secret);
+      settings.jwt_secret = std::move(*secret);
+    }
+  }
+  if (!settings.data_encryption_keys.empty()) keys = *crypto::DataKeys::parse(settings.data_encryption_keys.reveal());
+  else keys = crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal());
+  return {};
+}
+
+Result<void> Application::Impl::start_gateway() {
+  for (unsigned i = 0; i < settings.threads; ++i) gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
+  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys);
+  std::vector<Executor> executors;
+  for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
+  net::HttpServer::Settings http;
+  http.host = settings.server_host;
+  http.port = settings.server_port;
+  server = std::make_unique<net::HttpServer>(
+      executors, http, [this](net::HttpRequest request) { return gateway->handle(std::move(request)); },
+      [this](int status, std::string_view text, const net::HttpRequest& request) { return gateway->render_error(status, text, request); });
+  if (auto listening = server->start(); !listening) return listening;
+  log.info("gateway listens", {{"address", settings.server_host}, {"port", static_cast<int>(server->port())}});
+  return {};
+}
+
+Result<void> Application::Impl::start_metrics() {
+  net::HttpServer::Settings http;
+  http.host = settings.metrics_host;
+  http.port = settings.metrics_port;
+  http.name = "metrics";
+  auto handle = [this](net::HttpRequest request) -> Task<net::HttpResponse> {
+    if (request.path != "/metrics") co_return plain(404, "not found\n");
+    if (request.method != "GET" && request.method != "HEAD") co_return plain(405, "GET only\n");
+    net::HttpResponse out = plain(200, metrics.expose());
+    out.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    co_return out;
+  };
+  metrics_server = std::make_unique<net::HttpServer>(std::vector<Executor>{roles_thread->executor()}, http, handle,
+                                                     [](int status, std::string_view text, const net::HttpRequest&) { return plain(status, std::string(text)); });
+  auto listening = metrics_server->start();
+  if (!listening) return fail(Code::unavailable, "METRICS_ADDR", listening.error().text);
+  return {};
+}
+
+// Holds the shard's lease and an engine with it; takes the lease again when it was lost.
+Task<void> Application::Impl::keep_engine(std::shared_ptr<Membership> member) {
+  for (;;) {
+    const auto epoch = co_await member->hold("engine:0");
+    if (!epoch) co_return;
+    engine::EngineSettings engine_settings;
+    engine_settings.instance = member->id();
+    engine_settings.epoch = *epoch;
+    for (const auto& chain : settings.chains) {
+      engine_settings.confirmations[chain.id] = chain_confirmations(chain);
+      engine_settings.chain_names[chain.id] = chain_name(chain.id);
+    }
+    auto fenced = std::make_shared<Signal>(co_await this_executor());
+    auto current = std::make_shared<engine::Engine>(*db, clock, engine_settings, metrics, [this] {
+      if (dispatcher) dispatcher->wake();
+      db->notify("jobs");
+    });
+    {
+      const std::lock_guard lock(engine_mutex);
+      engine = current;
+    }
+    current->start([fenced] { fenced->notify(); });
+    while (!co_await fenced->wait_for(std::chrono::seconds(60)) && !co_await cancelled()) {
+    }
+    {
+      const std::lock_guard lock(engine_mutex);
+      engine.reset();
+    }
+    current->stop();
+    if (co_await cancelled()) co_return;
+  }
+}
+
+Task<void> Application::Impl::run_roles() {
+  if (settings.roles.worker) {
+    role_tasks->spawn("worker", [this]() -> Task<void> { co_await dispatcher->run(); });
+  }
+  if (settings.roles.engine) {
+    role_tasks->spawn("engine", [this]() -> Task<void> { co_await keep_engine(membership); });
+  }
+  if (settings.roles.indexer) {
+    for (const auto& chain : settings.chains) {
+      role_tasks->spawn(fmt::format("indexer {}", chain.id), [this, chain]() -> Task<void> {
+        co_await follow_chain({*db, clock, metrics, *open_client, *membership, [this] {
+                                 wake_engine();
+                                 if (dispatcher) dispatcher->wake();   // held jobs may be due
+                                 db->notify("block_log");
+                               }},
+                              chain);
+      });
+    }
+  }
+  co_return;
+}
+
+Result<void> Application::Impl::start() {
+  metrics.gauge("build_info", "Version of this program", {{"version", std::string(kVersion)}, {"commit", ""}}).set(1);
+  if (auto ready = prepare_secrets(); !ready) return ready;
+  auto opened = open_store(settings, clock, metrics);
+  if (!opened) return fail(opened);
+  db = std::move(*opened);
+
+  roles_thread = std::make_unique<IoThread>("roles");
+  if (auto listening = start_metrics(); !listening) return listening;
+  if (settings.roles.gateway) {
+    if (auto listening = start_gateway(); !listening) return listening;
+  }
+  auto guard = net::AddressGuard::make(settings.egress_allow, settings.egress_https_only);
+  if (!guard) return fail(guard);
+  net::HttpClient::Settings guarded;
+  guarded.guard = *guard;
+  guarded_client = std::make_unique<net::HttpClient>(roles_thread->executor(), guarded);
+  open_client = std::make_unique<net::HttpClient>(roles_thread->executor(), net::HttpClient::Settings{});
+
+  const auto instance = domain::InstanceId::make(clock.now());
+  membership = std::make_shared<Membership>(*db, instance, to_string(settings.roles), [this] { lost = true; });
+  if (settings.roles.worker) {
+    webhook = std::make_unique<delivery::WebhookChannel>(*guarded_client, *keys, settings.webhook_ladder.empty() ? delivery::webhook_ladder() : *delivery::parse_ladder(settings.webhook_ladder));
+    delivery::DispatcherSettings dispatch;
+    dispatch.instance = instance;
+    std::map<domain::ActionType, delivery::Channel*> channels{{domain::ActionType::rest, webhook.get()}};
+    dispatcher = std::make_unique<delivery::Dispatcher>(roles_thread->executor(), *db, clock, dispatch, channels, metrics);
+    db->on_notify("jobs", [this] { dispatcher->wake(); });
+  }
+  if (settings.roles.engine) db->on_notify("block_log", [this] { wake_engine(); });
+
+  Result<void> joined;
+  run_blocking([this, &joined]() -> Task<void> { joined = co_await membership->join(); });
+  if (!joined) return joined;
+  run_blocking([this]() -> Task<void> {
+    co_await run_on(roles_thread->executor(), [this]() -> Task<void> {
+      role_tasks = std::make_unique<TaskGroup>(roles_thread->executor());
+      role_tasks->spawn("heartbeat", [this]() -> Task<void> { co_await membership->run(); });
+      co_await run_roles();
+    });
+    if (gateway) {
+      co_await run_on(gateway_threads.front()->executor(), [this]() -> Task<void> {
+        gateway_tasks = std::make_unique<TaskGroup>(gateway_threads.front()->executor());
+        gateway_tasks->spawn("gateway", [this]() -> Task<void> { co_await gateway->run(); });
+        co_return;
+      });
+    }
+  });
+  started = true;
+  log.info("started", {{"roles", to_string(settings.roles)}, {"store", db->engine()}, {"chains", static_cast<std::uint64_t>(settings.chains.size())}});
+  return {};
+}
+
+Application::Application(Settings settings) : impl_(std::make_unique<Impl>(std::move(settings))) {}
+Application::~Application() { stop(); }
+Result<void> Application::start() { return impl_->start(); }
+std::uint16_t Application::port() const { return impl_->server ? impl_->server->port() : 0; }
+store::Database& Application::database() { return *impl_->db; }
+const crypto::DataKeys& Application::data_keys() const { return *impl_->keys; }
+bool Application::lost() const { return impl_->lost; }
+
+void Application::stop() {
+  Impl& app = *impl_;
+  if (app.started) app.log.info("stopping");
+  const auto deadline = std::chrono::steady_clock::now() + app.settings.grace;
+  const auto left = [deadline] { return std::max(std::chrono::milliseconds(1), std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now())); };
+  run_blocking([&app, left]() -> Task<void> {
+    if (app.server) co_await app.server->stop(left() / 2);
+    if (app.gateway_tasks) {
+      co_await run_on(app.gateway_threads.front()->executor(), [&app]() -> Task<void> {
+        app.gateway_tasks->cancel();
+        co_await app.gateway_tasks->wait();
+        app.gateway_tasks.reset();
+      });
+    }
+    if (app.role_tasks) {
+      co_await run_on(app.roles_thread->executor(), [&app, left]() -> Task<void> {
+        if (app.dispatcher) app.dispatcher->stop();
+        while (app.dispatcher && app.dispatcher->in_flight() > 0 && left() > std::chrono::milliseconds(500)) {
+          if (!co_await sleep_for(std::chrono::milliseconds(10))) break;
+        }
+        app.role_tasks->cancel();
+        co_await app.role_tasks->wait();
+        app.role_tasks.reset();
+        if (app.membership) co_await app.membership->leave();
+      });
+    }
+    if (app.metrics_server) co_await app.metrics_server->stop(std::chrono::milliseconds(100));
+  });
+  if (app.db) app.db->stop();
+  for (auto& thread : app.gateway_threads) thread->stop();
+  if (app.roles_thread) app.roles_thread->stop();
+  if (app.started) app.log.info("stopped");
+  app.started = false;
+  app.server.reset();
+  app.metrics_server.reset();
+  app.gateway_threads.clear();
+}
+
+// --- signals ---------------------------------------------------------------------------------------------------------
+
+namespace {
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void wait_for_stop_signal(const std::function<bool()>& give_up) {
+  const sigset_t set = handled_signals();
+  const timespec poll{0, std::chrono::nanoseconds(kStopPoll).count()};
+  while (!give_up()) {
+    const int signal = sigtimedwait(&set, nullptr, &poll);
+    if (signal == SIGHUP) reopen_log();
+    else if (signal == SIGTERM || signal == SIGINT) return;
+  }
+}
+
+}  // namespace agentauri::app

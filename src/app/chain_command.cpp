@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <algorithm>
+#include <map>
+
+#include "app/commands.hpp"
+#include "app/exit_codes.hpp"
+#include "app/open_store.hpp"
+#include "core/json/json.hpp"
+#include "store/chain_log.hpp"
+
+namespace agentauri::app {
+namespace {
+
+struct ChainReport {
+  store::ChainRow row;
+  std::uint64_t gap = 0;   // blocks from the start block to the head that some contract's ranges leave out
+};
+
+std::uint64_t gap_of(const store::ChainRow& row, const std::vector<store::CoverageRow>& ranges) {
+  std::map<Address, std::vector<std::pair<std::uint64_t, std::uint64_t>>> by_contract;
+  for (const auto& range : ranges) by_contract[range.contract].emplace_back(range.from_block, range.to_block);
+  std::uint64_t worst = 0;
+  for (auto& [contract, list] : by_contract) {
+    std::sort(list.begin(), list.end());
+    std::uint64_t next = row.start_block;
+    std::uint64_t missing = 0;
+    for (const auto& [from, to] : list) {
+      if (from > next) missing += from - next;
+      next = std::max(next, to + 1);
+    }
+    if (row.head_num + 1 > next) missing += row.head_num + 1 - next;
+    worst = std::max(worst, missing);
+  }
+  return worst;
+}
+
+json::Object to_json(const ChainReport& report) {
+  const auto& row = report.row;
+  json::Object out;
+  out["chain_id"] = row.chain_id;
+  out["name"] = row.name;
+  out["state"] = row.state;
+  out["reason"] = row.reason ? json::Value(json::String(*row.reason)) : json::Value();
+  out["start_block"] = row.start_block;
+  out["live_from_block"] = row.live_from_block;
+  out["head_block"] = row.head_num;
+  out["finalized_block"] = row.finalized_num ? json::Value(*row.finalized_num) : json::Value();
+  out["last_seq"] = row.last_seq;
+  out["coverage_gap_blocks"] = report.gap;
+  out["updated_at"] = to_rfc3339(row.updated_at);
+  return out;
+}
+
+
+}  // namespace
+
+int run_chain_status(const Settings& settings, bool as_json) {
+  Metrics metrics;
+  auto db = open_store_to_read(settings, metrics);
+  if (!db) {
+    fmt::print(stderr, "{}\n", db.error().text);
+    return exit_code_of(db.error());
+  }
+  auto reports = (*db)->snapshot_blocking<std::vector<ChainReport>>([](store::Tx& tx) -> Result<std::vector<ChainReport>> {
+    auto rows = store::list_chains(tx);
+    if (!rows) return fail(rows);
+    std::vector<ChainReport> out;
+    for (auto& row : *rows) {
+      auto ranges = store::read_coverage(tx, row.chain_id);
+      if (!ranges) return fail(ranges);
+      const auto gap = gap_of(row, *ranges);
+      out.push_back({std::move(row), gap});
+    }
+    return out;
+  });
+  if (!reports) {
+    fmt::print(stderr, "{}\n", reports.error().text);
+    return exit_code_of(reports.error());
+  }
+  bool halted = false;
+  json::Array list;
+  for (const auto& report : *reports) {
+    halted = halted || report.row.state == "halted";
+    if (as_json) list.emplace_back(to_json(report));
+    else fmt::print("{:<7} {:<20} head {}  gap {}  {}\n", report.row.state, report.row.name, report.row.head_num, report.gap, report.row.reason.value_or(""));
+  }
+  if (as_json) {
+    json::Object out;
+    out["chains"] = std::move(list);
+    fmt::print("{}\n", json::dump(out));
+  }
+  return halted ? kExitNo : kExitOk;
+}
+
+int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to) {
+  SystemClock clock;
+  Metrics metrics;
+  auto db = open_store(settings, clock, metrics);
+  if (!db) {
+    fmt::print(stderr, "{}\n", db.error().text);
+    return exit_code_of(db.error());
+  }
+  auto done = (*db)->transact_blocking<std::uint64_t>(store::Priority::interactive, [chain, to, now = clock.now()](store::Tx& tx) -> Result<std::uint64_t> {
+    auto row = store::find_chain(tx, chain);
+    if (!row) return fail(row);
+    if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to this store", chain));
+    if (to + 1 < (*row)->live_from_block) return fail(Code::invalid, fmt::format("--to must be at least {}: below is history", (*row)->live_from_block - 1));
+    if (to >= (*row)->head_num) return fail(Code::invalid, fmt::format("--to must be below the head, {}", (*row)->head_num));
+    // The newest block at or below `to` whose hash is known: from there the follower goes on.
+    auto blocks = store::canonical_blocks(tx, chain, (*row)->live_from_block, to);
+    if (!blocks) return fail(blocks);
+    if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
+    const auto& keep = blocks->back();
+    // A new epoch: whoever follows the chain now must take it up again.
+    auto attached = store::attach_chain(tx, chain, (*row)->name, (*row)->start_block, (*row)->live_from_block, (*row)->epoch + 1, now);
+    if (!attached) return fail(attached);
+    if (auto rewound = store::rewind_chain(tx, chain, attached->epoch, keep.num, keep.hash, now); !rewound) return fail(rewound);
+    if (auto set = store::set_chain_state(tx, chain, attached->epoch, "ok", std::nullopt, now); !set) return fail(set);
+    return keep.num;
+  });
+  if (!done) {
+    fmt::print(stderr, "{}\n", done.error().text);
+    return done.error().code == Code::invalid || done.error().code == Code::not_found ? kExitUsage : exit_code_of(done.error());
+  }
+  fmt::print("chain {} goes on from block {}\n", chain, *done);
+  return kExitOk;
+}
+
+}  // namespace agentauri::app

@@ -1,0 +1,104 @@
+#include "app/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "app/commands.hpp"
+#include "app/exit_codes.hpp"
+#include "app/version.hpp"
+
+namespace agentauri::app {
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  agentauri serve                                  SQLite in ./data, http://127.0.0.1:8080
+  CHAIN_8453_RPC_URL=https://… agentauri serve     follow Base
+  agentauri chain status --json
+Settings come from flags, the environment, NAME_FILE files and .env, in this order: docs/configuration.md.)";
+
+// Flags are settings by another name: they win over the environment.
+struct Flags {
+  Environment::Map values;
+  void add(CLI::App& app, const std::string& flag, const std::string& name, const std::string& help) {
+    app.add_option_function<std::string>(flag, [this, name](const std::string& value) { values[name] = value; }, help);
+  }
+};
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  const bool as_gateway = std::filesystem::path(argv[0]).filename() == "api-gateway";
+  CLI::App app{"AgentAuri watches the ERC-8004 agent registries and delivers signed alerts.", "agentauri"};
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string(kVersion));
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+
+  Flags flags;
+  bool migrate_at_start = false;
+  auto* serve = app.add_subcommand("serve", "Run the roles of this process (the default of api-gateway)");
+  flags.add(*serve, "--roles", "ROLES", "gateway, indexer, engine, worker (default: all)");
+  flags.add(*serve, "--host", "SERVER_HOST", "address to listen on");
+  flags.add(*serve, "--port", "SERVER_PORT", "port to listen on");
+  flags.add(*serve, "--data-dir", "AGENTAURI_DATA_DIR", "folder of the embedded store");
+  flags.add(*serve, "--threads", "THREADS", "I/O threads of the gateway");
+  serve->add_flag("--migrate", migrate_at_start, "bring the schema up first (PostgreSQL)");
+
+  auto* check = app.add_subcommand("check-config", "Read every setting and report every fault");
+
+  auto* migrate = app.add_subcommand("migrate", "The schema of PostgreSQL");
+  migrate->require_subcommand(1);
+  auto* up = migrate->add_subcommand("up", "Apply what is pending");
+  auto* status = migrate->add_subcommand("status", "Show each version");
+  auto* verify = migrate->add_subcommand("verify", "Exit 1 unless every version is applied and unchanged");
+
+  auto* chain = app.add_subcommand("chain", "The chains that are followed");
+  chain->require_subcommand(1);
+  bool as_json = false;
+  auto* chain_status = chain->add_subcommand("status", "Head, coverage and state of each chain");
+  chain_status->add_flag("--json", as_json, "one JSON object");
+  auto* rewind = chain->add_subcommand("rewind", "Take blocks above --to back and follow again from there");
+  domain::ChainId chain_id = 0;
+  std::uint64_t to = 0;
+  rewind->add_option("chain", chain_id, "chain id")->required();
+  rewind->add_option("--to", to, "last block to keep")->required();
+
+  auto* demo = app.add_subcommand("demo", "serve with a chain of its own, a user, a trigger and a receiver that verifies");
+  DemoOptions demo_options;
+  demo->add_option("--seed", demo_options.seed, "of the demo chain (default: by the clock)");
+  demo->add_option("--block-ms", demo_options.block_ms, "time between blocks")->check(CLI::Range(10, 60'000));
+  demo->add_option("--alerts", demo_options.stop_after_alerts, "stop after so many alerts (default: run on)");
+  flags.add(*demo, "--port", "SERVER_PORT", "port to listen on");
+  flags.add(*demo, "--data-dir", "AGENTAURI_DATA_DIR", "folder of the embedded store");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? kExitOk : kExitUsage;
+  }
+  if (migrate_at_start) flags.values["MIGRATE_AT_START"] = "true";
+  if (app.get_subcommands().empty() && !as_gateway) {
+    fmt::print("{}", app.help());
+    return kExitUsage;
+  }
+
+  Environment env = Environment::of_process(flags.values);
+  Settings settings = read_settings(env, as_gateway);
+  settings.log.version = std::string(kVersion);
+  if (check->parsed()) return run_check_config(settings, env);
+  const bool quiet = migrate->parsed() || chain->parsed();
+  if (!quiet) configure_log(settings.log);
+  if (report_faults(env)) return kExitConfig;
+  if (up->parsed()) return run_migrate(settings, "up");
+  if (status->parsed()) return run_migrate(settings, "status");
+  if (verify->parsed()) return run_migrate(settings, "verify");
+  if (chain_status->parsed()) return run_chain_status(settings, as_json);
+  if (rewind->parsed()) return run_chain_rewind(settings, chain_id, to);
+  if (demo->parsed()) return run_demo(std::move(settings), demo_options);
+  return run_serve(std::move(settings));
+}
+
+}  // namespace agentauri::app

@@ -1,0 +1,31 @@
+// The sub-commands. Each returns an exit code; standard output is data, standard error is talk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "app/settings.hpp"
+
+namespace agentauri::app {
+
+int run_serve(Settings settings);
+int run_check_config(const Settings& settings, const Environment& env);
+// `action`: up, status or verify.
+int run_migrate(const Settings& settings, const std::string& action);
+int run_chain_status(const Settings& settings, bool as_json);
+int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to);
+
+struct DemoOptions {
+  std::uint64_t seed = 0;             // 0: by the clock
+  std::int64_t block_ms = 1000;
+  std::int64_t stop_after_alerts = 0; // 0: until interrupted
+};
+int run_demo(Settings settings, DemoOptions options);
+
+// Prints faults as sentences and, for the journal, as ERROR lines. true when there was one.
+bool report_faults(const Environment& env);
+// The exit code that goes with a failed start.
+int exit_code_of(const Error& error);
+
+}  // namespace agentauri::app
