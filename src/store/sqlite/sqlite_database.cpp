@@ -96,6 +96,7 @@ class SqliteDatabase final : public Database {
   };
 
   Result<void> migrate();
+  Result<void> open_readers();
   void write_loop();
   void read_loop(Connection& connection);
   void run_group(std::vector<Unit> group);
@@ -119,6 +120,7 @@ class SqliteDatabase final : public Database {
 };
 
 Result<void> SqliteDatabase::open() {
+  if (settings_.read_only) return open_readers();
   auto lock = FolderLock::take(settings_.data_dir);
   if (!lock) return fail(lock);
   lock_ = std::move(*lock);
@@ -130,12 +132,16 @@ Result<void> SqliteDatabase::open() {
   if (settings_.max_pages > 0) {
     if (auto set = writer_->execute(fmt::format("PRAGMA max_page_count = {};", settings_.max_pages).c_str()); !set) return set;
   }
+  threads_.emplace_back([this] { write_loop(); });
+  return open_readers();
+}
+
+Result<void> SqliteDatabase::open_readers() {
   for (unsigned i = 0; i < std::max(1U, settings_.readers); ++i) {
-    auto reader = Connection::open(path, true);
+    auto reader = Connection::open(settings_.data_dir + "/agentauri.db", true);
     if (!reader) return fail(reader);
     readers_.push_back(std::move(*reader));
   }
-  threads_.emplace_back([this] { write_loop(); });
   for (auto& reader : readers_) threads_.emplace_back([this, connection = reader.get()] { read_loop(*connection); });
   return {};
 }
@@ -175,7 +181,7 @@ Result<void> SqliteDatabase::migrate() {
 void SqliteDatabase::submit(Mode mode, Priority priority, Body body, Done done) {
   {
     const std::lock_guard lock(mutex_);
-    if (!stopping_) {
+    if (!stopping_ && (mode == Mode::read || writer_)) {
       Unit unit{std::move(body), std::move(done)};
       if (mode == Mode::read) {
         reads_.push_back(std::move(unit));
@@ -187,7 +193,8 @@ void SqliteDatabase::submit(Mode mode, Priority priority, Body body, Done done) 
       return;
     }
   }
-  done(fail(Code::cancelled, "the store is stopping"));
+  if (mode == Mode::write && settings_.read_only) done(fail(Code::forbidden, "the store was opened for reading"));
+  else done(fail(Code::cancelled, "the store is stopping"));
 }
 
 // The first member waits for work; nullopt-like empty group means stop.

@@ -18,6 +18,7 @@ struct SqliteSettings {
   unsigned readers = 2;
   std::size_t group_bodies = 256;    // at most so many units in one commit
   std::chrono::microseconds group_time{2000};   // a group takes no further unit after this time
+  bool read_only = false;            // for tools beside a running process: no lock, no migration, every write fails
   std::int64_t max_pages = 0;        // of the file, for tests of a full disk; 0: no bound
   const Clock* clock = nullptr;      // of now(); nullptr: the system's
   Metrics* metrics = nullptr;
