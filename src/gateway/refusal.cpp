@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace agentauri::gateway {
 
@@ -22,6 +23,10 @@ Refusal store_refusal(const Error& error, std::string_view operation) {
 
 void Validation::add(std::string_view field, std::string_view code, std::string message) {
   details_.push_back({std::string(field), std::string(code), std::move(message)});
+}
+
+void Validation::add(Validation&& other) {
+  details_.insert(details_.end(), std::make_move_iterator(other.details_.begin()), std::make_move_iterator(other.details_.end()));
 }
 
 void Validation::length(std::string_view field, std::string_view text, std::size_t min, std::size_t max) {

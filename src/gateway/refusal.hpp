@@ -24,14 +24,16 @@ struct Refusal {
   std::string message;
   std::vector<Detail> details;
   std::optional<std::int64_t> retry_after_s;
+  // Of the store: the transaction must end with it (and may then run again). Without it a refusal is an answer like any
+  // other, and what was written before it (a counter, a lock) stays.
+  std::optional<Error> cause;
 
   static Refusal make(int status, std::string_view code, std::string message) {
-    return {status, std::string(code), std::move(message), {}, std::nullopt};
+    return {status, std::string(code), std::move(message), {}, std::nullopt, std::nullopt};
   }
 };
 
-// A use-case's answer. Inside a transaction it is Result<Outcome<T>>: an Error rolls back, a Refusal is an answer and what
-// was written (a counter, a lock) stays.
+// The answer of a use-case.
 template <class T>
 using Outcome = std::expected<T, Refusal>;
 
@@ -41,6 +43,27 @@ inline std::unexpected<Refusal> refuse(int status, std::string_view code, std::s
 inline std::unexpected<Refusal> bad_request(std::string message) { return refuse(400, "bad_request", std::move(message)); }
 inline std::unexpected<Refusal> forbidden(std::string message) { return refuse(403, "forbidden", std::move(message)); }
 inline std::unexpected<Refusal> not_found(std::string message) { return refuse(404, "not_found", std::move(message)); }
+
+// Inside a transaction: hands the store's error up.
+template <class T>
+std::unexpected<Refusal> broken(Result<T>& result) {
+  Refusal out;
+  out.cause = std::move(result.error());
+  return std::unexpected(std::move(out));
+}
+template <class T>
+std::unexpected<Refusal> broken(Result<T>&& result) {
+  return broken(result);
+}
+// Hands a refusal up: `if (!x) return pass(x);`
+template <class T>
+std::unexpected<Refusal> pass(Outcome<T>& outcome) {
+  return std::unexpected(std::move(outcome.error()));
+}
+template <class T>
+std::unexpected<Refusal> pass(Outcome<T>&& outcome) {
+  return std::unexpected(std::move(outcome.error()));
+}
 
 // A failure of the store: 503 when it cannot be asked now, else 500. `operation` is "Failed to …"; the store's own words
 // never reach the client.
@@ -53,6 +76,7 @@ class Validation {
   // `Validation error: length [{min, max}]` unless the count of Unicode scalar values lies in [min, max].
   void length(std::string_view field, std::string_view text, std::size_t min, std::size_t max);
   void range(std::string_view field, std::int64_t value, std::int64_t min, std::int64_t max);
+  void add(Validation&& other);
   bool ok() const { return details_.empty(); }
   Refusal refusal() const;
 
