@@ -1,0 +1,296 @@
+#include "engine/engine.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/json/json.hpp"
+#include "engine/testing/model_chain.hpp"
+#include "store/jobs.hpp"
+#include "store/leases.hpp"
+#include "store/revisions.hpp"
+#include "store/testing/temp_database.hpp"
+
+namespace agentauri::engine {
+namespace {
+
+using testing::kChain;
+using testing::ModelChain;
+using testing::Txn;
+
+class EngineTest : public store::testing::EngineTest {
+ protected:
+  EngineTest() {
+    testing::attach(db(), clock_.now());
+    start();
+  }
+
+  // A fresh engine, as after a crash.
+  void start() {
+    engine_.reset();
+    instance_ = domain::InstanceId::make(clock_.now());
+    const auto epoch = in_tx<std::int64_t>([this](store::Tx& tx) -> Result<std::int64_t> {
+      if (auto added = store::register_instance(tx, instance_, store::this_process(), "engine"); !added) return fail(added);
+      if (last_instance_) {
+        if (auto gone = store::remove_instance(tx, *last_instance_); !gone) return fail(gone);
+      }
+      auto lease = store::acquire_lease(tx, "engine:0", instance_);
+      if (!lease) return fail(lease);
+      return lease->value();
+    });
+    ASSERT_TRUE(epoch);
+    last_instance_ = instance_;
+    settings_.instance = instance_;
+    settings_.epoch = *epoch;
+    engine_ = std::make_unique<Engine>(db(), clock_, settings_, metrics_, [this] { ++wakes_; });
+  }
+  Progress run() {
+    Progress total;
+    for (;;) {
+      auto progress = engine_->step();
+      EXPECT_TRUE(progress) << progress.error().text;
+      if (!progress) return total;
+      total.events += progress->events;
+      total.matched += progress->matched;
+      total.jobs += progress->jobs;
+      if (!progress->more) return total;
+    }
+  }
+
+  domain::Trigger trigger(std::vector<domain::Condition> conditions, bool stateful = false) {
+    domain::Trigger t;
+    t.id = domain::TriggerId::make(clock_.now());
+    t.organization_id = domain::OrganizationId::make(clock_.now());
+    t.name = "test";
+    t.registry = domain::Registry::reputation;
+    t.is_stateful = stateful;
+    t.created_at = from_unix_seconds(1'600'000'000);
+    for (auto& condition : conditions) {
+      condition.id = ++conditions_;
+      t.conditions.push_back(condition);
+    }
+    domain::Action action;
+    action.id = ++actions_;
+    action.config = R"({"url":"http://127.0.0.1:1/hook"})";
+    t.actions.push_back(action);
+    return t;
+  }
+  std::int64_t save(const domain::Trigger& t, bool deleted = false) {
+    return in_tx<std::int64_t>([&](store::Tx& tx) { return store::append_revision(tx, t, deleted, clock_.now()); }).value();
+  }
+  static domain::Condition score_below(const char* bound) { return {.condition_type = "score_threshold", .field = "score", .op = "<", .value = bound}; }
+  static domain::Condition ema_below(const char* bound) { return {.condition_type = "ema_threshold", .field = "score", .op = "<", .value = bound, .config = R"({"window_size":10})"}; }
+
+  void mine(std::vector<Txn> txns) { testing::append(db(), {chain_.mine(std::move(txns))}, clock_.now()); }
+  Txn feedback(std::int32_t score, std::uint64_t agent = 42) { return {chain_.next_txn(), agent, score}; }
+  std::vector<Txn> reorg(std::size_t depth) {
+    auto txns = chain_.drop(depth);
+    testing::rewind(db(), chain_.blocks().back(), clock_.now());
+    return txns;
+  }
+  std::vector<store::Delivery> deliveries(const domain::Trigger& t) { return in_tx<store::DeliveryPage>([&](store::Tx& tx) { return store::list_deliveries(tx, t.id, 1000, 0); })->rows; }
+  std::size_t count(const domain::Trigger& t, std::string_view state) {
+    const auto rows = deliveries(t);
+    return static_cast<std::size_t>(std::count_if(rows.begin(), rows.end(), [state](const auto& d) { return d.state == state; }));
+  }
+  auto state() { return in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>([](store::Tx& tx) { return store::dump_state(tx, kChain); }).value(); }
+
+  FakeClock clock_{from_unix_seconds(1'800'000'000)};
+  Metrics metrics_;
+  EngineSettings settings_;
+  std::unique_ptr<Engine> engine_;
+  domain::InstanceId instance_;
+  std::optional<domain::InstanceId> last_instance_;
+  ModelChain chain_;
+  int wakes_ = 0;
+  domain::ConditionId conditions_ = 0;
+  domain::ActionId actions_ = 0;
+};
+
+TEST_P(EngineTest, AMatchBecomesOneJobWithItsReason) {
+  const auto t = trigger({score_below("60")});
+  save(t);
+  mine({feedback(45), feedback(60), feedback(99)});
+  EXPECT_EQ(run().jobs, 1);
+  const auto rows = deliveries(t);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].state, "pending");
+  EXPECT_THAT(rows[0].explanation, ::testing::HasSubstr("score 45 < 60"));
+  EXPECT_EQ(wakes_, 1);
+  EXPECT_EQ(run().events, 0) << "nothing is read twice";
+}
+
+TEST_P(EngineTest, EventsBeforeTheTriggersCreationDoNotFire) {
+  auto t = trigger({});
+  t.created_at = from_unix_seconds(1'700'000'000 + 24) + Micros(500'000);   // within the second of block 2
+  save(t);
+  mine({feedback(1)});
+  mine({feedback(2)});
+  EXPECT_EQ(run().jobs, 1);
+}
+
+TEST_P(EngineTest, AReorgTakesUnsentJobsBackAndRevivesThem) {
+  const auto t = trigger({score_below("60")});
+  save(t);
+  mine({feedback(10)});
+  run();
+  const auto id = deliveries(t)[0].id;
+  auto txns = reorg(1);
+  run();
+  EXPECT_EQ(deliveries(t)[0].state, "cancelled");
+  EXPECT_EQ(deliveries(t)[0].reason, "orphaned");
+  mine({});
+  mine(txns);   // the same transaction, two blocks later
+  run();
+  ASSERT_EQ(deliveries(t).size(), 1U);
+  EXPECT_EQ(deliveries(t)[0].id, id);
+  EXPECT_EQ(deliveries(t)[0].state, "pending");
+}
+
+TEST_P(EngineTest, WhatWasSentFiresNoSecondTime) {
+  const auto t = trigger({score_below("60")});
+  save(t);
+  mine({feedback(10)});
+  run();
+  auto claimed = in_tx<std::vector<store::ClaimedJob>>([this](store::Tx& tx) { return store::claim_jobs(tx, instance_, 10, {}, clock_.now()); });
+  ASSERT_EQ(claimed->size(), 1U);
+  store::AttemptResult sent;
+  sent.job = (*claimed)[0].id;
+  sent.lease_epoch = (*claimed)[0].lease_epoch;
+  ASSERT_EQ(in_tx<std::int64_t>([&](store::Tx& tx) { return store::finish_attempts(tx, {sent}, clock_.now()); }).value(), 1);
+  auto txns = reorg(1);
+  mine(txns);
+  run();
+  ASSERT_EQ(deliveries(t).size(), 1U);
+  EXPECT_EQ(deliveries(t)[0].state, "succeeded");
+  EXPECT_FALSE(deliveries(t)[0].orphaned);
+}
+
+TEST_P(EngineTest, UndoRestoresTheStateExactly) {
+  save(trigger({ema_below("70")}, true));
+  for (int score : {80, 60, 40}) mine({feedback(score)});
+  run();
+  const auto before = state();
+  mine({feedback(5), feedback(6)});
+  mine({feedback(7)});
+  run();
+  EXPECT_NE(state(), before);
+  reorg(2);
+  run();
+  EXPECT_EQ(state(), before);
+  start();   // also for an engine that has nothing in memory
+  run();
+  EXPECT_EQ(state(), before);
+}
+
+TEST_P(EngineTest, TheWorkedMovingAverageFiresWhereItShould) {
+  const auto t = trigger({{.condition_type = "agent_id_equals", .field = "agent_id", .op = "=", .value = "42"}, ema_below("70")}, true);
+  save(t);
+  for (int score : {80, 60}) mine({feedback(score)});
+  mine({feedback(5, 43)});
+  mine({{chain_.next_txn(), 42, std::nullopt}});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 0U);
+  mine({feedback(40)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U);
+  for (int score : {90, 95}) mine({feedback(score)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U);
+  mine({feedback(10)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 2U);
+}
+
+TEST_P(EngineTest, EditsAreAdoptedBetweenBatches) {
+  auto t = trigger({score_below("60")});
+  save(t);
+  mine({feedback(50)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U);
+  t.conditions[0].value = "40";
+  t.conditions[0].revision = 2;
+  save(t);
+  mine({feedback(50)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U);
+  t.enabled = false;
+  save(t);
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U);
+  save(t, true);
+  run();
+  EXPECT_EQ(count(t, "cancelled"), 1U);
+}
+
+TEST_P(EngineTest, AChangedConditionStartsFresh) {
+  auto t = trigger({ema_below("70")}, true);
+  save(t);
+  mine({feedback(100)});
+  run();
+  t.conditions[0].revision = 2;
+  save(t);
+  mine({feedback(10)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U) << "the first score of a fresh average is the average";
+}
+
+TEST_P(EngineTest, ALargeBlockIsTakenInParts) {
+  settings_.batch_events = 10;
+  start();
+  const auto t = trigger({score_below("200")});
+  save(t);
+  std::vector<Txn> txns;
+  for (int i = 0; i < 35; ++i) txns.push_back(feedback(i));
+  mine(txns);
+  const auto first = engine_->step();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->events, 10);
+  EXPECT_TRUE(first->more);
+  start();   // a crash inside the block
+  EXPECT_EQ(run().events, 25);
+  EXPECT_EQ(deliveries(t).size(), 35U);
+}
+
+TEST_P(EngineTest, AnEngineWithoutItsLeaseCannotCommit) {
+  const auto t = trigger({});
+  save(t);
+  mine({feedback(1)});
+  auto old = std::move(engine_);
+  start();
+  const auto late = old->step();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::fenced);
+  EXPECT_EQ(deliveries(t).size(), 0U);
+  run();
+  EXPECT_EQ(deliveries(t).size(), 1U);
+}
+
+TEST_P(EngineTest, JobsAreHeldForTheirConfirmations) {
+  auto t = trigger({});
+  t.min_confirmations = 2;
+  save(t);
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(count(t, "held"), 1U);
+  mine({});
+  ASSERT_TRUE(in_tx<std::int64_t>([this](store::Tx& tx) { return store::release_held_jobs(tx, kChain, 2, clock_.now()); }));
+  EXPECT_EQ(count(t, "held"), 1U);
+  ASSERT_TRUE(in_tx<std::int64_t>([this](store::Tx& tx) { return store::release_held_jobs(tx, kChain, 3, clock_.now()); }));
+  EXPECT_EQ(count(t, "pending"), 1U);
+}
+
+TEST_P(EngineTest, ABodyThatCannotBeMadeIsVisible) {
+  auto t = trigger({});
+  t.actions[0].config = R"({"url":"http://127.0.0.1:1/","body":{"x":"{{nonsense}}"}})";
+  save(t);
+  mine({feedback(1)});
+  run();
+  ASSERT_EQ(count(t, "dead"), 1U);
+  EXPECT_THAT(*deliveries(t)[0].reason, ::testing::HasSubstr("nonsense"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, store::testing::kEngines, store::testing::engine_name);
+
+}  // namespace
+}  // namespace agentauri::engine
