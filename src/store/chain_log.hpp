@@ -16,10 +16,10 @@ struct ChainRow {
   std::string name;
   std::uint64_t start_block = 0, live_from_block = 0;
   std::int64_t last_seq = 0, epoch = 0;
-  std::uint64_t head_num = 0;              // last live block that is ingested; live_from_block - 1 before the first
+  std::uint64_t head_num = 0;   // last live block that is ingested; live_from_block - 1 before the first
   std::optional<Hash32> head_hash;
   std::optional<std::uint64_t> safe_num, finalized_num;
-  std::string state;                       // ok, down, halted
+  std::string state;   // ok, down, halted
   std::optional<std::string> reason;
   Time updated_at;
 };
@@ -39,7 +39,7 @@ Result<std::optional<ChainRow>> find_chain(Tx& tx, domain::ChainId chain);
 
 struct LogEntry {
   std::int64_t seq = 0;
-  int op = 1;                       // +1 joined, -1 left
+  int op = 1;   // +1 joined, -1 left
   Hash32 block_hash;
   std::uint64_t block_num = 0;
   Time block_time;
@@ -47,8 +47,8 @@ struct LogEntry {
 // Entries after `seq`, in order.
 Result<std::vector<LogEntry>> read_block_log(Tx& tx, domain::ChainId chain, std::int64_t after_seq, std::int64_t limit);
 // Events of one block in log order (transaction index, log index), skipping the first `from`.
-Result<std::vector<domain::Event>> read_block_events(Tx& tx, domain::ChainId chain, const Hash32& block_hash, Time block_time,
-                                                     std::int64_t from, std::int64_t limit);
+Result<std::vector<domain::Event>> read_block_events(Tx& tx, domain::ChainId chain, const Hash32& block_hash,
+                                                     Time block_time, std::int64_t from, std::int64_t limit);
 
 // --- API side --------------------------------------------------------------------------------------------------------
 
@@ -58,14 +58,16 @@ struct EventFilter {
 };
 struct EventPage {
   std::vector<domain::Event> rows;
-  std::int64_t total = 0;           // exact up to 100,000
+  std::int64_t total = 0;   // exact up to 100,000
 };
 // Canonical events, newest first by block time, then block number.
 Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t limit, std::int64_t offset);
 
 // --- indexer side ----------------------------------------------------------------------------------------------------
 
-// Code::fenced from any of these: the chain's lease has passed on.
+// Code::fenced from any of these: the chain's lease has passed on. Code::conflict from append_*: the head is not the
+// block below the first one given (a commit whose answer was lost had happened all the same); read the chain's row
+// again.
 
 // Creates the row when the chain is new (live_from = head); takes over its epoch. Returns the row as it is now.
 Result<ChainRow> attach_chain(Tx& tx, domain::ChainId chain, std::string_view name, std::uint64_t start_block,
@@ -73,12 +75,12 @@ Result<ChainRow> attach_chain(Tx& tx, domain::ChainId chain, std::string_view na
 
 struct IngestedBlock {
   BlockRow block;
-  std::vector<domain::Event> events;     // in log order
-  bool header_checked = true;            // its logs agree with the header's bloom filter; else provider_trusted
+  std::vector<domain::Event> events;   // in log order
+  bool header_checked = true;          // its logs agree with the header's bloom filter; else provider_trusted
 };
 struct Coverage {
   std::vector<Address> contracts;
-  bool header_checked = false;           // of a range; single blocks say it themselves
+  bool header_checked = false;   // of a range; single blocks say it themselves
 };
 // The next live blocks, in order, each the child of the one before: blocks, events, one +1 entry for each block with
 // events, coverage and head as one.
@@ -100,6 +102,13 @@ Result<void> append_history(Tx& tx, domain::ChainId chain, std::int64_t epoch, c
 Result<std::int64_t> add_late_events(Tx& tx, domain::ChainId chain, std::int64_t epoch,
                                      const std::vector<IngestedBlock>& blocks, Time now);
 
+// After a second look at [from, to]: neighbouring ranges of different levels inside it become one, of the lesser level,
+// so that the ledger stays small. What has a hole is left alone. Part of the transaction that adds late events.
+Result<void> settle_coverage(Tx& tx, domain::ChainId chain, const std::vector<Address>& contracts, std::uint64_t from,
+                             std::uint64_t to);
+// The highest block whose hash was ever stored and is not pruned yet, also of branches that left; 0: none.
+Result<std::uint64_t> highest_block(Tx& tx, domain::ChainId chain);
+
 // Hash and parent of the canonical live blocks with num in [from, to], by num.
 Result<std::vector<BlockRow>> canonical_blocks(Tx& tx, domain::ChainId chain, std::uint64_t from, std::uint64_t to);
 struct CoverageRow {
@@ -113,4 +122,4 @@ Result<void> set_chain_state(Tx& tx, domain::ChainId chain, std::int64_t epoch, 
 // Blocks without events below `below` are forgotten.
 Result<std::int64_t> prune_blocks(Tx& tx, domain::ChainId chain, std::uint64_t below);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

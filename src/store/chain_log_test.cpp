@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "core/crypto/crypto.hpp"
 #include "store/testing/temp_database.hpp"
 
@@ -13,11 +15,14 @@ constexpr domain::ChainId kChain = 31337;
 // A small chain of our own: block n of branch b, with a number of events.
 class ChainLog : public testing::EngineTest {
  protected:
-  Hash32 hash(std::uint64_t num, int branch) { return crypto::sha256(as_bytes(std::to_string(num) + "/" + std::to_string(branch))); }
+  Hash32 hash(std::uint64_t num, int branch) {
+    return crypto::sha256(as_bytes(std::to_string(num) + "/" + std::to_string(branch)));
+  }
 
   IngestedBlock block(std::uint64_t num, int branch, int parent_branch, int events) {
     IngestedBlock out;
-    out.block = {hash(num, branch), num, hash(num - 1, parent_branch), from_unix_seconds(static_cast<std::int64_t>(1'700'000'000 + num)), from_unix_seconds(1'800'000'000)};
+    out.block = {hash(num, branch), num, hash(num - 1, parent_branch),
+                 from_unix_seconds(static_cast<std::int64_t>(1'700'000'000 + num)), from_unix_seconds(1'800'000'000)};
     for (int i = 0; i < events; ++i) {
       domain::Event event;
       event.chain_id = kChain;
@@ -38,14 +43,18 @@ class ChainLog : public testing::EngineTest {
     return out;
   }
   void attach(std::uint64_t live_from = 100, std::int64_t epoch = 1) {
-    auto row = in_tx<ChainRow>([=](Tx& tx) { return attach_chain(tx, kChain, "test", 10, live_from, epoch, from_micros(1)); });
+    auto row =
+        in_tx<ChainRow>([=](Tx& tx) { return attach_chain(tx, kChain, "test", 10, live_from, epoch, from_micros(1)); });
     ASSERT_TRUE(row) << row.error().text;
   }
   Result<void> append(std::vector<IngestedBlock> blocks, std::int64_t epoch = 1) {
-    return in_tx<void>([&, epoch](Tx& tx) { return append_blocks(tx, kChain, epoch, blocks, {{Address{}}, true}, std::nullopt, std::nullopt, from_micros(2)); });
+    return in_tx<void>([&, epoch](Tx& tx) {
+      return append_blocks(tx, kChain, epoch, blocks, {{Address{}}, true}, std::nullopt, std::nullopt, from_micros(2));
+    });
   }
   Result<void> rewind(std::uint64_t num, int branch, std::int64_t epoch = 1) {
-    return in_tx<void>([=, this](Tx& tx) { return rewind_chain(tx, kChain, epoch, num, hash(num, branch), from_micros(3)); });
+    return in_tx<void>(
+        [=, this](Tx& tx) { return rewind_chain(tx, kChain, epoch, num, hash(num, branch), from_micros(3)); });
   }
   std::vector<std::pair<int, std::uint64_t>> log() {
     auto entries = in_tx<std::vector<LogEntry>>([](Tx& tx) { return read_block_log(tx, kChain, 0, 1000); });
@@ -58,8 +67,12 @@ class ChainLog : public testing::EngineTest {
     }
     return out;
   }
-  std::vector<CoverageRow> coverage() { return *in_tx<std::vector<CoverageRow>>([](Tx& tx) { return read_coverage(tx, kChain); }); }
-  std::int64_t canonical_events() { return in_tx<EventPage>([](Tx& tx) { return list_events(tx, {}, 100, 0); })->total; }
+  std::vector<CoverageRow> coverage() {
+    return *in_tx<std::vector<CoverageRow>>([](Tx& tx) { return read_coverage(tx, kChain); });
+  }
+  std::int64_t canonical_events() {
+    return in_tx<EventPage>([](Tx& tx) { return list_events(tx, {}, 100, 0); })->total;
+  }
 };
 
 using Entries = std::vector<std::pair<int, std::uint64_t>>;
@@ -73,7 +86,8 @@ TEST_P(ChainLog, BlocksWithEventsJoinInOrder) {
   ASSERT_EQ(ranges.size(), 1U);
   EXPECT_EQ(ranges[0].from_block, 100U);
   EXPECT_EQ(ranges[0].to_block, 102U);
-  auto events = in_tx<std::vector<domain::Event>>([&](Tx& tx) { return read_block_events(tx, kChain, hash(102, 0), from_unix_seconds(1'700'000'102), 1, 10); });
+  auto events = in_tx<std::vector<domain::Event>>(
+      [&](Tx& tx) { return read_block_events(tx, kChain, hash(102, 0), from_unix_seconds(1'700'000'102), 1, 10); });
   ASSERT_TRUE(events) << events.error().text;
   ASSERT_EQ(events->size(), 1U);
   EXPECT_EQ((*events)[0].log_index, 1U);
@@ -115,22 +129,30 @@ TEST_P(ChainLog, AnOldEpochIsFenced) {
 
 TEST_P(ChainLog, HistoryHasNoLogEntry) {
   attach();
-  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return append_history(tx, kChain, 1, {block(50, 0, 0, 2)}, 10, 60, {{Address{}}, false}, from_micros(5)); }));
-  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return append_history(tx, kChain, 1, {}, 61, 99, {{Address{}}, false}, from_micros(5)); }));
+  ASSERT_TRUE(in_tx<void>([&](Tx& tx) {
+    return append_history(tx, kChain, 1, {block(50, 0, 0, 2)}, 10, 60, {{Address{}}, false}, from_micros(5));
+  }));
+  ASSERT_TRUE(in_tx<void>(
+      [&](Tx& tx) { return append_history(tx, kChain, 1, {}, 61, 99, {{Address{}}, false}, from_micros(5)); }));
   EXPECT_TRUE(log().empty());
   EXPECT_EQ(canonical_events(), 2);
   const auto ranges = coverage();
   ASSERT_EQ(ranges.size(), 1U);
   EXPECT_EQ(ranges[0].from_block, 10U);
   EXPECT_EQ(ranges[0].to_block, 99U);
-  auto live = in_tx<std::vector<domain::Event>>([&](Tx& tx) { return read_block_events(tx, kChain, hash(50, 0), from_unix_seconds(1'700'000'050), 0, 10); });
+  auto live = in_tx<std::vector<domain::Event>>(
+      [&](Tx& tx) { return read_block_events(tx, kChain, hash(50, 0), from_unix_seconds(1'700'000'050), 0, 10); });
   EXPECT_TRUE(live->empty());
 }
 
 TEST_P(ChainLog, ALateLogEntersOnce) {
   attach();
   ASSERT_TRUE(append({block(100, 0, 0, 0), block(101, 0, 0, 1)}));
-  const auto add = [&](std::uint64_t num, int events) { return in_tx<std::int64_t>([&, num, events](Tx& tx) { return add_late_events(tx, kChain, 1, {block(num, 0, 0, events)}, from_micros(9)); }); };
+  const auto add = [&](std::uint64_t num, int events) {
+    return in_tx<std::int64_t>([&, num, events](Tx& tx) {
+      return add_late_events(tx, kChain, 1, {block(num, 0, 0, events)}, from_micros(9));
+    });
+  };
   EXPECT_EQ(add(100, 1).value(), 1);
   EXPECT_EQ(add(100, 1).value(), 0);
   EXPECT_EQ(add(101, 1).value(), 0);
@@ -157,7 +179,128 @@ TEST_P(ChainLog, EventsAreFilteredAndPaged) {
   EXPECT_EQ(page({.search = "F%K"}, 5, 0).total, 0);
 }
 
+TEST_P(ChainLog, TheSameBlocksTwiceAreRefused) {
+  attach();
+  ASSERT_TRUE(append({block(100, 0, 0, 1), block(101, 0, 0, 1)}));
+  // As after a COMMIT whose answer was lost.
+  EXPECT_EQ(append({block(100, 0, 0, 1), block(101, 0, 0, 1)}).error().code, Code::conflict);
+  EXPECT_EQ(append({block(103, 0, 0, 1)}).error().code, Code::conflict);
+  EXPECT_EQ(log(), (Entries{{1, 100}, {1, 101}}));
+  ASSERT_TRUE(rewind(100, 0));
+  ASSERT_TRUE(rewind(100, 0));
+  EXPECT_EQ(rewind(105, 0).error().code, Code::conflict);
+  EXPECT_EQ(log(), (Entries{{1, 100}, {1, 101}, {-1, 101}}));
+}
+
+TEST_P(ChainLog, WhatNoTriggerSawLeavesWithoutAnEntry) {
+  attach();
+  ASSERT_TRUE(append({block(100, 0, 0, 0), block(101, 0, 0, 0)}));
+  ASSERT_TRUE(in_tx<std::int64_t>(
+      [&](Tx& tx) { return add_late_events(tx, kChain, 1, {block(101, 0, 0, 2)}, from_micros(9)); }));
+  ASSERT_TRUE(rewind(100, 0));
+  EXPECT_TRUE(log().empty());
+  EXPECT_EQ(canonical_events(), 0) << "late events of a block that left are not canonical either";
+}
+
+TEST_P(ChainLog, ABlockThatReturnsWithoutItsLogsKeepsItsRow) {
+  attach();
+  ASSERT_TRUE(append({block(100, 0, 0, 0), block(101, 0, 0, 1)}));
+  ASSERT_TRUE(rewind(100, 0));
+  ASSERT_TRUE(append({block(101, 0, 0, 0)}));   // a provider withholds them this time
+  ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return prune_blocks(tx, kChain, 1000); }));
+  EXPECT_EQ(log(), (Entries{{1, 101}, {-1, 101}})) << "the log reads its blocks' times from their rows";
+  ASSERT_TRUE(rewind(100, 0));
+  EXPECT_EQ(log().size(), 2U);
+}
+
+class CoverageLedger : public ChainLog {
+ protected:
+  using Ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+  void read(std::uint64_t from, std::uint64_t to, bool checked, Address contract = {}) {
+    const auto done = in_tx<void>(
+        [=](Tx& tx) { return append_history(tx, kChain, 1, {}, from, to, {{contract}, checked}, from_micros(5)); });
+    ASSERT_TRUE(done) << done.error().text;
+  }
+  Ranges ranges(std::string_view level = {}, Address contract = {}) {
+    Ranges out;
+    for (const auto& row : coverage()) {
+      if (row.contract == contract && (level.empty() || row.level == level)) {
+        out.emplace_back(row.from_block, row.to_block);
+      }
+    }
+    return out;
+  }
+};
+
+TEST_P(CoverageLedger, RangesThatTouchBecomeOne) {
+  attach();
+  read(10, 20, false);
+  read(40, 50, false);
+  EXPECT_EQ(ranges(), (Ranges{{10, 20}, {40, 50}}));
+  read(30, 39, false);
+  EXPECT_EQ(ranges(), (Ranges{{10, 20}, {30, 50}}));
+  read(21, 29, false);
+  EXPECT_EQ(ranges(), (Ranges{{10, 50}}));
+  read(51, 51, true);
+  EXPECT_EQ(ranges(), (Ranges{{10, 50}, {51, 51}})) << "levels stay apart";
+}
+
+TEST_P(CoverageLedger, WhatIsReadAgainReplacesWhatWasKnown) {
+  attach();
+  read(10, 50, false);
+  read(20, 30, true);
+  EXPECT_EQ(ranges("provider_trusted"), (Ranges{{10, 19}, {31, 50}}));
+  EXPECT_EQ(ranges("header_checked"), (Ranges{{20, 30}}));
+  read(0, 80, false);
+  EXPECT_EQ(ranges(), (Ranges{{0, 80}}));
+  Address other;
+  other.data[0] = 1;
+  read(5, 6, false, other);
+  EXPECT_EQ(ranges(), (Ranges{{0, 80}}));
+  EXPECT_EQ(ranges({}, other), (Ranges{{5, 6}}));
+}
+
+TEST_P(CoverageLedger, SettlingTakesTheLesserLevelAndLeavesHoles) {
+  attach();
+  const auto settle = [&](std::uint64_t from, std::uint64_t to) {
+    ASSERT_TRUE(in_tx<void>([=](Tx& tx) { return settle_coverage(tx, kChain, {Address{}}, from, to); }));
+  };
+  for (std::uint64_t num = 10; num < 30; ++num) read(num, num, num % 2 == 0);
+  EXPECT_EQ(ranges().size(), 20U);
+  settle(10, 19);
+  EXPECT_EQ(ranges().size(), 11U);
+  EXPECT_EQ(ranges("provider_trusted").front(), (std::pair<std::uint64_t, std::uint64_t>{10, 19}));
+  settle(20, 35);
+  EXPECT_EQ(ranges().size(), 11U) << "30 to 35 were never read";
+  settle(20, 29);
+  EXPECT_EQ(ranges(), (Ranges{{10, 29}}));
+}
+
+// Against a plain array of levels: whatever is read, cut and settled, the ledger says the same, without overlap and
+// with ranges as long as they can be.
+TEST_P(CoverageLedger, AgreesWithAModel) {
+  attach(1000);
+  std::mt19937 random(7);
+  std::vector<int> model(101, 0);
+  for (int step = 0; step < 150; ++step) {
+    const std::uint64_t a = random() % 100, b = a + random() % std::min<std::uint64_t>(100 - a, 12);
+    const int level = 1 + static_cast<int>(random() % 2);
+    read(a, b, level == 2);
+    for (auto i = a; i <= b; ++i) model[i] = level;
+    Ranges expected;
+    for (std::uint64_t i = 0; i <= 100; ++i) {
+      if (model[i] == 0) continue;
+      if (i > 0 && model[i - 1] == model[i])
+        expected.back().second = i;
+      else
+        expected.emplace_back(i, i);
+    }
+    ASSERT_EQ(ranges(), expected) << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, CoverageLedger, testing::kEngines, testing::engine_name);
 INSTANTIATE_TEST_SUITE_P(Engines, ChainLog, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store
