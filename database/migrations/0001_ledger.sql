@@ -1,5 +1,6 @@
 -- The ledger of migrations, and the guard: a schema that is not ours is refused, never adopted.
 BEGIN;
+SET LOCAL search_path = public;
 
 DO $$
 BEGIN

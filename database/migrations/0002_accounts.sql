@@ -1,5 +1,6 @@
 -- Accounts, organizations, sessions.
 BEGIN;
+SET LOCAL search_path = public;
 
 DO $$
 BEGIN

@@ -1,5 +1,6 @@
 -- Chains, blocks, the block log, coverage and events. No foreign key into or out of `events`.
 BEGIN;
+SET LOCAL search_path = public;
 
 DO $$
 BEGIN

@@ -1,5 +1,6 @@
 -- Triggers, their revisions, and the engine's state with its undo.
 BEGIN;
+SET LOCAL search_path = public;
 
 DO $$
 BEGIN

@@ -1,5 +1,6 @@
 -- Jobs and their attempts.
 BEGIN;
+SET LOCAL search_path = public;
 
 DO $$
 BEGIN

@@ -116,8 +116,10 @@ class Rows {
   std::int64_t affected_ = 0;
 };
 
-// One transaction, valid only inside its body and on its thread. After an error the body must return it: the
-// transaction is rolled back whole.
+// One transaction, valid only inside its body and on its thread. After an error the body must return it: every further
+// statement is refused with the same error, a success that hides it becomes Code::internal, and the transaction is rolled
+// back whole. Values are checked alike on both engines: text is UTF-8 without NUL, a numeric is a whole decimal of at most 39
+// digits, a time lies in the years 1 to 9999.
 class Tx {
  public:
   virtual ~Tx() = default;
@@ -132,6 +134,9 @@ class Tx {
 
 // Interactive units go before bulk ones. A bulk unit is at most about 500 rows or 20 ms of work.
 enum class Priority : std::uint8_t { interactive, bulk };
+
+// So many units of one kind wait for a store thread; a further one fails with Code::busy.
+inline constexpr std::size_t kMaxWaitingUnits = 16'384;
 
 struct Health {
   bool reachable = false;

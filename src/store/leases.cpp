@@ -20,12 +20,14 @@ const Query kRemoveSilent{"instance_remove_silent", "DELETE FROM instances WHERE
 const Query kNeighbours{"instance_neighbours", "SELECT id, pid, pid_start FROM instances WHERE host = :host"};
 const Query kTakeLease{"lease_take",
                        "INSERT INTO leases (name, instance_id, epoch, acquired_at) VALUES (:name, :id, 1, :now) "
-                       "ON CONFLICT (name) DO UPDATE SET instance_id = :id, epoch = leases.epoch + 1, acquired_at = :now "
+                       "ON CONFLICT (name) DO UPDATE SET epoch = CASE WHEN leases.instance_id = :id THEN leases.epoch ELSE leases.epoch + 1 END, "
+                       "acquired_at = CASE WHEN leases.instance_id = :id THEN leases.acquired_at ELSE :now END, instance_id = :id "
                        "WHERE NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = leases.instance_id AND i.heartbeat_at >= :since) "
                        "OR leases.instance_id = :id RETURNING epoch"};
 const Query kCheckLease{"lease_check", "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch",
                         "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch FOR SHARE"};
-const Query kReleaseLease{"lease_release", "DELETE FROM leases WHERE name = :name AND instance_id = :id"};
+// The row stays, in nobody's name: its epoch must never start again.
+const Query kReleaseLease{"lease_release", "UPDATE leases SET instance_id = :nobody WHERE name = :name AND instance_id = :id"};
 
 std::string read_line(const char* path) {
   std::ifstream file(path);
@@ -34,7 +36,8 @@ std::string read_line(const char* path) {
   return line;
 }
 
-// Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process.
+// Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process, or when it has ended and
+// only waits for its parent to notice.
 std::optional<std::int64_t> start_of(std::int64_t pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string line;
@@ -42,7 +45,9 @@ std::optional<std::int64_t> start_of(std::int64_t pid) {
   // The second field is the name in parentheses and may hold anything.
   std::istringstream rest(line.substr(line.rfind(')') + 1));
   std::string field;
-  for (int i = 3; i <= 22; ++i) rest >> field;
+  rest >> field;
+  if (field == "Z" || field == "X") return std::nullopt;
+  for (int i = 4; i <= 22; ++i) rest >> field;
   return rest ? std::optional<std::int64_t>(std::stoll(field)) : std::nullopt;
 }
 
@@ -115,7 +120,7 @@ Result<void> check_lease(Tx& tx, std::string_view name, domain::InstanceId id, s
 }
 
 Result<void> release_lease(Tx& tx, std::string_view name, domain::InstanceId id) {
-  auto row = tx.run(kReleaseLease, Params().text("name", std::string(name)).id("id", id));
+  auto row = tx.run(kReleaseLease, Params().text("name", std::string(name)).id("id", id).uuid("nobody", Uuid{}));
   if (!row) return fail(row);
   return {};
 }

@@ -1,5 +1,7 @@
 #include "store/migrations.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "core/base/embedded.hpp"
@@ -40,6 +42,45 @@ const std::vector<Migration>& postgres_migrations() {
 const std::vector<Migration>& sqlite_migrations() {
   static const auto migrations = parse_names(embedded::sqlite_migrations());
   return migrations;
+}
+
+std::vector<MigrationStatus> compare_with_ledger(const std::vector<Migration>& known, const std::map<int, LedgerRow>& ledger) {
+  using State = MigrationStatus::State;
+  std::vector<MigrationStatus> out;
+  for (const Migration& migration : known) {
+    MigrationStatus status{migration.version, migration.name, State::pending, {}};
+    if (const auto found = ledger.find(migration.version); found != ledger.end()) {
+      const LedgerRow& row = found->second;
+      status.applied_at = row.applied_at;
+      status.state = !row.checksum ? State::adopted : *row.checksum == migration.checksum ? State::applied : State::changed;
+    }
+    out.push_back(std::move(status));
+  }
+  const int newest = known.empty() ? 0 : known.back().version;
+  for (const auto& [version, row] : ledger) {
+    if (version > newest) out.push_back({version, row.name, State::unknown, row.applied_at});
+  }
+  return out;
+}
+
+Result<void> verify_migrations(const std::vector<MigrationStatus>& statuses) {
+  using State = MigrationStatus::State;
+  for (const MigrationStatus& status : statuses) {
+    const std::string file = fmt::format("{:04}_{}.sql", status.version, status.name);
+    switch (status.state) {
+      case State::applied:
+      case State::adopted: break;
+      case State::pending:
+        return fail(Code::invalid, "database", fmt::format("migration {} is not applied: run `agentauri migrate up`", file));
+      case State::changed:
+        return fail(Code::invalid, "database", fmt::format("migration {} differs from what was applied on {}: this program and "
+                                                           "the database do not belong together", file, status.applied_at));
+      case State::unknown:
+        return fail(Code::invalid, "database", fmt::format("migration {} is unknown to this program: the database was migrated "
+                                                           "by a newer AgentAuri; use that one", file));
+    }
+  }
+  return {};
 }
 
 std::string_view to_string(MigrationStatus::State state) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 namespace agentauri::store::postgres {
 namespace {
@@ -40,12 +41,16 @@ Result<Encoded> encode_integer(const Params::Param& param, std::int64_t value, s
   return Encoded{big_endian(static_cast<std::uint64_t>(value), bytes)};
 }
 
+constexpr std::uint16_t kNegative = 0x4000;
+
 // Base-10,000 digits with a weight and a display scale.
-std::string read_numeric(std::string_view bytes) {
+std::optional<std::string> read_numeric(std::string_view bytes) {
   const auto field = [&bytes](std::size_t i) { return static_cast<std::int16_t>(read_signed(bytes.substr(2 * i, 2))); };
   const int digits = field(0);
   const int weight = field(1);
-  const bool negative = static_cast<std::uint16_t>(field(2)) == 0x4000;
+  const auto sign = static_cast<std::uint16_t>(field(2));
+  if (sign != 0 && sign != kNegative) return std::nullopt;   // NaN or an infinity
+  const bool negative = sign == kNegative;
   const int scale = field(3);
   const auto digit = [&](int i) { return i >= 0 && i < digits ? static_cast<int>(field(4 + static_cast<std::size_t>(i))) : 0; };
   std::string out;
@@ -140,7 +145,13 @@ Result<Cell> decode_cell(std::string_view bytes, Oid type) {
     case kInt2:
     case kInt4:
     case kInt8: return Cell(read_signed(bytes));
-    case kTimestamptz: return Cell(read_signed(bytes) + kEpochShift);
+    case kTimestamptz: {
+      std::int64_t micros = 0;
+      // The two infinities are the ends of the range.
+      if (__builtin_add_overflow(read_signed(bytes), kEpochShift, &micros)) return fail(Code::overflow, "a time has no end");
+      if (read_signed(bytes) == std::numeric_limits<std::int64_t>::min()) return fail(Code::overflow, "a time has no start");
+      return Cell(micros);
+    }
     case kText:
     case kVarchar:
     case kName:
@@ -149,7 +160,11 @@ Result<Cell> decode_cell(std::string_view bytes, Oid type) {
     case kJsonb: return Cell(std::string(bytes.substr(std::min<std::size_t>(1, bytes.size()))));
     case kBytea:
     case kUuid: return Cell(Bytes(bytes.begin(), bytes.end()));
-    case kNumeric: return Cell(read_numeric(bytes));
+    case kNumeric: {
+      auto number = read_numeric(bytes);
+      if (!number) return fail(Code::overflow, "a numeric column holds no number");
+      return Cell(std::move(*number));
+    }
     case kFloat8: {
       const auto bits = static_cast<std::uint64_t>(read_signed(bytes));
       double value = 0;

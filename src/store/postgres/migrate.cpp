@@ -15,18 +15,12 @@ constexpr auto kMigrationLimit = std::chrono::hours(1);
 // Any number of ours; two migrations at once wait for each other.
 constexpr const char* kLock = "SELECT pg_advisory_lock(4242800400000001)";
 
-struct Applied {
-  std::string name;
-  std::optional<std::string> checksum;
-  std::string at;
-};
-
-Result<std::map<int, Applied>> read_applied(Session& session) {
+Result<std::map<int, LedgerRow>> read_applied(Session& session) {
   static const Query kLedger{Query::Unlisted{}, "migration_ledger", "SELECT to_regclass('public.agentauri_migrations') IS NOT NULL"};
   static const Query kApplied{Query::Unlisted{}, "migrations_applied", "SELECT version, name, checksum, CAST(applied_at AS text) FROM agentauri_migrations ORDER BY version"};
   auto ledger = session.run(kLedger, {});
   if (!ledger) return fail(ledger);
-  std::map<int, Applied> applied;
+  std::map<int, LedgerRow> applied;
   if (!ledger->boolean(0, 0)) return applied;
   auto rows = session.run(kApplied, {});
   if (!rows) return fail(rows);
@@ -34,23 +28,6 @@ Result<std::map<int, Applied>> read_applied(Session& session) {
     applied[static_cast<int>(rows->i64(i, 0))] = {rows->text(i, 1), rows->text_or_null(i, 2), rows->text(i, 3)};
   }
   return applied;
-}
-
-std::vector<MigrationStatus> compare(const std::map<int, Applied>& applied) {
-  using State = MigrationStatus::State;
-  std::vector<MigrationStatus> out;
-  for (const Migration& migration : postgres_migrations()) {
-    MigrationStatus status{migration.version, migration.name, State::pending, {}};
-    if (const auto found = applied.find(migration.version); found != applied.end()) {
-      status.applied_at = found->second.at;
-      status.state = !found->second.checksum ? State::adopted : *found->second.checksum == migration.checksum ? State::applied : State::changed;
-    }
-    out.push_back(std::move(status));
-  }
-  for (const auto& [version, row] : applied) {
-    if (version > static_cast<int>(out.size())) out.push_back({version, row.name, State::unknown, row.at});
-  }
-  return out;
 }
 
 Result<std::unique_ptr<Session>> connect(PostgresSettings settings) {
@@ -68,7 +45,7 @@ Result<std::vector<MigrationStatus>> postgres_migration_status(const PostgresSet
   if (!session) return fail(session);
   auto applied = read_applied(**session);
   if (!applied) return fail(applied);
-  return compare(*applied);
+  return compare_with_ledger(postgres_migrations(), *applied);
 }
 
 Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings& settings) {
@@ -92,7 +69,7 @@ Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings&
   }
   applied = read_applied(**session);
   if (!applied) return fail(applied);
-  return compare(*applied);
+  return compare_with_ledger(postgres_migrations(), *applied);
 }
 
 }  // namespace agentauri::store

@@ -6,13 +6,14 @@
 
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 
 #include "core/telemetry/log.hpp"
+#include "store/hooks.hpp"
 #include "store/postgres/session.hpp"
+#include "store/unit_tx.hpp"
 
 namespace agentauri::store {
 namespace {
@@ -25,27 +26,23 @@ constexpr auto kControlLimit = std::chrono::seconds(10);   // of BEGIN and ROLLB
 constexpr auto kFirstBackoff = std::chrono::milliseconds(50);
 constexpr auto kMaxBackoff = std::chrono::seconds(2);
 constexpr auto kHealthLimit = std::chrono::seconds(2);
+// Beyond its own time a unit makes no try of its own when another one failed so recently.
+constexpr auto kFailureIsRecent = std::chrono::seconds(1);
 constexpr auto kListenPoll = std::chrono::milliseconds(1000);
 
-class PostgresTx final : public Tx {
+class PostgresTx final : public UnitTx<Session> {
  public:
-  explicit PostgresTx(Session& session) : session_(session) {}
-  Result<Rows> run(const Query& query, const Params& params) override { return session_.run(query, params); }
-  Result<std::int64_t> run_many(const Query& query, const std::vector<Params>& sets) override {
-    return session_.run_many(query, sets);
-  }
-  Result<void> prepare(const Query& query) override { return session_.prepare_only(query); }
+  explicit PostgresTx(Session& session) : UnitTx(session) {}
   Result<Time> now() override {
     static const Query kNow{Query::Unlisted{}, "database_now", "SELECT now()"};
     if (now_) return *now_;
-    auto rows = session_.run(kNow, {});
+    auto rows = run(kNow, {});
     if (!rows) return fail(rows);
     now_ = rows->time(0, 0);
     return *now_;
   }
 
  private:
-  Session& session_;
   std::optional<Time> now_;
 };
 
@@ -69,17 +66,26 @@ class PostgresDatabase final : public Database {
     Mode mode = Mode::write;
     Body body;
     Done done;
+    SteadyClock::time_point queued_at;
+  };
+  // What a store thread last told the gauges.
+  struct Share {
+    bool connected = false, active = false;
+  };
+  struct Gauges {
+    Gauge active, idle, max;
   };
 
   void work_loop(std::unique_ptr<Session> session);
+  void show(Share& share, bool connected, bool active);
   bool next_unit(Unit& unit, std::unique_ptr<Session>& session);
   Result<void> run_unit(Unit& unit, std::unique_ptr<Session>& session);
   Result<void> try_unit(Unit& unit, Session& session, bool& again);
-  Result<void> ensure_session(std::unique_ptr<Session>& session);
+  Result<void> ensure_session(std::unique_ptr<Session>& session, SteadyClock::time_point deadline);
+  std::optional<Error> recent_failure();
   void listen_loop();
   void health_loop();
   Health probe(std::unique_ptr<Session>& session);
-  void fire(std::string_view channel);
   bool stopping() {
     const std::lock_guard lock(mutex_);
     return stopping_;
@@ -89,12 +95,16 @@ class PostgresDatabase final : public Database {
   Log log_;
   std::mutex mutex_;
   std::condition_variable ready_;
+  std::condition_variable stop_asked_;   // not ready_: a thread that backs off must not swallow a unit's wake-up
   std::deque<Unit> interactive_, bulk_;
   bool stopping_ = false;
+  std::optional<Error> last_failure_;
+  SteadyClock::time_point failed_at_;
+  std::optional<Gauges> gauges_;
 
-  std::mutex hooks_mutex_;
-  std::multimap<std::string, std::function<void()>, std::less<>> hooks_;
-  std::set<std::string> channels_, pending_notes_;
+  Hooks hooks_;
+  std::mutex notes_mutex_;
+  std::set<std::string> pending_notes_;
   int wake_fd_ = -1;
 
   std::condition_variable health_wanted_;
@@ -112,6 +122,13 @@ Result<void> PostgresDatabase::open() {
     log_.warn("the database cannot be reached; trying again", {{"attempt", static_cast<std::int64_t>(i + 1)}, {"next_in_ms", static_cast<std::int64_t>(settings_.first_waits[i].count())}, {"why", first.error().text}});
     std::this_thread::sleep_for(settings_.first_waits[i]);
   }
+  if (settings_.metrics != nullptr) {
+    const Labels pool{{"pool", "write"}};
+    gauges_ = Gauges{settings_.metrics->gauge("db_pool_connections_active", "Connections that run a unit", pool),
+                     settings_.metrics->gauge("db_pool_connections_idle", "Connections that wait for one", pool),
+                     settings_.metrics->gauge("db_pool_connections_max", "Store threads, one connection each", pool)};
+    gauges_->max.set(std::max(1U, settings_.threads));
+  }
   wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   ENSURE(wake_fd_ >= 0, "an eventfd is to be had");
   for (unsigned i = 0; i < std::max(1U, settings_.threads); ++i) {
@@ -123,15 +140,18 @@ Result<void> PostgresDatabase::open() {
 }
 
 void PostgresDatabase::submit(Mode mode, Priority priority, Body body, Done done) {
+  Error refused{Code::cancelled, {}, "the store is stopping"};
   {
     const std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      (priority == Priority::interactive ? interactive_ : bulk_).push_back({mode, std::move(body), std::move(done)});
+    auto& queue = priority == Priority::interactive ? interactive_ : bulk_;
+    if (!stopping_ && queue.size() < kMaxWaitingUnits) {
+      queue.push_back({mode, std::move(body), std::move(done), SteadyClock::now()});
       ready_.notify_one();
       return;
     }
+    if (!stopping_) refused = {Code::busy, {}, "too many units of work wait for the store"};
   }
-  done(fail(Code::cancelled, "the store is stopping"));
+  done(std::unexpected(std::move(refused)));
 }
 
 // Waits for a unit; an idle connection is given back meanwhile. false: stop.
@@ -152,51 +172,69 @@ bool PostgresDatabase::next_unit(Unit& unit, std::unique_ptr<Session>& session) 
 void PostgresDatabase::work_loop(std::unique_ptr<Session> session) {
   pthread_setname_np(pthread_self(), "store-postgres");
   auto opened = SteadyClock::now();
+  Share share;
   Unit unit;
+  show(share, session != nullptr, false);
   while (next_unit(unit, session)) {
     if (session && SteadyClock::now() - opened > settings_.max_lifetime) session.reset();
     if (!session) opened = SteadyClock::now();
+    show(share, true, true);
     auto outcome = run_unit(unit, session);
+    show(share, session != nullptr, false);
     unit.done(std::move(outcome));
     unit = {};
   }
+  show(share, false, false);
 }
 
-// A connection, within the acquire time; back-off between the tries, so that a server that is down is not hammered.
-Result<void> PostgresDatabase::ensure_session(std::unique_ptr<Session>& session) {
-  const auto deadline = SteadyClock::now() + settings_.acquire_timeout;
+void PostgresDatabase::show(Share& share, bool connected, bool active) {
+  if (gauges_) {
+    gauges_->active.add(int{active} - int{share.active});
+    gauges_->idle.add(int{connected && !active} - int{share.connected && !share.active});
+  }
+  share = {connected, active};
+}
+
+std::optional<Error> PostgresDatabase::recent_failure() {
+  const std::lock_guard lock(mutex_);
+  if (!last_failure_ || SteadyClock::now() - failed_at_ > kFailureIsRecent) return std::nullopt;
+  return last_failure_;
+}
+
+// A connection, before the deadline; back-off between the tries, so that a server that is down is not hammered. What has
+// waited in the queue beyond its deadline fails at once while the server is known to be down.
+Result<void> PostgresDatabase::ensure_session(std::unique_ptr<Session>& session, SteadyClock::time_point deadline) {
   std::chrono::milliseconds backoff = kFirstBackoff;
   while (!session) {
+    if (SteadyClock::now() >= deadline) {
+      if (auto recent = recent_failure()) return std::unexpected(std::move(*recent));
+    }
     auto opened = Session::connect(settings_);
     if (opened) {
       session = std::move(*opened);
       break;
     }
-    if (SteadyClock::now() + backoff > deadline) return fail(opened);
     std::unique_lock lock(mutex_);
-    if (stopping_) return fail(Code::cancelled, "the store is stopping");
-    ready_.wait_for(lock, backoff, [this] { return stopping_; });
+    last_failure_ = opened.error();
+    failed_at_ = SteadyClock::now();
+    if (failed_at_ + backoff > deadline) return fail(opened);
+    if (stop_asked_.wait_for(lock, backoff, [this] { return stopping_; })) return fail(Code::cancelled, "the store is stopping");
     backoff = std::min<std::chrono::milliseconds>(backoff * 2, kMaxBackoff);
   }
   return {};
 }
 
 Result<void> PostgresDatabase::run_unit(Unit& unit, std::unique_ptr<Session>& session) {
-  Result<void> outcome;
+  auto deadline = unit.queued_at + settings_.acquire_timeout;
   for (int n = 1;; ++n) {
-    if (auto ready = ensure_session(session); !ready) return ready;
+    if (auto ready = ensure_session(session, deadline); !ready) return ready;
     bool again = false;
-    try {
-      outcome = try_unit(unit, *session, again);
-    } catch (const std::exception& e) {
-      outcome = fail(Code::internal, fmt::format("a unit of work threw: {}", e.what()));
-      session.reset();   // whatever it left open
-      return outcome;
-    }
+    auto outcome = try_unit(unit, *session, again);
     if (session->lost()) session.reset();
     if (outcome || !again || n == kMaxTries) return outcome;
     // Two units that collided must not meet again at once.
     std::this_thread::sleep_for(std::chrono::milliseconds(n * n));
+    deadline = SteadyClock::now() + settings_.acquire_timeout;
   }
 }
 
@@ -206,54 +244,38 @@ Result<void> PostgresDatabase::try_unit(Unit& unit, Session& session, bool& agai
   auto begun = session.execute(reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", kControlLimit);
   if (!begun) {
     again = session.lost();   // nothing was done yet
+    session.abandon();
     return begun;
   }
   PostgresTx tx(session);
-  auto outcome = unit.body(tx);
+  auto outcome = tx.run_body(unit.body);
   if (!outcome) {
     // Lost before COMMIT was sent: the server has rolled back, or will.
     again = session.lost() || session.may_retry();
-    if (!session.lost()) {
-      if (auto rolled = session.execute("ROLLBACK", kControlLimit); !rolled) return outcome;
-    }
+    if (!session.lost() && !session.execute("ROLLBACK", kControlLimit)) session.abandon();
     return outcome;
-  }
-  if (PQtransactionStatus(session.handle()) == PQTRANS_INERROR) {
-    // COMMIT would answer with a rollback and no error.
-    (void)session.execute("ROLLBACK", kControlLimit);
-    return fail(Code::internal, "a unit of work hid the failure of a statement");
   }
   auto committed = session.execute("COMMIT", settings_.statement_timeout);
   if (committed) return {};
-  if (session.lost()) {
-    if (reads) {
-      again = true;
-      return committed;
-    }
+  if (session.lost() && !reads) {
     return fail(Code::commit_unknown, fmt::format("the connection was lost during COMMIT: {}", committed.error().text));
   }
-  again = session.may_retry();
+  again = session.lost() || session.may_retry();
   return committed;
 }
 
 // --- hints -----------------------------------------------------------------------------------------------------------
 
 void PostgresDatabase::on_notify(std::string channel, std::function<void()> hook) {
-  const std::lock_guard lock(hooks_mutex_);
-  channels_.insert(channel);
-  hooks_.emplace(std::move(channel), std::move(hook));
+  hooks_.add(std::move(channel), std::move(hook));
   (void)::eventfd_write(wake_fd_, 1);
 }
 
-void PostgresDatabase::fire(std::string_view channel) {
-  const std::lock_guard lock(hooks_mutex_);
-  const auto [first, last] = hooks_.equal_range(channel);
-  for (auto hook = first; hook != last; ++hook) hook->second();
-}
-
+// Here at once, elsewhere as soon as the listening connection has passed it on.
 void PostgresDatabase::notify(std::string_view channel) {
-  fire(channel);
-  const std::lock_guard lock(hooks_mutex_);
+  ENSURE(is_channel_name(channel), "a channel is named with a-z, 0-9 and _");
+  hooks_.fire(channel);
+  const std::lock_guard lock(notes_mutex_);
   if (pending_notes_.emplace(channel).second) (void)::eventfd_write(wake_fd_, 1);
 }
 
@@ -265,15 +287,14 @@ void PostgresDatabase::listen_loop() {
     if (session && session->lost()) session.reset();
     if (!session) {
       listening.clear();
-      if (!ensure_session(session)) continue;
+      if (!ensure_session(session, SteadyClock::now() + settings_.acquire_timeout)) continue;
     }
-    std::set<std::string> wanted, notes;
+    std::set<std::string> notes;
     {
-      const std::lock_guard lock(hooks_mutex_);
-      wanted = channels_;
+      const std::lock_guard lock(notes_mutex_);
       notes.swap(pending_notes_);
     }
-    for (const auto& channel : wanted) {
+    for (const auto& channel : hooks_.channels()) {
       if (listening.contains(channel)) continue;
       if (session->execute(fmt::format("LISTEN \"{}\"", channel), kControlLimit)) listening.insert(channel);
     }
@@ -283,7 +304,7 @@ void PostgresDatabase::listen_loop() {
     eventfd_t ignored = 0;
     (void)::eventfd_read(wake_fd_, &ignored);
     while (PGnotify* note = PQnotifies(session->handle())) {
-      if (note->be_pid != PQbackendPID(session->handle())) fire(note->relname);
+      if (note->be_pid != PQbackendPID(session->handle())) hooks_.fire(note->relname);
       PQfreemem(note);
     }
   }
@@ -292,7 +313,7 @@ void PostgresDatabase::listen_loop() {
 // --- health ----------------------------------------------------------------------------------------------------------
 
 Health PostgresDatabase::probe(std::unique_ptr<Session>& session) {
-  static const Query kProbe{Query::Unlisted{}, "health_probe", "SELECT COALESCE(max(version), 0) FROM agentauri_migrations"};
+  static const Query kProbe{Query::Unlisted{}, "health_probe", "SELECT count(*) FROM agentauri_migrations"};
   PostgresSettings quick = settings_;
   quick.connect_timeout = quick.statement_timeout = kHealthLimit;
   if (session && session->lost()) session.reset();
@@ -363,6 +384,7 @@ void PostgresDatabase::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     ready_.notify_all();
+    stop_asked_.notify_all();
     health_wanted_.notify_all();
   }
   if (wake_fd_ >= 0) (void)::eventfd_write(wake_fd_, 1);

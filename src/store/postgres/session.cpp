@@ -6,7 +6,8 @@
 #include <cerrno>
 
 #include "store/postgres/codec.hpp"
-#include "store/text_check.hpp"
+#include "store/query_timing.hpp"
+#include "store/value_check.hpp"
 
 namespace agentauri::store::postgres {
 namespace {
@@ -17,6 +18,12 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPipelineDepth = 256;
 // After a deadline the server gets this long to confirm the cancellation.
 constexpr auto kCancelTime = std::chrono::seconds(2);
+// The kernel gives up a connection whose peer acknowledges nothing for so long. PQcancel() takes these over for the connection
+// that it opens, and it is the one call of libpq without a deadline of ours.
+constexpr const char* kTcpUserTimeoutMs = "10000";
+constexpr const char* kKeepAliveIdle = "10";
+constexpr const char* kKeepAliveInterval = "3";
+constexpr const char* kKeepAliveCount = "3";
 
 std::string trimmed(const char* text) {
   std::string out = text == nullptr ? "" : text;
@@ -43,7 +50,7 @@ Code code_of(std::string_view state) {
   if (state == "23505" || state == "23P01") return Code::conflict;
   if (state == "23503") return Code::conflict;
   if (state.starts_with("23")) return Code::check_failed;
-  if (state == "22003") return Code::overflow;
+  if (state == "22003" || state == "22008") return Code::overflow;   // a number, a time
   if (state == "22021" || state.starts_with("22")) return Code::invalid;
   if (state == "40001" || state == "40P01" || state == "55P03") return Code::busy;
   if (state == "57014") return Code::timed_out;
@@ -62,12 +69,14 @@ struct Session::Arguments {
 Result<std::unique_ptr<Session>> Session::connect(const PostgresSettings& settings) {
   const std::string port = std::to_string(settings.port);
   // `options` go with the start-up packet, so that no statement ever runs without its limits.
-  const std::string options = fmt::format("-c statement_timeout={} -c lock_timeout={} -c timezone=UTC -c client_min_messages=warning",
+  const std::string options = fmt::format("-c statement_timeout={} -c lock_timeout={} -c timezone=UTC -c search_path=public "
+                                          "-c client_min_messages=warning",
                                           settings.statement_timeout.count(), settings.lock_timeout.count());
   const std::pair<const char*, std::string> parameters[] = {
       {"host", settings.host}, {"port", port}, {"dbname", settings.database}, {"user", settings.user}, {"password", settings.password},
       {"sslmode", settings.ssl_mode}, {"sslrootcert", settings.ssl_root_cert}, {"options", options}, {"application_name", "agentauri"},
-      {"client_encoding", "UTF8"}, {"keepalives_idle", "30"}};
+      {"client_encoding", "UTF8"}, {"tcp_user_timeout", kTcpUserTimeoutMs}, {"keepalives_idle", kKeepAliveIdle},
+      {"keepalives_interval", kKeepAliveInterval}, {"keepalives_count", kKeepAliveCount}};
   std::vector<const char*> keys, values;
   for (const auto& [key, value] : parameters) {
     if (value.empty()) continue;
@@ -79,7 +88,8 @@ Result<std::unique_ptr<Session>> Session::connect(const PostgresSettings& settin
 
   PGconn* connection = PQconnectStartParams(keys.data(), values.data(), 0);
   if (connection == nullptr) return fail(Code::unavailable, "libpq has no memory");
-  std::unique_ptr<Session> session(new Session(connection, settings.statement_timeout + std::chrono::seconds(2)));
+  std::unique_ptr<Session> session(
+      new Session(connection, settings.statement_timeout + std::chrono::seconds(2), settings.metrics));
   const auto deadline = Clock::now() + settings.connect_timeout;
   const auto where = fmt::format("database {} at {}:{} as user {}", settings.database, settings.host, settings.port, settings.user);
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
@@ -106,6 +116,9 @@ std::unexpected<Error> Session::statement_error(const PGresult* result, std::str
   const std::string_view sqlstate = state == nullptr ? "" : state;
   if (PQstatus(connection_) == CONNECTION_BAD || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03") lost_ = true;
   if (sqlstate == "40001" || sqlstate == "40P01") retryable_ = true;
+  // Prepared before a migration changed its columns, or forgotten by a pooler in between: a new connection prepares it anew.
+  const char* raised_in = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+  if (sqlstate == "26000" || (raised_in != nullptr && std::string_view(raised_in) == "RevalidateCachedQuery")) lost_ = true;
   const std::string message = trimmed(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
   const std::string hint = trimmed(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
   const char* constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
@@ -125,6 +138,14 @@ Result<void> Session::flush(Clock::time_point deadline) {
   }
 }
 
+void Session::cancel() {
+  PGcancel* request = PQgetCancel(connection_);
+  if (request == nullptr) return;
+  char why[256];
+  PQcancel(request, why, sizeof why);
+  PQfreeCancel(request);
+}
+
 Result<PgResult> Session::next_result(Clock::time_point deadline) {
   if (auto flushed = flush(deadline); !flushed) return fail(flushed);
   bool cancelled = false;
@@ -133,11 +154,7 @@ Result<PgResult> Session::next_result(Clock::time_point deadline) {
       if (cancelled) return lost_connection("the database did not answer in time, nor to the cancellation");
       cancelled = true;
       deadline = Clock::now() + kCancelTime;
-      if (PGcancel* cancel = PQgetCancel(connection_); cancel != nullptr) {
-        char why[256];
-        PQcancel(cancel, why, sizeof why);
-        PQfreeCancel(cancel);
-      }
+      cancel();
       continue;
     }
     if (PQconsumeInput(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
@@ -181,16 +198,28 @@ Result<Session::Statement*> Session::prepare(const Query& query) {
   if (auto drained = drain(deadline); !drained) return fail(drained);
   if (!outcome) return fail(outcome);
 
+  if (auto described = describe(statement, query); !described) {
+    lost_ = true;   // the server knows the name now, and we do not
+    return fail(described);
+  }
+  statement.timing = query_histogram(metrics_, query.name);
+  return &statements_.emplace(&query, std::move(statement)).first->second;
+}
+
+// The types of its parameters.
+Result<void> Session::describe(Statement& statement, const Query& query) {
+  const auto deadline = Clock::now() + limit_;
   if (PQsendDescribePrepared(connection_, statement.name.c_str()) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
   auto described = next_result(deadline);
   if (!described) return fail(described);
+  Result<void> outcome;
   if (PQresultStatus(described->get()) != PGRES_COMMAND_OK) outcome = statement_error(described->get(), query.name);
   for (int i = 0; i < PQnparams(described->get()); ++i) statement.types.push_back(PQparamtype(described->get(), i));
-  if (auto drained = drain(deadline); !drained) return fail(drained);
-  if (!outcome) return fail(outcome);
+  if (auto drained = drain(deadline); !drained) return drained;
+  if (!outcome) return outcome;
   ENSURE(statement.types.size() == statement.parameters.size(), "PostgreSQL counts the parameters as we do");
   statement.places.resize(statement.parameters.size());
-  return &statements_.emplace(&query, std::move(statement)).first->second;
+  return {};
 }
 
 Result<void> Session::prepare_only(const Query& query) {
@@ -213,9 +242,7 @@ Result<void> Session::encode(Statement& statement, const Params& params, const Q
       if (place == given.size()) return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.parameters[i]));
     }
     const auto& param = given[place];
-    if (const auto* text = std::get_if<std::string>(&param.value); text != nullptr && !is_storable_text(*text)) {
-      return fail(Code::invalid, statement.parameters[i], fmt::format("{}: :{} is not valid UTF-8 without NUL", query.name, statement.parameters[i]));
-    }
+    if (auto good = check_value(param, query.name); !good) return good;
     auto encoded = encode_cell(param, statement.types[i]);
     if (!encoded) return fail(encoded);
     out.storage[i] = std::move(encoded->bytes);
@@ -254,6 +281,7 @@ Result<Rows> read_rows(const PGresult* result) {
 Result<Rows> Session::run(const Query& query, const Params& params) {
   auto prepared = prepare(query);
   if (!prepared) return fail(prepared);
+  const QueryTiming timing((*prepared)->timing);
   Arguments arguments;
   if (auto encoded = encode(**prepared, params, query, arguments); !encoded) return fail(encoded);
   const auto deadline = Clock::now() + limit_;
@@ -277,6 +305,7 @@ Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Par
   if (sets.empty()) return 0;
   auto prepared = prepare(query);
   if (!prepared) return fail(prepared);
+  const QueryTiming timing((*prepared)->timing);
   if (PQenterPipelineMode(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
   const auto deadline = Clock::now() + limit_;
   Result<std::int64_t> outcome = 0;
@@ -300,6 +329,7 @@ Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Par
     for (bool synced = false; !synced;) {
       auto result = next_result(deadline);
       if (!result) return fail(result);
+      if (PQstatus(connection_) == CONNECTION_BAD) return lost_connection(trimmed(PQerrorMessage(connection_)));
       if (!*result) continue;   // the end of one statement
       switch (PQresultStatus(result->get())) {
         case PGRES_PIPELINE_SYNC: synced = true; break;

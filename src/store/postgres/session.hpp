@@ -5,10 +5,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "core/telemetry/metrics.hpp"
 #include "store/database.hpp"
 #include "store/postgres/postgres_database.hpp"
 
@@ -36,8 +38,10 @@ class Session {
   bool lost() const { return lost_; }                    // the connection is of no more use
   bool may_retry() const { return retryable_; }          // serialization failure or deadlock since the last begin()
   void begin_unit() { retryable_ = false; }
+  void abandon() { lost_ = true; }                       // its state is not known any more
   PGconn* handle() { return connection_; }
-  // Waits for input or the deadline; false when the limit passed. `wake_fd` (or -1) ends the wait too.
+  // Waits for input or the deadline; false when the limit passed. `wake_fd` (or -1) ends the wait too. Sets lost() when the
+  // server has hung up.
   bool wait_readable(std::chrono::milliseconds limit, int wake_fd);
 
  private:
@@ -45,21 +49,26 @@ class Session {
     std::string name;
     std::vector<std::string> parameters;   // in the order of $1, $2, …
     std::vector<Oid> types;
-    std::vector<std::size_t> places;
+    std::vector<std::size_t> places;       // where each was found in the last Params: they seldom move
+    std::optional<Histogram> timing;
   };
   struct Arguments;
 
-  explicit Session(PGconn* connection, std::chrono::milliseconds limit) : connection_(connection), limit_(limit) {}
+  Session(PGconn* connection, std::chrono::milliseconds limit, Metrics* metrics)
+      : connection_(connection), limit_(limit), metrics_(metrics) {}
   Result<Statement*> prepare(const Query& query);
   Result<void> encode(Statement& statement, const Params& params, const Query& query, Arguments& out);
   Result<PgResult> next_result(std::chrono::steady_clock::time_point deadline);
   Result<void> flush(std::chrono::steady_clock::time_point deadline);
+  Result<void> describe(Statement& statement, const Query& query);
+  void cancel();
   Result<void> drain(std::chrono::steady_clock::time_point deadline);
   std::unexpected<Error> lost_connection(std::string text);
   std::unexpected<Error> statement_error(const PGresult* result, std::string_view query);
 
   PGconn* connection_;
   std::chrono::milliseconds limit_;
+  Metrics* metrics_;
   bool lost_ = false;
   bool retryable_ = false;
   std::unordered_map<const Query*, Statement> statements_;

@@ -1,8 +1,11 @@
 #include "store/sqlite/connection.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include "store/text_check.hpp"
+#include "store/query_timing.hpp"
+#include "store/value_check.hpp"
 
 namespace agentauri::store::sqlite {
 namespace {
@@ -19,10 +22,16 @@ std::unexpected<Error> map_error(int code, std::string_view message, std::string
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID: return fail(Code::conflict, constraint_of(message), text);
-    case SQLITE_CONSTRAINT_CHECK: return fail(Code::check_failed, constraint_of(message), text);
+    case SQLITE_CONSTRAINT_CHECK:
+      // The columns that are narrower on PostgreSQL: SQLite has one integer type, so a named CHECK stands for theirs.
+      if (constraint_of(message).starts_with("range_")) return fail(Code::overflow, constraint_of(message), text);
+      return fail(Code::check_failed, constraint_of(message), text);
     case SQLITE_CONSTRAINT_NOTNULL: return fail(Code::check_failed, constraint_of(message), text);
     case SQLITE_CONSTRAINT_FOREIGNKEY: return fail(Code::conflict, "foreign_key", text);
-    case SQLITE_CONSTRAINT_DATATYPE: return fail(Code::invalid, constraint_of(message), text);
+    case SQLITE_CONSTRAINT_DATATYPE:
+      // A sum beyond 64 bits becomes a REAL, which a STRICT column refuses.
+      if (message.starts_with("cannot store REAL value in INTEGER")) return fail(Code::overflow, text);
+      return fail(Code::invalid, constraint_of(message), text);
     default: break;
   }
   switch (code & 0xff) {
@@ -38,6 +47,9 @@ std::unexpected<Error> map_error(int code, std::string_view message, std::string
     case SQLITE_RANGE:
     case SQLITE_MISMATCH: return fail(Code::invalid, text);
     case SQLITE_NOMEM: return fail(Code::unavailable, text);
+    case SQLITE_ERROR:
+      if (message == "integer overflow") return fail(Code::overflow, text);
+      return fail(Code::internal, text);
     default: return fail(Code::internal, text);
   }
 }
@@ -83,11 +95,15 @@ int bind_cell(sqlite3_stmt* handle, int index, const Cell& value) {
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool read_only) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool read_only, Metrics* metrics) {
+  // Password hashes are in it: readable by its owner alone. SQLite gives the WAL the mode of the database.
+  if (!read_only) {
+    if (const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
+  }
   sqlite3* db = nullptr;
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (read_only ? 0 : SQLITE_OPEN_CREATE);
   const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
-  std::unique_ptr<Connection> connection(new Connection(db));
+  std::unique_ptr<Connection> connection(new Connection(db, metrics));
   if (code != SQLITE_OK) return map_error(code, fmt::format("{} cannot be opened: {}", path, sqlite3_errstr(code)), {});
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, 5000);
@@ -130,6 +146,7 @@ Result<Connection::Statement*> Connection::prepare(const Query& query) {
     statement.names.emplace_back(name + 1);
   }
   statement.places.resize(statement.names.size());
+  statement.timing = query_histogram(metrics_, query.name);
   return &statements_.emplace(&query, std::move(statement)).first->second;
 }
 
@@ -147,10 +164,8 @@ Result<void> Connection::bind(Statement& statement, const Params& params, const 
       for (place = 0; place < given.size() && given[place].name != statement.names[i]; ++place) {}
       if (place == given.size()) return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.names[i]));
     }
+    if (auto good = check_value(given[place], query.name); !good) return good;
     const Cell& value = given[place].value;
-    if (const auto* text = std::get_if<std::string>(&value); text != nullptr && !is_storable_text(*text)) {
-      return fail(Code::invalid, statement.names[i], fmt::format("{}: :{} is not valid UTF-8 without NUL", query.name, statement.names[i]));
-    }
     if (bind_cell(statement.handle, static_cast<int>(i) + 1, value) != SQLITE_OK) return error(&query);
   }
   return {};
@@ -160,6 +175,7 @@ Result<Rows> Connection::run(const Query& query, const Params& params) {
   auto prepared = prepare(query);
   if (!prepared) return fail(prepared);
   Statement& statement = **prepared;
+  const QueryTiming timing(statement.timing);
   const Reset reset{statement.handle};
   if (auto bound = bind(statement, params, query); !bound) return fail(bound);
   const int columns = sqlite3_column_count(statement.handle);
@@ -179,6 +195,7 @@ Result<std::int64_t> Connection::run_many(const Query& query, const std::vector<
   auto prepared = prepare(query);
   if (!prepared) return fail(prepared);
   Statement& statement = **prepared;
+  const QueryTiming timing(statement.timing);
   const Reset reset{statement.handle};
   std::int64_t affected = 0;
   for (const Params& params : sets) {

@@ -1,65 +1,34 @@
 #include "store/sqlite/sqlite_database.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
-#include <map>
-#include <set>
 #include <mutex>
 #include <thread>
 
 #include "core/telemetry/log.hpp"
-#include "store/migrations.hpp"
+#include "store/hooks.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/sqlite/folder_lock.hpp"
+#include "store/sqlite/migrate.hpp"
+#include "store/unit_tx.hpp"
 
 namespace agentauri::store {
 namespace {
 
+using sqlite::Connection;
+using SteadyClock = std::chrono::steady_clock;
+
 constexpr auto kHealthLimit = std::chrono::seconds(2);
 
-using sqlite::Connection;
-
-class SqliteTx final : public Tx {
+class SqliteTx final : public UnitTx<Connection> {
  public:
-  SqliteTx(Connection& connection, Time now) : connection_(connection), now_(now) {}
-  Result<Rows> run(const Query& query, const Params& params) override { return connection_.run(query, params); }
-  Result<std::int64_t> run_many(const Query& query, const std::vector<Params>& sets) override {
-    return connection_.run_many(query, sets);
-  }
-  Result<void> prepare(const Query& query) override { return connection_.prepare_only(query); }
+  SqliteTx(Connection& connection, Time now) : UnitTx(connection), now_(now) {}
   Result<Time> now() override { return now_; }
 
  private:
-  Connection& connection_;
   Time now_;
-};
-
-// Held for the life of the process that owns the folder; the kernel lets go of it whatever way the process ends.
-class FolderLock {
- public:
-  static Result<std::unique_ptr<FolderLock>> take(const std::string& folder) {
-    const std::string path = folder + "/lock";
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return fail(Code::unavailable, "AGENTAURI_DATA_DIR", fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
-    std::unique_ptr<FolderLock> lock(new FolderLock(fd));
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      return fail(Code::busy, "AGENTAURI_DATA_DIR", fmt::format("another process uses the data folder {}; stop it, or set AGENTAURI_DATA_DIR to another folder", folder));
-    }
-    return lock;
-  }
-  ~FolderLock() { ::close(fd_); }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  explicit FolderLock(int fd) : fd_(fd) {}
-  int fd_;
 };
 
 class SqliteDatabase final : public Database {
@@ -70,8 +39,8 @@ class SqliteDatabase final : public Database {
   Result<void> open();
   std::string_view engine() const override { return "sqlite"; }
   Task<Health> check_health() override;
-  void on_notify(std::string channel, std::function<void()> hook) override;
-  void notify(std::string_view channel) override;
+  void on_notify(std::string channel, std::function<void()> hook) override { hooks_.add(std::move(channel), std::move(hook)); }
+  void notify(std::string_view channel) override { hooks_.fire(channel); }
   void stop() override;
 
  protected:
@@ -84,219 +53,216 @@ class SqliteDatabase final : public Database {
     bool alone = false;              // an innocent member of a group that broke: it runs in a group of its own
     Result<void> outcome = {};
   };
-  struct Queue {
-    std::deque<Unit> interactive, bulk;
-    bool empty() const { return interactive.empty() && bulk.empty(); }
-    Unit take() {
-      auto& from = interactive.empty() ? bulk : interactive;
-      Unit unit = std::move(from.front());
-      from.pop_front();
-      return unit;
-    }
+  struct Lane {
+    std::deque<Unit> units;          // guarded by mutex_
+    std::condition_variable ready;
   };
+  // What became of a member: broken means that the group's transaction is gone, or holds half of a unit.
+  enum class Fate : std::uint8_t { kept, undone, broken };
 
-  Result<void> migrate();
+  Result<void> open_writer();
   Result<void> open_readers();
   void write_loop();
-  void read_loop(Connection& connection);
-  void run_group(std::vector<Unit> group);
-  std::vector<Unit> next_group();
-  std::optional<Unit> next_member(std::chrono::steady_clock::time_point started, std::size_t taken);
+  void read_loop(Connection& connection, Lane& lane);
+  std::optional<Unit> first_member();
+  std::optional<Unit> next_member(SteadyClock::time_point started, std::size_t taken);
+  Unit take_write();
+  Fate run_member(Unit& unit);
+  void run_group(Unit first);
+  Result<void> commit();
+  void run_again_alone(std::vector<Unit>& group, std::size_t culprit);
   Time now() const { return settings_.clock != nullptr ? settings_.clock->now() : SystemClock().now(); }
+  std::string path() const { return settings_.data_dir + "/agentauri.db"; }
 
   SqliteSettings settings_;
   Log log_;
-  std::unique_ptr<FolderLock> lock_;
+  Hooks hooks_;
+  std::unique_ptr<sqlite::FolderLock> lock_;
   std::unique_ptr<Connection> writer_;
   std::vector<std::unique_ptr<Connection>> readers_;
+
   std::mutex mutex_;
-  std::condition_variable writable_, readable_;
-  Queue writes_;
-  std::deque<Unit> reads_;
+  std::condition_variable writable_;
+  std::deque<Unit> interactive_, bulk_;
+  Lane reads_, probes_;              // probes have a thread of their own, so that they wait behind nothing
   bool stopping_ = false;
-  std::mutex hooks_mutex_;
-  std::multimap<std::string, std::function<void()>, std::less<>> hooks_;
   std::vector<std::thread> threads_;
 };
 
 Result<void> SqliteDatabase::open() {
-  if (settings_.read_only) return open_readers();
-  auto lock = FolderLock::take(settings_.data_dir);
-  if (!lock) return fail(lock);
-  lock_ = std::move(*lock);
-  const std::string path = settings_.data_dir + "/agentauri.db";
-  auto writer = Connection::open(path, false);
-  if (!writer) return fail(writer);
-  writer_ = std::move(*writer);
-  if (auto migrated = migrate(); !migrated) return migrated;
-  if (settings_.max_pages > 0) {
-    if (auto set = writer_->execute(fmt::format("PRAGMA max_page_count = {};", settings_.max_pages).c_str()); !set) return set;
+  if (!settings_.read_only) {
+    if (auto opened = open_writer(); !opened) return opened;
   }
-  threads_.emplace_back([this] { write_loop(); });
   return open_readers();
 }
 
-Result<void> SqliteDatabase::open_readers() {
-  for (unsigned i = 0; i < std::max(1U, settings_.readers); ++i) {
-    auto reader = Connection::open(settings_.data_dir + "/agentauri.db", true);
-    if (!reader) return fail(reader);
-    readers_.push_back(std::move(*reader));
+Result<void> SqliteDatabase::open_writer() {
+  auto lock = sqlite::FolderLock::take(settings_.data_dir);
+  if (!lock) return fail(lock);
+  lock_ = std::move(*lock);
+  auto writer = Connection::open(path(), false, settings_.metrics);
+  if (!writer) return fail(writer);
+  writer_ = std::move(*writer);
+  auto migrated = sqlite::migrate(*writer_, settings_.data_dir, now());
+  if (!migrated) return fail(migrated);
+  if (auto verified = verify_migrations(*migrated); !verified) log_.warn(verified.error().text);
+  // The folder is ours alone, so whoever is still written down in it is dead.
+  if (auto cleared = writer_->execute("DELETE FROM instances"); !cleared) return cleared;
+  if (settings_.max_pages > 0) {
+    const auto pragma = fmt::format("PRAGMA max_page_count = {};", settings_.max_pages);
+    if (auto set = writer_->execute(pragma.c_str()); !set) return set;
   }
-  for (auto& reader : readers_) threads_.emplace_back([this, connection = reader.get()] { read_loop(*connection); });
+  threads_.emplace_back([this] { write_loop(); });
   return {};
 }
 
-Result<void> SqliteDatabase::migrate() {
-  static const Query kTables{Query::Unlisted{}, "sqlite_tables", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"};
-  static const Query kApplied{Query::Unlisted{}, "sqlite_migrations_applied", "SELECT version FROM agentauri_migrations"};
-  static const Query kRecord{Query::Unlisted{}, "sqlite_migration_record", "INSERT INTO agentauri_migrations (version, name, checksum, applied_at) VALUES (:version, :name, :checksum, :at)"};
-  auto tables = writer_->run(kTables, {});
-  if (!tables) return fail(tables);
-  std::set<std::int64_t> applied;
-  bool ours = false;
-  for (std::size_t i = 0; i < tables->size(); ++i) ours = ours || tables->text(i, 0) == "agentauri_migrations";
-  if (!ours && !tables->empty()) return fail(Code::conflict, "AGENTAURI_DATA_DIR", fmt::format("{}: {}/agentauri.db", kNotOurs, settings_.data_dir));
-  if (ours) {
-    auto rows = writer_->run(kApplied, {});
-    if (!rows) return fail(rows);
-    for (std::size_t i = 0; i < rows->size(); ++i) applied.insert(rows->i64(i, 0));
+Result<void> SqliteDatabase::open_readers() {
+  for (unsigned i = 0; i < std::max(1U, settings_.readers) + 1; ++i) {
+    auto reader = Connection::open(path(), true, settings_.metrics);
+    if (!reader) return fail(reader);
+    readers_.push_back(std::move(*reader));
   }
-  for (const Migration& migration : sqlite_migrations()) {
-    if (applied.contains(migration.version)) continue;
-    if (auto begun = writer_->execute("BEGIN IMMEDIATE"); !begun) return begun;
-    auto done = writer_->execute(std::string(migration.sql).c_str());
-    if (done) {
-      const auto record = Params().i64("version", migration.version).text("name", migration.name).text("checksum", migration.checksum).time("at", now());
-      if (auto row = writer_->run(kRecord, record); !row) done = fail(row);
-    }
-    if (done) done = writer_->execute("COMMIT");
-    if (!done) {
-      (void)writer_->execute("ROLLBACK");
-      return fail(done.error().code, fmt::format("migration {} ({}): {}", migration.version, migration.name, done.error().text));
-    }
+  for (auto& reader : readers_) {
+    Lane& lane = reader == readers_.back() ? probes_ : reads_;
+    threads_.emplace_back([this, &lane, connection = reader.get()] { read_loop(*connection, lane); });
   }
   return {};
 }
 
 void SqliteDatabase::submit(Mode mode, Priority priority, Body body, Done done) {
+  Error refused;
   {
     const std::lock_guard lock(mutex_);
-    if (!stopping_ && (mode == Mode::read || writer_)) {
-      Unit unit{std::move(body), std::move(done)};
-      if (mode == Mode::read) {
-        reads_.push_back(std::move(unit));
-        readable_.notify_one();
-      } else {
-        (priority == Priority::interactive ? writes_.interactive : writes_.bulk).push_back(std::move(unit));
-        writable_.notify_one();
-      }
+    auto& queue = mode == Mode::read ? reads_.units : priority == Priority::interactive ? interactive_ : bulk_;
+    if (stopping_) {
+      refused = {Code::cancelled, {}, "the store is stopping"};
+    } else if (mode == Mode::write && settings_.read_only) {
+      refused = {Code::forbidden, {}, "the store was opened for reading"};
+    } else if (queue.size() >= kMaxWaitingUnits) {
+      refused = {Code::busy, {}, "too many units of work wait for the store"};
+    } else {
+      queue.push_back({std::move(body), std::move(done)});
+      (mode == Mode::read ? reads_.ready : writable_).notify_one();
       return;
     }
   }
-  if (mode == Mode::write && settings_.read_only) done(fail(Code::forbidden, "the store was opened for reading"));
-  else done(fail(Code::cancelled, "the store is stopping"));
+  done(std::unexpected(std::move(refused)));
 }
 
-// The first member waits for work; nullopt-like empty group means stop.
-std::vector<SqliteDatabase::Unit> SqliteDatabase::next_group() {
+// --- the writer ------------------------------------------------------------------------------------------------------
+
+SqliteDatabase::Unit SqliteDatabase::take_write() {
+  auto& from = interactive_.empty() ? bulk_ : interactive_;
+  Unit unit = std::move(from.front());
+  from.pop_front();
+  return unit;
+}
+
+// Waits for work; nullopt: stop.
+std::optional<SqliteDatabase::Unit> SqliteDatabase::first_member() {
   std::unique_lock lock(mutex_);
-  writable_.wait(lock, [this] { return stopping_ || !writes_.empty(); });
-  std::vector<Unit> group;
-  if (!writes_.empty()) group.push_back(writes_.take());
-  return group;
+  writable_.wait(lock, [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); });
+  if (interactive_.empty() && bulk_.empty()) return std::nullopt;
+  return take_write();
 }
 
 // Further members join while they are already waiting: a lone unit commits at once.
-std::optional<SqliteDatabase::Unit> SqliteDatabase::next_member(std::chrono::steady_clock::time_point started, std::size_t taken) {
-  if (taken >= settings_.group_bodies) return std::nullopt;
+std::optional<SqliteDatabase::Unit> SqliteDatabase::next_member(SteadyClock::time_point started, std::size_t taken) {
+  if (taken >= settings_.group_bodies || SteadyClock::now() - started > settings_.group_time) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  if (writes_.empty()) return std::nullopt;
-  if (taken > 0 && std::chrono::steady_clock::now() - started > settings_.group_time) return std::nullopt;
-  if (!writes_.interactive.empty() && writes_.interactive.front().alone) return std::nullopt;
-  return writes_.take();
+  if (interactive_.empty() && bulk_.empty()) return std::nullopt;
+  if (!interactive_.empty() && interactive_.front().alone) return std::nullopt;
+  return take_write();
 }
 
 void SqliteDatabase::write_loop() {
   pthread_setname_np(pthread_self(), "store-writer");
-  for (;;) {
-    auto group = next_group();
-    if (group.empty()) return;
-    run_group(std::move(group));
-  }
+  while (auto unit = first_member()) run_group(std::move(*unit));
 }
 
-void SqliteDatabase::run_group(std::vector<Unit> group) {
-  const auto started = std::chrono::steady_clock::now();
-  const bool alone = group.front().alone;
-  auto begun = writer_->execute("BEGIN IMMEDIATE");
-  std::size_t done = 0;
-  bool poisoned = false;
-  while (begun && done < group.size()) {
-    Unit& unit = group[done++];
-    SqliteTx tx(*writer_, now());
-    auto saved = writer_->execute("SAVEPOINT unit");
-    if (!saved) {
-      unit.outcome = saved;
-    } else {
-      try {
-        unit.outcome = unit.body(tx);
-      } catch (const std::exception& e) {
-        unit.outcome = fail(Code::internal, fmt::format("a unit of work threw: {}", e.what()));
+SqliteDatabase::Fate SqliteDatabase::run_member(Unit& unit) {
+  if (auto saved = writer_->execute("SAVEPOINT unit"); !saved) {
+    unit.outcome = saved;
+    return writer_->in_transaction() ? Fate::undone : Fate::broken;
+  }
+  SqliteTx tx(*writer_, now());
+  unit.outcome = tx.run_body(unit.body);
+  if (!writer_->in_transaction()) {
+    // SQLite rolled everything back by itself (disk full, I/O error).
+    if (unit.outcome) unit.outcome = fail(Code::unavailable, "the transaction was lost");
+    return Fate::broken;
+  }
+  auto closed = writer_->execute(unit.outcome ? "RELEASE unit" : "ROLLBACK TO unit; RELEASE unit");
+  if (closed) return unit.outcome ? Fate::kept : Fate::undone;
+  if (unit.outcome) unit.outcome = closed;
+  return Fate::broken;
+}
+
+Result<void> SqliteDatabase::commit() {
+  auto committed = writer_->execute("COMMIT");
+  if (committed) return {};
+  const bool unknown = writer_->failed_in_io();
+  if (writer_->in_transaction()) (void)writer_->execute("ROLLBACK");
+  // What reached the log before its sync failed may be found again after a restart.
+  if (unknown) return fail(Code::commit_unknown, fmt::format("the disk failed during COMMIT: {}", committed.error().text));
+  return committed;
+}
+
+void SqliteDatabase::run_group(Unit first) {
+  const auto started = SteadyClock::now();
+  const bool alone = first.alone;
+  std::vector<Unit> group;
+  group.push_back(std::move(first));
+  auto committed = writer_->execute("BEGIN IMMEDIATE");
+  if (committed) {
+    bool broken = false;
+    for (std::size_t i = 0; i < group.size() && !broken; ++i) {
+      broken = run_member(group[i]) == Fate::broken;
+      if (broken) {
+        if (writer_->in_transaction()) (void)writer_->execute("ROLLBACK");
+        run_again_alone(group, i);
+      } else if (i + 1 == group.size() && !alone) {
+        if (auto member = next_member(started, group.size())) group.push_back(std::move(*member));
       }
     }
-    if (!writer_->in_transaction()) {
-      // SQLite rolled everything back (disk full, I/O error): this unit fails, the others run again by themselves.
-      if (unit.outcome) unit.outcome = fail(Code::unavailable, "the transaction was lost");
-      poisoned = true;
-      break;
-    }
-    if (saved) {
-      auto closed = writer_->execute(unit.outcome ? "RELEASE unit" : "ROLLBACK TO unit; RELEASE unit");
-      if (!closed && unit.outcome) unit.outcome = closed;
-    }
-    if (done == group.size() && !alone) {
-      if (auto member = next_member(started, group.size())) group.push_back(std::move(*member));
-    }
-  }
-  Result<void> committed = begun;
-  if (begun && !poisoned) committed = writer_->execute("COMMIT");
-  if (begun && !committed && writer_->in_transaction()) (void)writer_->execute("ROLLBACK");
-
-  if (poisoned) {
-    const std::lock_guard lock(mutex_);
-    for (std::size_t i = done - 1; i-- > 0;) {
-      if (!group[i].outcome) continue;   // failed by itself before: its outcome stands
-      group[i].alone = true;
-      writes_.interactive.push_front(std::move(group[i]));
-      group[i].done = nullptr;
-    }
+    if (!broken) committed = commit();
   }
   for (Unit& unit : group) {
-    if (!unit.done) continue;
-    if (!committed && unit.outcome && !poisoned) unit.outcome = committed;
+    if (!unit.done) continue;   // moved on to run again
+    if (!committed && unit.outcome) unit.outcome = committed;
     unit.done(std::move(unit.outcome));
   }
 }
 
-void SqliteDatabase::read_loop(Connection& connection) {
+// The members before the culprit are undone too, through no fault of theirs: each runs again in a group of its own. Those
+// that had failed by themselves keep their outcome.
+void SqliteDatabase::run_again_alone(std::vector<Unit>& group, std::size_t culprit) {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = culprit; i-- > 0;) {
+    if (!group[i].outcome) continue;
+    group[i].alone = true;
+    interactive_.push_front(std::move(group[i]));
+    group[i].done = nullptr;
+  }
+}
+
+// --- readers ---------------------------------------------------------------------------------------------------------
+
+void SqliteDatabase::read_loop(Connection& connection, Lane& lane) {
   pthread_setname_np(pthread_self(), "store-reader");
   for (;;) {
     Unit unit;
     {
       std::unique_lock lock(mutex_);
-      readable_.wait(lock, [this] { return stopping_ || !reads_.empty(); });
-      if (reads_.empty()) return;
-      unit = std::move(reads_.front());
-      reads_.pop_front();
+      lane.ready.wait(lock, [&] { return stopping_ || !lane.units.empty(); });
+      if (lane.units.empty()) return;
+      unit = std::move(lane.units.front());
+      lane.units.pop_front();
     }
     unit.outcome = connection.execute("BEGIN");
     if (unit.outcome) {
       SqliteTx tx(connection, now());
-      try {
-        unit.outcome = unit.body(tx);
-      } catch (const std::exception& e) {
-        unit.outcome = fail(Code::internal, fmt::format("a unit of work threw: {}", e.what()));
-      }
+      unit.outcome = tx.run_body(unit.body);
       if (connection.in_transaction()) (void)connection.execute("COMMIT");
     }
     unit.done(std::move(unit.outcome));
@@ -308,44 +274,36 @@ Task<Health> SqliteDatabase::check_health() {
     explicit Probe(Executor executor) : answered(std::move(executor)) {}
     Signal answered;
     std::mutex mutex;
+    bool migrated = false;
     std::optional<Result<void>> outcome;
   };
-  static const Query kProbe{Query::Unlisted{}, "health_probe", "SELECT 1"};
+  static const Query kProbe{Query::Unlisted{}, "health_probe", "SELECT count(*) FROM agentauri_migrations"};
   auto probe = std::make_shared<Probe>(co_await this_executor());
-  Unit unit{[](Tx& tx) -> Result<void> {
-              auto row = tx.run(kProbe);
-              if (!row) return fail(row);
-              return {};
-            },
-            [probe](Result<void> outcome) {
-              {
-                const std::lock_guard lock(probe->mutex);
-                probe->outcome = std::move(outcome);
-              }
-              probe->answered.notify();
-            }};
+  Body look = [probe](Tx& tx) -> Result<void> {
+    auto rows = tx.run(kProbe);
+    if (!rows) return fail(rows);
+    const std::lock_guard lock(probe->mutex);
+    probe->migrated = rows->i64(0, 0) >= static_cast<std::int64_t>(sqlite_migrations().size());
+    return {};
+  };
+  Done answer = [probe](Result<void> outcome) {
+    {
+      const std::lock_guard lock(probe->mutex);
+      probe->outcome = std::move(outcome);
+    }
+    probe->answered.notify();
+  };
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) co_return Health{false, "the store is stopping", true};
-    reads_.push_front(std::move(unit));
-    readable_.notify_one();
+    probes_.units.push_back({std::move(look), std::move(answer)});
+    probes_.ready.notify_one();
   }
   co_await probe->answered.wait_for(kHealthLimit);
   const std::lock_guard lock(probe->mutex);
   if (!probe->outcome) co_return Health{false, "no answer within 2 s", true};
   if (!*probe->outcome) co_return Health{false, probe->outcome->error().text, true};
-  co_return Health{true, {}, true};
-}
-
-void SqliteDatabase::on_notify(std::string channel, std::function<void()> hook) {
-  const std::lock_guard lock(hooks_mutex_);
-  hooks_.emplace(std::move(channel), std::move(hook));
-}
-
-void SqliteDatabase::notify(std::string_view channel) {
-  const std::lock_guard lock(hooks_mutex_);
-  const auto [first, last] = hooks_.equal_range(channel);
-  for (auto hook = first; hook != last; ++hook) hook->second();
+  co_return Health{true, probe->migrated ? "" : "the schema is older than this program", probe->migrated};
 }
 
 void SqliteDatabase::stop() {
@@ -353,7 +311,8 @@ void SqliteDatabase::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     writable_.notify_all();
-    readable_.notify_all();
+    reads_.ready.notify_all();
+    probes_.ready.notify_all();
   }
   for (auto& thread : threads_) thread.join();
   threads_.clear();
@@ -368,6 +327,12 @@ Result<std::unique_ptr<Database>> make_sqlite_database(SqliteSettings settings) 
   auto database = std::make_unique<SqliteDatabase>(std::move(settings));
   if (auto opened = database->open(); !opened) return fail(opened);
   return std::unique_ptr<Database>(std::move(database));
+}
+
+Result<std::vector<MigrationStatus>> sqlite_migration_status(const std::string& data_dir) {
+  auto connection = Connection::open(data_dir + "/agentauri.db", true, nullptr);
+  if (!connection) return fail(connection);
+  return sqlite::migration_status(**connection, data_dir);
 }
 
 }  // namespace agentauri::store

@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/telemetry/metrics.hpp"
 #include "store/database.hpp"
+#include "store/migrations.hpp"
 
 namespace agentauri::store {
 
@@ -24,7 +26,10 @@ struct SqliteSettings {
   Metrics* metrics = nullptr;
 };
 
-// Opens and migrates. Code::busy when another process holds the folder, with a sentence that names it.
+// Opens and migrates; forgets the instances of earlier processes, since the folder is held alone. Code::busy when another process holds the folder, with a sentence that names it.
 Result<std::unique_ptr<Database>> make_sqlite_database(SqliteSettings settings);
+
+// What `agentauri migrate status` shows; also beside a process that holds the folder.
+Result<std::vector<MigrationStatus>> sqlite_migration_status(const std::string& data_dir);
 
 }  // namespace agentauri::store

@@ -1,3 +1,4 @@
+-- Where PostgreSQL has a narrower type, a CHECK named range_<column> stands for it; it is reported as an overflow.
 -- The ledger of migrations, and the guard: a schema that is not ours is refused, never adopted.
 CREATE TABLE IF NOT EXISTS agentauri_migrations (
   version    INTEGER PRIMARY KEY,

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS accounts (
   name           TEXT,
   avatar         TEXT,
   is_active      INTEGER NOT NULL DEFAULT 1,
-  failed_logins  INTEGER NOT NULL DEFAULT 0,
+  failed_logins  INTEGER NOT NULL DEFAULT 0 CONSTRAINT range_failed_logins CHECK (failed_logins BETWEEN -2147483648 AND 2147483647),
   last_failed_at INTEGER,
   locked_until   INTEGER,
   last_login_at  INTEGER,

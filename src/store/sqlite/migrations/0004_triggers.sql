@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS triggers (
   registry          TEXT NOT NULL CHECK (registry IN ('identity', 'reputation', 'validation')),
   enabled           INTEGER NOT NULL,
   is_stateful       INTEGER NOT NULL,
-  min_confirmations INTEGER,
+  min_confirmations INTEGER CONSTRAINT range_min_confirmations CHECK (min_confirmations BETWEEN -2147483648 AND 2147483647),
   last_error        TEXT,
   created_at        INTEGER NOT NULL,
   updated_at        INTEGER NOT NULL
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS trigger_conditions (
   operator       TEXT NOT NULL,
   value          TEXT NOT NULL,
   config         TEXT,                   -- JSON, verbatim
-  position       INTEGER NOT NULL,
+  position       INTEGER NOT NULL CONSTRAINT range_position CHECK (position BETWEEN -2147483648 AND 2147483647),
   created_at     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS trigger_conditions_by_trigger ON trigger_conditions (trigger_id, position, id);
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS trigger_actions (
   id                      INTEGER PRIMARY KEY AUTOINCREMENT,
   trigger_id              BLOB NOT NULL REFERENCES triggers (id) ON DELETE CASCADE,
   action_type             TEXT NOT NULL CHECK (action_type IN ('telegram', 'rest', 'mcp')),
-  priority                INTEGER NOT NULL,
+  priority                INTEGER NOT NULL CONSTRAINT range_priority CHECK (priority BETWEEN -2147483648 AND 2147483647),
   config                  TEXT NOT NULL,  -- JSON; secret members are enc:v1 values
   signing_secret          TEXT,           -- enc:v1, Standard Webhooks `whsec_…`
   previous_signing_secret TEXT,           -- signs beside the new one until it expires
@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS trigger_revisions (
 CREATE INDEX IF NOT EXISTS trigger_revisions_by_trigger ON trigger_revisions (trigger_id, revision DESC);
 
 CREATE TABLE IF NOT EXISTS engine_cursor (
-  shard    INTEGER NOT NULL,
+  shard    INTEGER NOT NULL CONSTRAINT range_shard CHECK (shard BETWEEN -2147483648 AND 2147483647),
   chain_id INTEGER NOT NULL,
   seq      INTEGER NOT NULL,              -- last entry of block_log that is fully processed
   position INTEGER NOT NULL,              -- events done of the entry after it

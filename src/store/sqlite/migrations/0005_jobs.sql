@@ -4,12 +4,12 @@ CREATE TABLE IF NOT EXISTS jobs (
   id               BLOB PRIMARY KEY,    -- hash of the occurrence; the webhook-id
   organization_id  BLOB NOT NULL,
   trigger_id       BLOB NOT NULL,
-  action_id        INTEGER NOT NULL,
+  action_id        INTEGER NOT NULL CONSTRAINT range_action_id CHECK (action_id BETWEEN -2147483648 AND 2147483647),
   action_type      TEXT NOT NULL,
   kind             TEXT NOT NULL,        -- alert
   state            TEXT NOT NULL CHECK (state IN ('held', 'pending', 'leased', 'succeeded', 'dead', 'cancelled', 'expired')),
   reason           TEXT,                 -- of cancelled, dead and expired
-  priority         INTEGER NOT NULL,
+  priority         INTEGER NOT NULL CONSTRAINT range_priority CHECK (priority BETWEEN -2147483648 AND 2147483647),
   chain_id         INTEGER NOT NULL,
   block_num        INTEGER NOT NULL,
   block_hash       BLOB NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS jobs (
   endpoint         TEXT,                 -- scheme://host:port, for per-endpoint limits
   next_at          INTEGER NOT NULL,
   expires_at       INTEGER,
-  attempts         INTEGER NOT NULL DEFAULT 0,
+  attempts         INTEGER NOT NULL DEFAULT 0 CONSTRAINT range_attempts CHECK (attempts BETWEEN -2147483648 AND 2147483647),
   lease_instance   BLOB,
   lease_epoch      INTEGER NOT NULL DEFAULT 0,        -- grows with each claim; a result must name it
   request_id       TEXT NOT NULL,
@@ -40,11 +40,11 @@ CREATE INDEX IF NOT EXISTS jobs_by_block ON jobs (chain_id, block_hash);
 -- One row per try, durable before bytes leave.
 CREATE TABLE IF NOT EXISTS attempts (
   job_id      BLOB NOT NULL,
-  n           INTEGER NOT NULL,          -- 1, 2, …
+  n           INTEGER NOT NULL CONSTRAINT range_n CHECK (n BETWEEN -2147483648 AND 2147483647),          -- 1, 2, …
   intended_at INTEGER NOT NULL,
   finished_at INTEGER,               -- NULL while under way
   outcome     TEXT CHECK (outcome IN ('ok', 'refused', 'network', 'http', 'unknown')),
-  status      INTEGER,
+  status      INTEGER CONSTRAINT range_status CHECK (status BETWEEN -2147483648 AND 2147483647),
   duration_us INTEGER,
   excerpt     TEXT,                      -- of the answer, or why there is none; at most 4 KiB
   request_id  TEXT NOT NULL,
