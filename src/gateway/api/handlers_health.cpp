@@ -1,0 +1,84 @@
+// Health, liveness, readiness and the description of the API itself.
+#include "core/base/embedded.hpp"
+#include "gateway/api/routes.hpp"
+#include "store/chain_log.hpp"
+
+namespace agentauri::embedded {
+const std::vector<EmbeddedFile>& openapi();
+}
+
+namespace agentauri::gateway::handlers {
+namespace {
+
+json::Object outline(const Services& services, std::string_view status) {
+  json::Object out;
+  out["status"] = json::String(status);
+  out["timestamp"] = json::String(to_rfc3339(services.clock.now()));
+  out["version"] = json::String(services.settings.version);
+  return out;
+}
+
+json::Array render_chains(const std::vector<store::ChainRow>& chains, const GatewaySettings& settings) {
+  json::Array out;
+  for (const auto& chain : chains) {
+    const auto named = settings.chain_names.find(chain.chain_id);
+    json::Object row;
+    row["chain_id"] = chain.chain_id;
+    row["name"] = json::String(named != settings.chain_names.end() ? named->second : chain.name);
+    row["state"] = json::String(chain.state);
+    row["reason"] = chain.reason ? json::Value(json::String(*chain.reason)) : json::Value();
+    row["head_block"] = chain.head_num;
+    row["finalized_block"] = chain.finalized_num ? json::Value(*chain.finalized_num) : json::Value();
+    row["updated_at"] = json::String(to_rfc3339(chain.updated_at));
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<Outcome<Reply>> health(Services& services, Request&) {
+  const auto health = co_await services.db.check_health();
+  Reply reply;
+  reply.status = health.reachable ? 200 : 503;
+  auto body = outline(services, health.reachable ? "healthy" : "unhealthy");
+  body["database"] = health.reachable ? "connected" : "disconnected";
+  body["redis"] = "disabled";
+  reply.body = std::move(body);
+  co_return reply;
+}
+
+Task<Outcome<Reply>> health_live(Services& services, Request&) {
+  Reply reply;
+  reply.body = outline(services, "alive");
+  co_return reply;
+}
+
+Task<Outcome<Reply>> health_ready(Services& services, Request&) {
+  const auto health = co_await services.db.check_health();
+  std::string failed = !health.reachable ? "database" : !health.migrated ? "migrations" : "";
+  json::Array chains;
+  if (failed.empty()) {
+    auto rows = co_await services.db.snapshot<std::vector<store::ChainRow>>([](store::Tx& tx) { return store::list_chains(tx); });
+    if (rows) chains = render_chains(*rows, services.settings);
+    else failed = "database";
+  }
+  Reply reply;
+  reply.status = failed.empty() ? 200 : 503;
+  auto body = outline(services, failed.empty() ? "ready" : "not_ready");
+  body["database"] = failed == "database" ? "disconnected" : "connected";
+  body["migrations"] = failed.empty() ? "current" : failed == "migrations" ? "pending" : "unknown";
+  body["redis"] = "disabled";
+  body["chains"] = std::move(chains);
+  if (!failed.empty()) body["failed"] = json::String(failed);
+  reply.body = std::move(body);
+  co_return reply;
+}
+
+Task<Outcome<Reply>> openapi(Services&, Request&) {
+  Reply reply;
+  reply.text = std::string(embedded::openapi().front().text);
+  co_return reply;
+}
+
+}  // namespace agentauri::gateway::handlers

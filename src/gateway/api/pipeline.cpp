@@ -1,0 +1,297 @@
+#include "gateway/api/pipeline.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace agentauri::gateway {
+namespace {
+
+constexpr std::size_t kMaxRequestIdBytes = 128;
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kSecurityHeaders{{
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+    {"X-XSS-Protection", "1; mode=block"},
+    {"Referrer-Policy", "strict-origin-when-cross-origin"},
+    {"Permissions-Policy", "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"},
+    {"Cross-Origin-Embedder-Policy", "require-corp"},
+    {"Cross-Origin-Opener-Policy", "same-origin"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+}};
+
+bool is_unsafe(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE"; }
+
+// Labels are bounded: a method that nothing serves is one value.
+std::string_view method_label(std::string_view method) {
+  constexpr std::array<std::string_view, 7> kKnown{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+  return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end() ? method : "OTHER";
+}
+
+std::string_view code_of_status(int status) {
+  switch (status) {
+    case 400: return "bad_request";
+    case 408: return "request_timeout";
+    case 413: return "payload_too_large";
+    case 414: return "uri_too_long";
+    case 417: return "expectation_failed";
+    case 431: return "header_fields_too_large";
+    case 501: return "not_implemented";
+    case 503: return "service_unavailable";
+    case 505: return "http_version_not_supported";
+    default: return "internal_error";
+  }
+}
+
+// Counts a request while it is being handled, whatever happens to it.
+class InFlight {
+ public:
+  explicit InFlight(const Gauge& gauge) : gauge_(gauge) { gauge_.add(1); }
+  ~InFlight() { gauge_.add(-1); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  const Gauge& gauge_;
+};
+
+}  // namespace
+
+std::string request_id_of(const net::Headers& headers) {
+  const auto is_allowed = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == ':' || c == '-'; };
+  const auto* given = headers.find("X-Request-ID");
+  if (given != nullptr && !given->empty() && given->size() <= kMaxRequestIdBytes && std::all_of(given->begin(), given->end(), is_allowed)) return *given;
+  return to_string(make_uuid_v4());
+}
+
+Pipeline::Pipeline(Services& services, Authenticator& authenticator)
+    : services_(services),
+      authenticator_(authenticator),
+      trusted_(trusted_ranges(services.settings.trusted_proxies)),
+      in_flight_(services.metrics.gauge("http_requests_in_flight", "Requests being handled")) {
+  if (services.settings.hsts) hsts_ = fmt::format("max-age={}; includeSubDomains", services.settings.hsts_max_age);
+}
+
+Task<net::HttpResponse> Pipeline::handle(net::HttpRequest http) {
+  const InFlight counted(in_flight_);
+  Request request;
+  request.request_id = request_id_of(http.headers);
+  request.client_ip = client_address(http, trusted_);
+  request.http = std::move(http);
+  Trace trace;
+  Outcome<Reply> outcome = refuse(500, "internal_error", "Failed to process request");
+  try {
+    outcome = co_await respond(request, trace);
+  } catch (const std::exception& e) {
+    log_.error("a handler threw", {{"what", std::string(e.what())}, {"request_id", request.request_id}, {"route", trace.path_template}});
+  }
+  auto response = finish(request, trace, std::move(outcome));
+  record(request, trace, response);
+  co_return response;
+}
+
+Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
+  auto& http = request.http;
+  auto match = match_route(http.method, http.path);
+  if (!match.path_template.empty()) trace.path_template = match.path_template;
+  if (match.route != nullptr) trace.is_recorded = match.route->is_recorded;
+  trace.is_exempt = (match.route != nullptr && match.route->counts == Counts::exempt) || has_monitoring_token(http.headers);
+
+  if (http.headers.find("Content-Encoding") != nullptr) co_return refuse(415, "unsupported_media_type", "A request body must not be encoded");
+  if (Cors::is_preflight(http)) {
+    trace.is_preflight = true;
+    auto allowed = services_.cors.answer_preflight(http, trace.headers);
+    if (!allowed) co_return pass(allowed);
+    co_return Reply();
+  }
+  if (match.route == nullptr && match.allow.empty()) co_return not_found("There is nothing at this path");
+  if (match.route == nullptr) {
+    trace.allow = std::move(match.allow);
+    co_return refuse(405, "method_not_allowed", "This path does not serve that method");
+  }
+  const Route& route = *match.route;
+  request.params = std::move(match.params);
+  auto admitted = co_await admit(route, request, trace.is_exempt);
+  if (!admitted) co_return pass(admitted);
+  if (route.async != nullptr) co_return co_await route.async(services_, request);
+  auto unit = route.unit(services_, request);
+  if (!unit) co_return pass(unit);
+  co_return co_await run_unit(services_, std::move(*unit));
+}
+
+bool Pipeline::has_monitoring_token(const net::Headers& headers) const {
+  const auto& token = services_.settings.monitoring_token;
+  const auto* given = headers.find("X-Monitoring-Token");
+  if (token.empty() || given == nullptr) return false;
+  // Digests, so that the comparison tells nothing of the length either.
+  return crypto::equal_constant_time(crypto::sha256(as_bytes(*given)).view(), crypto::sha256(as_bytes(token.reveal())).view());
+}
+
+Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& request, bool is_exempt) {
+  if (route.access == Access::open) co_return Outcome<void>();
+  auto principal = co_await authenticator_.authenticate(find_credential(request.http.headers));
+  if (!principal && route.access == Access::optional) co_return Outcome<void>();
+  if (principal && principal->kind == domain::Principal::Kind::anonymous && route.access != Access::optional) {
+    principal = std::unexpected(route.access == Access::session ? Refusal::make(401, "unauthorized", "Authentication required") : missing_authentication());
+  }
+  if (!principal) {
+    // Guessing credentials is limited like anonymous reading.
+    if (principal.error().status == 401 && !is_exempt && route.counts != Counts::auth) {
+      auto taken = take(kAnonymousRead, limit_key_of_address(request.client_ip), request);
+      if (!taken) co_return taken;
+    }
+    co_return pass(principal);
+  }
+  if (principal->by_cookie && is_unsafe(request.http.method) && !services_.cors.allows_cookie(request.http.headers)) {
+    co_return forbidden("A cookie on this method needs an allowed Origin");
+  }
+  request.principal = std::move(*principal);
+  co_return Outcome<void>();
+}
+
+Task<Outcome<void>> Pipeline::admit(const Route& route, Request& request, bool is_exempt) {
+  const std::string address = limit_key_of_address(request.client_ip);
+  // These count the address, so they need not wait for who it is.
+  if (!is_exempt && (route.counts == Counts::auth || route.counts == Counts::registration)) {
+    if (auto taken = take(kAuth, address, request); !taken) co_return taken;
+  }
+  if (!is_exempt && route.counts == Counts::registration) {
+    if (auto taken = take(kRegister, address, request); !taken) co_return taken;
+  }
+  auto checked = co_await check_credentials(route, request, is_exempt);
+  if (!checked) co_return checked;
+  if (is_exempt) co_return Outcome<void>();
+  const std::string user = to_string(request.principal.account);
+  if (route.counts == Counts::read) co_return take(kSessionRead, user, request);
+  if (route.counts != Counts::trigger_change) co_return Outcome<void>();
+  if (auto taken = take(kSessionWrite, user, request); !taken) co_return taken;
+  co_return co_await count_trigger_change(request);
+}
+
+Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {
+  auto organization = request.principal.organization;
+  if (const auto* header = request.http.headers.find("X-Organization-ID")) {
+    const auto named = domain::OrganizationId::parse(*header);
+    // Nobody may use up the limit of an organization that is not theirs.
+    if (named != organization) {
+      Caller caller = request.caller(services_.clock);
+      auto resolved = co_await services_.db.snapshot<Outcome<OrganizationContext>>([caller = std::move(caller)](store::Tx& tx) -> Result<Outcome<OrganizationContext>> {
+        auto out = resolve_organization(tx, caller);
+        if (!out && out.error().cause) return std::unexpected(*out.error().cause);
+        return Result<Outcome<OrganizationContext>>(std::in_place, std::move(out));
+      });
+      if (!resolved) co_return std::unexpected(store_refusal(resolved.error(), "Failed to verify organization access"));
+      if (!*resolved) co_return pass(*resolved);
+      organization = (*resolved)->id;
+    }
+  }
+  if (!organization) co_return Outcome<void>();   // the use-case says what is missing
+  co_return take(kTriggerChange, to_string(*organization), request);
+}
+
+net::HttpResponse Pipeline::refuse_with(const Refusal& refusal, const std::string& request_id) const {
+  json::Object body;
+  body["error"] = json::String(refusal.code);
+  body["message"] = json::String(refusal.message);
+  body["request_id"] = json::String(request_id);
+  if (!refusal.details.empty()) {
+    json::Array details;
+    for (const auto& detail : refusal.details) {
+      json::Object row;
+      if (!detail.field.empty()) row["field"] = json::String(detail.field);
+      row["code"] = json::String(detail.code);
+      row["message"] = json::String(detail.message);
+      details.push_back(std::move(row));
+    }
+    body["details"] = std::move(details);
+  }
+  net::HttpResponse response;
+  response.status = refusal.status;
+  response.headers.add("Content-Type", "application/json");
+  if (refusal.retry_after_s) response.headers.add("Retry-After", std::to_string(*refusal.retry_after_s));
+  response.body = json::dump(body);
+  return response;
+}
+
+net::HttpResponse Pipeline::finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const {
+  net::HttpResponse response;
+  if (!outcome) {
+    response = refuse_with(outcome.error(), request.request_id);
+    if (!trace.allow.empty()) response.headers.add("Allow", trace.allow);
+  } else {
+    response.status = outcome->status;
+    response.body = outcome->body ? json::dump(*outcome->body) : std::move(outcome->text);
+    if (!response.body.empty()) response.headers.add("Content-Type", "application/json");
+    for (auto& [name, value] : outcome->headers) response.headers.add(std::move(name), std::move(value));
+  }
+  add_common_headers(request, trace, response);
+  return response;
+}
+
+void Pipeline::add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const {
+  response.headers.add("X-Request-ID", request.request_id);
+  for (const auto& [name, value] : kSecurityHeaders) response.headers.add(std::string(name), std::string(value));
+  if (!hsts_.empty()) response.headers.add("Strict-Transport-Security", hsts_);
+  if (trace.is_preflight) {
+    for (const auto& [name, value] : trace.headers.all()) response.headers.add(name, value);
+  } else {
+    services_.cors.decorate(request.http, response.headers);
+  }
+  if (trace.is_exempt) return;
+  Allowance allowance = request.allowance;
+  // No class counted it: what the address has left.
+  if (allowance.empty()) services_.limiter.peek(kAnonymousRead, limit_key_of_address(request.client_ip), allowance);
+  allowance.write(response.headers);
+}
+
+net::HttpResponse Pipeline::render_error(int status, std::string_view text, const net::HttpRequest& http) {
+  Request request;
+  request.request_id = request_id_of(http.headers);
+  request.client_ip = client_address(http, trusted_);
+  request.http.method = http.method;
+  request.http.path = http.path;
+  request.http.headers = http.headers;
+  request.http.received = http.received;
+  Trace trace;
+  const auto match = match_route(http.method, http.path);
+  if (!match.path_template.empty()) trace.path_template = match.path_template;
+  auto response = finish(request, trace, refuse(status, code_of_status(status), std::string(text)));
+  record(request, trace, response);
+  return response;
+}
+
+Pipeline::Series& Pipeline::series(std::string_view method, std::string_view path, int status) {
+  const std::lock_guard lock(series_mutex_);
+  const auto key = std::tuple(std::string(method_label(method)), std::string(path), status);
+  const auto found = series_.find(key);
+  if (found != series_.end()) return found->second;
+  const Labels labels{{"method", std::get<0>(key)}, {"path", std::get<1>(key)}, {"status", std::to_string(status)}};
+  return series_
+      .emplace(key, Series{services_.metrics.counter("http_requests_total", "Requests finished", labels),
+                           services_.metrics.histogram("http_request_duration_seconds", "Duration of requests", kHttpBuckets, labels)})
+      .first->second;
+}
+
+void Pipeline::record(const Request& request, const Trace& trace, const net::HttpResponse& response) {
+  if (!trace.is_recorded) return;
+  const bool has_start = request.http.received.time_since_epoch().count() != 0;
+  const auto taken = has_start ? std::chrono::steady_clock::now() - request.http.received : std::chrono::steady_clock::duration::zero();
+  const double seconds = std::chrono::duration<double>(taken).count();
+  const auto& counted = series(request.http.method, trace.path_template, response.status);
+  counted.requests.add();
+  counted.duration.observe(seconds);
+  const bool is_known = request.principal.kind != domain::Principal::Kind::anonymous;
+  const std::string user = is_known ? to_string(request.principal.account) : std::string();
+  log_.write(response.status >= 500 ? Level::warn : Level::info, "request",
+             {{"request_id", request.request_id},
+              {"method", method_label(request.http.method)},
+              {"route", trace.path_template},
+              {"status", response.status},
+              {"duration_ms", seconds * 1000},
+              {"user_id", user},
+              {"client_ip", request.client_ip},
+              {"bytes", static_cast<std::uint64_t>(response.body.size())}});
+}
+
+}  // namespace agentauri::gateway

@@ -1,0 +1,67 @@
+// The way of a request through the gateway, in the order of http-api.md 1.8 and 2: request id, metrics and access line,
+// security headers, CORS, route, credentials, limits, handler.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/api/origin.hpp"
+#include "gateway/api/request.hpp"
+#include "gateway/api/routes.hpp"
+
+namespace agentauri::gateway {
+
+// 1..128 characters of [A-Za-z0-9._:-] of the client, else a fresh UUIDv4.
+std::string request_id_of(const net::Headers& headers);
+
+class Pipeline {
+ public:
+  Pipeline(Services& services, Authenticator& authenticator);
+
+  Task<net::HttpResponse> handle(net::HttpRequest http);
+  net::HttpResponse render_error(int status, std::string_view text, const net::HttpRequest& http);
+
+ private:
+  // What the answer still needs to know of the way it took.
+  struct Trace {
+    std::string_view path_template = "unmatched";
+    bool is_recorded = true;
+    bool is_exempt = false;
+    net::Headers headers;   // of a preflight
+    bool is_preflight = false;
+    std::string allow;
+  };
+  Task<Outcome<Reply>> respond(Request& request, Trace& trace);
+  Task<Outcome<void>> admit(const Route& route, Request& request, bool is_exempt);
+  Task<Outcome<void>> check_credentials(const Route& route, Request& request, bool is_exempt);
+  Task<Outcome<void>> count_trigger_change(Request& request);
+  Outcome<void> take(const LimitClass& limit, std::string_view key, Request& request) { return services_.limiter.take(limit, key, request.allowance); }
+  bool has_monitoring_token(const net::Headers& headers) const;
+
+  net::HttpResponse finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const;
+  net::HttpResponse refuse_with(const Refusal& refusal, const std::string& request_id) const;
+  void add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const;
+  void record(const Request& request, const Trace& trace, const net::HttpResponse& response);
+
+  Services& services_;
+  Authenticator& authenticator_;
+  std::vector<net::Cidr> trusted_;
+  std::string hsts_;   // empty: off
+  Log log_{"http"};
+  Gauge in_flight_;
+
+  struct Series {
+    Counter requests;
+    Histogram duration;
+  };
+  Series& series(std::string_view method, std::string_view path, int status);
+  std::mutex series_mutex_;
+  std::map<std::tuple<std::string, std::string, int>, Series> series_;
+};
+
+}  // namespace agentauri::gateway

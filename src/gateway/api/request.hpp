@@ -1,0 +1,76 @@
+// What a handler gets and gives. Handlers parse and render; rules live in the use-cases.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/async/task.hpp"
+#include "core/json/json.hpp"
+#include "core/telemetry/log.hpp"
+#include "core/telemetry/metrics.hpp"
+#include "gateway/auth/argon_lane.hpp"
+#include "gateway/auth/authenticate.hpp"
+#include "gateway/auth/session_cache.hpp"
+#include "gateway/limits/rate_limiter.hpp"
+#include "gateway/refusal.hpp"
+#include "gateway/settings.hpp"
+#include "gateway/use_cases/accounts.hpp"
+#include "gateway/use_cases/organization_context.hpp"
+#include "net/http_server.hpp"
+#include "store/database.hpp"
+
+namespace agentauri::gateway {
+
+class Cors;
+
+// What the gateway is made of; lives as long as it does.
+struct Services {
+  store::Database& db;
+  const Clock& clock;
+  Metrics& metrics;
+  const GatewaySettings& settings;
+  const crypto::DataKeys& keys;
+  const Cors& cors;
+  ArgonLane& argon;
+  SessionCache& sessions;
+  RateLimiter& limiter;
+  const SessionIssuer& issuer;
+};
+
+struct Reply {
+  int status = 200;
+  std::optional<json::Value> body;     // nullopt: `text`, or nothing at all
+  std::string text;                    // already JSON
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<domain::SessionId> revoked;   // refused by this process from now on
+};
+
+struct Request {
+  net::HttpRequest http;
+  std::string request_id;
+  std::string client_ip;
+  std::vector<std::string> params;     // of the path, decoded, in order of the template
+  domain::Principal principal;
+  Allowance allowance;
+
+  Caller caller(const Clock& clock) const;
+};
+
+// One transaction (or consistent read) that ends in a reply. `body` owns what it uses and may run more than once.
+struct Unit {
+  bool writes = false;
+  std::string operation;   // "Failed to …", when the store fails
+  std::move_only_function<Outcome<Reply>(store::Tx&)> body;
+};
+Task<Outcome<Reply>> run_unit(Services& services, Unit unit);
+
+// Most handlers only say what happens in the transaction; those that need more are coroutines.
+using UnitHandler = Outcome<Unit> (*)(const Services&, const Request&);
+using AsyncHandler = Task<Outcome<Reply>> (*)(Services&, Request&);
+
+}  // namespace agentauri::gateway

@@ -1,0 +1,99 @@
+#include "gateway/api/routes.hpp"
+
+#include <algorithm>
+
+#include "net/http_message.hpp"
+
+namespace agentauri::gateway {
+namespace {
+
+// Compares segment by segment; `{name}` takes one non-empty segment.
+bool matches(std::string_view path_template, std::string_view path, std::vector<std::string>* params) {
+  while (true) {
+    const std::size_t template_end = path_template.find('/');
+    const std::size_t end = path.find('/');
+    const std::string_view wanted = path_template.substr(0, template_end);
+    const std::string_view given = path.substr(0, end);
+    if (wanted.starts_with('{')) {
+      std::string decoded;
+      if (given.empty() || !net::percent_decode(given, decoded)) return false;
+      if (params != nullptr) params->push_back(std::move(decoded));
+    } else if (wanted != given) {
+      return false;
+    }
+    if ((template_end == std::string_view::npos) != (end == std::string_view::npos)) return false;
+    if (end == std::string_view::npos) return true;
+    path_template.remove_prefix(template_end + 1);
+    path.remove_prefix(end + 1);
+  }
+}
+
+std::string allow_of(std::string_view path_template) {
+  constexpr std::string_view kOrder[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+  std::string out;
+  for (const auto method : kOrder) {
+    const auto served = method == "HEAD" ? std::string_view("GET") : method;
+    const bool exists = std::any_of(routes().begin(), routes().end(), [&](const Route& r) { return r.path == path_template && r.method == served; });
+    if (exists) out += std::string(method) + ", ";
+  }
+  return out + "OPTIONS";
+}
+
+}  // namespace
+
+const std::vector<Route>& routes() {
+  using enum Access;
+  using enum Counts;
+  namespace h = handlers;
+  static const std::vector<Route> table{
+      {"GET", "/api/v1/health", open, exempt, nullptr, &h::health, false},
+      {"GET", "/api/v1/health/live", open, exempt, nullptr, &h::health_live, false},
+      {"GET", "/api/v1/health/ready", open, exempt, nullptr, &h::health_ready, false},
+      {"GET", "/api/v1/openapi.json", open, exempt, nullptr, &h::openapi},
+
+      {"POST", "/api/v1/auth/register", open, registration, nullptr, &h::register_account},
+      {"POST", "/api/v1/auth/login", open, Counts::auth, nullptr, &h::log_in},
+      {"POST", "/api/v1/auth/refresh", open, Counts::auth, &h::refresh},
+      {"POST", "/api/v1/auth/logout", Access::optional, Counts::auth, &h::log_out},
+      {"GET", "/api/v1/auth/me", session, Counts::auth, &h::me},
+
+      {"POST", "/api/v1/triggers", member, trigger_change, &h::create_trigger},
+      {"GET", "/api/v1/triggers", member, read, &h::list_triggers},
+      {"GET", "/api/v1/triggers/{id}", member, read, &h::get_trigger},
+      {"PUT", "/api/v1/triggers/{id}", member, trigger_change, &h::update_trigger},
+      {"DELETE", "/api/v1/triggers/{id}", member, trigger_change, &h::delete_trigger},
+      {"GET", "/api/v1/triggers/{id}/deliveries", member, read, &h::list_deliveries},
+      {"GET", "/api/v1/organizations/{id}/triggers", member, read, &h::list_organization_triggers},
+
+      {"POST", "/api/v1/triggers/{trigger_id}/conditions", member, trigger_change, &h::create_condition},
+      {"GET", "/api/v1/triggers/{trigger_id}/conditions", member, read, &h::list_conditions},
+      {"PUT", "/api/v1/triggers/{trigger_id}/conditions/{id}", member, trigger_change, &h::update_condition},
+      {"DELETE", "/api/v1/triggers/{trigger_id}/conditions/{id}", member, trigger_change, &h::delete_condition},
+
+      {"POST", "/api/v1/triggers/{trigger_id}/actions", member, trigger_change, &h::create_action},
+      {"GET", "/api/v1/triggers/{trigger_id}/actions", member, read, &h::list_actions},
+      {"PUT", "/api/v1/triggers/{trigger_id}/actions/{id}", member, trigger_change, &h::update_action},
+      {"DELETE", "/api/v1/triggers/{trigger_id}/actions/{id}", member, trigger_change, &h::delete_action},
+      {"POST", "/api/v1/triggers/{trigger_id}/actions/{id}/rotate-secret", member, trigger_change, &h::rotate_secret},
+
+      {"GET", "/api/v1/events", member, read, &h::list_events},
+  };
+  return table;
+}
+
+RouteMatch match_route(std::string_view method, std::string_view path) {
+  const std::string_view served = method == "HEAD" ? "GET" : method;
+  RouteMatch out;
+  for (const auto& route : routes()) {
+    if (!matches(route.path, path, nullptr)) continue;
+    out.path_template = route.path;
+    if (route.method != served) continue;
+    matches(route.path, path, &out.params);
+    out.route = &route;
+    return out;
+  }
+  if (!out.path_template.empty()) out.allow = allow_of(out.path_template);
+  return out;
+}
+
+}  // namespace agentauri::gateway

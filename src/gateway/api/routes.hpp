@@ -1,0 +1,78 @@
+// The one table of routes. To add an endpoint: a handler, a row here, and its description in openapi.yaml.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/api/request.hpp"
+
+namespace agentauri::gateway {
+
+enum class Access : std::uint8_t {
+  open,      // credentials are not looked at
+  optional,  // a good credential is used, a bad one is as none
+  member,    // a session or a key
+  session,   // a session only
+};
+// What a route counts in (limits/rate_limiter.hpp).
+enum class Counts : std::uint8_t { exempt, auth, registration, read, trigger_change };
+
+struct Route {
+  std::string_view method;
+  std::string_view path;         // template: `/api/v1/triggers/{id}`
+  Access access;
+  Counts counts;
+  UnitHandler unit = nullptr;    // one of the two
+  AsyncHandler async = nullptr;
+  // Health checks are too many to be worth a line and a series.
+  bool is_recorded = true;
+};
+const std::vector<Route>& routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;        // nullptr: see `allow`
+  std::vector<std::string> params;
+  std::string allow;                   // methods of a path that has others; empty: no such path
+  std::string_view path_template;      // of the path, also when the method is wrong
+};
+// HEAD is served by the GET route. Parameters are percent-decoded.
+RouteMatch match_route(std::string_view method, std::string_view path);
+
+// --- handlers, by area -----------------------------------------------------------------------------------------------
+
+namespace handlers {
+
+Task<Outcome<Reply>> register_account(Services&, Request&);
+Task<Outcome<Reply>> log_in(Services&, Request&);
+Task<Outcome<Reply>> health(Services&, Request&);
+Task<Outcome<Reply>> health_live(Services&, Request&);
+Task<Outcome<Reply>> health_ready(Services&, Request&);
+Task<Outcome<Reply>> openapi(Services&, Request&);
+Outcome<Unit> refresh(const Services&, const Request&);
+Outcome<Unit> log_out(const Services&, const Request&);
+Outcome<Unit> me(const Services&, const Request&);
+
+Outcome<Unit> create_trigger(const Services&, const Request&);
+Outcome<Unit> list_triggers(const Services&, const Request&);
+Outcome<Unit> list_organization_triggers(const Services&, const Request&);
+Outcome<Unit> get_trigger(const Services&, const Request&);
+Outcome<Unit> update_trigger(const Services&, const Request&);
+Outcome<Unit> delete_trigger(const Services&, const Request&);
+Outcome<Unit> list_deliveries(const Services&, const Request&);
+
+Outcome<Unit> create_condition(const Services&, const Request&);
+Outcome<Unit> list_conditions(const Services&, const Request&);
+Outcome<Unit> update_condition(const Services&, const Request&);
+Outcome<Unit> delete_condition(const Services&, const Request&);
+
+Outcome<Unit> create_action(const Services&, const Request&);
+Outcome<Unit> list_actions(const Services&, const Request&);
+Outcome<Unit> update_action(const Services&, const Request&);
+Outcome<Unit> delete_action(const Services&, const Request&);
+Outcome<Unit> rotate_secret(const Services&, const Request&);
+
+Outcome<Unit> list_events(const Services&, const Request&);
+
+}  // namespace handlers
+}  // namespace agentauri::gateway

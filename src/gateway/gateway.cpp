@@ -1,0 +1,43 @@
+#include "gateway/gateway.hpp"
+
+#include "gateway/api/pipeline.hpp"
+#include "gateway/housekeeping.hpp"
+
+namespace agentauri::gateway {
+
+// Members in the order in which they need each other.
+struct Gateway::Impl {
+  Impl(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings s, crypto::DataKeys k)
+      : settings(std::move(s)),
+        keys(std::move(k)),
+        cors(settings),
+        sessions(db),
+        limiter(settings, clock, metrics),
+        issuer(settings),
+        authenticator(settings, clock, sessions),
+        services{db, clock, metrics, settings, keys, cors, argon, sessions, limiter, issuer},
+        pipeline(services, authenticator),
+        housekeeping(db, clock, metrics, sessions) {}
+
+  const GatewaySettings settings;
+  const crypto::DataKeys keys;
+  const Cors cors;
+  ArgonLane argon;
+  SessionCache sessions;
+  RateLimiter limiter;
+  const SessionIssuer issuer;
+  Authenticator authenticator;
+  Services services;
+  Pipeline pipeline;
+  Housekeeping housekeeping;
+};
+
+Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings, crypto::DataKeys keys)
+    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys))) {}
+Gateway::~Gateway() = default;
+
+Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) { return impl_->pipeline.handle(std::move(request)); }
+net::HttpResponse Gateway::render_error(int status, std::string_view text, const net::HttpRequest& request) { return impl_->pipeline.render_error(status, text, request); }
+Task<void> Gateway::run() { return impl_->housekeeping.run(); }
+
+}  // namespace agentauri::gateway
