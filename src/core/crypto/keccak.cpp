@@ -20,27 +20,43 @@ constexpr std::array<std::size_t, 24> kLanes{10, 7, 11, 17, 18, 3, 5, 16, 8, 21,
 
 using State = std::array<std::uint64_t, 25>;
 
+// Unrolled, every lane of the state is a register or a fixed place; the compiler does not do it by itself below -O3.
+#ifdef __clang__
+#define KECCAK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define KECCAK_UNROLL _Pragma("GCC unroll 25")
+#endif
+
 void permute(State& a) {
   for (const std::uint64_t constant : kRoundConstants) {
     std::array<std::uint64_t, 5> c;
+KECCAK_UNROLL
     for (std::size_t x = 0; x < 5; ++x) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
+KECCAK_UNROLL
     for (std::size_t x = 0; x < 5; ++x) {
       const std::uint64_t d = c[(x + 4) % 5] ^ std::rotl(c[(x + 1) % 5], 1);
+KECCAK_UNROLL
       for (std::size_t y = 0; y < 25; y += 5) a[x + y] ^= d;
     }
     std::uint64_t moved = a[1];
+KECCAK_UNROLL
     for (std::size_t i = 0; i < 24; ++i) {
       const std::uint64_t next = a[kLanes[i]];
       a[kLanes[i]] = std::rotl(moved, kRotations[i]);
       moved = next;
     }
+KECCAK_UNROLL
     for (std::size_t y = 0; y < 25; y += 5) {
+KECCAK_UNROLL
       for (std::size_t x = 0; x < 5; ++x) c[x] = a[y + x];
+KECCAK_UNROLL
       for (std::size_t x = 0; x < 5; ++x) a[y + x] = c[x] ^ (~c[(x + 1) % 5] & c[(x + 2) % 5]);
     }
     a[0] ^= constant;
   }
 }
+
+#undef KECCAK_UNROLL
 
 void absorb(State& state, const std::uint8_t* block) {
   static_assert(std::endian::native == std::endian::little);
