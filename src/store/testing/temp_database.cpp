@@ -12,9 +12,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -22,6 +26,7 @@ namespace agentauri::store::testing {
 namespace {
 
 constexpr auto kServerStart = std::chrono::seconds(60);
+constexpr int kStarts = 3;
 
 std::uint16_t free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -35,12 +40,14 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-std::string server_bin() {
-  for (const char* dir : {"/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin"}) {
-    if (std::filesystem::exists(std::string(dir) + "/postgres")) return dir;
-  }
-  ENSURE(false, "PostgreSQL server binaries are missing: install postgresql-15 (script/test does)");
-  return {};
+// What `pg_config --bindir` says; empty when there is no pg_config.
+std::string configured_bin() {
+  std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen("pg_config --bindir 2>/dev/null", "r"), ::pclose);
+  char line[512] = {};
+  if (!pipe || std::fgets(line, sizeof line, pipe.get()) == nullptr) return {};
+  std::string out = line;
+  while (!out.empty() && out.back() == '\n') out.pop_back();
+  return out;
 }
 
 // PostgreSQL refuses to run as root; its package brings a user.
@@ -59,9 +66,10 @@ pid_t spawn(const std::vector<std::string>& command, const passwd* user) {
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child != 0) return child;
+  if (user != nullptr && (::setgroups(0, nullptr) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(1);
+  // After the change of user, which would clear it.
   ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
   if (::getppid() != parent) ::_exit(1);
-  if (user != nullptr && (::setgroups(0, nullptr) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(1);
   if (std::freopen("/dev/null", "w", stdout) == nullptr || std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(1);
   ::execv(arguments[0], arguments.data());
   ::_exit(127);
@@ -75,27 +83,20 @@ void run(const std::vector<std::string>& command, const passwd* user) {
 
 class Server {
  public:
-  Server() : user_(ordinary_user()) {
-    const std::string bin = server_bin();
+  Server() : bin_(postgres_bin()), user_(ordinary_user()) {
     if (user_ != nullptr) ENSURE(::chown(folder_.path().c_str(), user_->pw_uid, user_->pw_gid) == 0, "the folder changes hands");
     settings_.host = "127.0.0.1";
-    settings_.port = free_port();
     settings_.user = "postgres";
     settings_.database = "postgres";
     settings_.ssl_mode = "disable";
     settings_.threads = 3;
     settings_.first_waits.clear();
-    const std::string data = folder_.path() + "/data";
-    run({bin + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"}, user_);
-    // No fsync: what is tested here is not the disk.
-    pid_ = spawn({bin + "/postgres", "-D", data, "-p", std::to_string(settings_.port), "-c", "listen_addresses=127.0.0.1", "-c",
-                  "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"},
-                 user_);
-    const auto deadline = std::chrono::steady_clock::now() + kServerStart;
-    while (!postgres_migration_status(settings_)) {
-      ENSURE(std::chrono::steady_clock::now() < deadline, "the test's PostgreSQL answers");
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+    run({bin_ + "/initdb", "-D", data(), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"}, user_);
+    ask_for_passwords();
+    // Somebody else may take the port between the look and the start.
+    bool running = false;
+    for (int i = 0; i < kStarts && !running; ++i) running = start();
+    ENSURE(running, "the test's PostgreSQL answers");
     create("migrated", "template0");
     auto migrated = settings_;
     migrated.database = "migrated";
@@ -115,14 +116,41 @@ class Server {
   }
 
  private:
+  std::string data() const { return folder_.path() + "/data"; }
+
+  // The role scram_user shows what becomes of passwords; everybody else is trusted.
+  void ask_for_passwords() {
+    const std::string path = data() + "/pg_hba.conf";
+    std::stringstream rules;
+    rules << std::ifstream(path).rdbuf();
+    std::ofstream(path) << "host all scram_user 127.0.0.1/32 scram-sha-256\n" << rules.str();
+  }
+
+  bool start() {
+    settings_.port = free_port();
+    // No fsync: what is tested here is not the disk.
+    pid_ = spawn({bin_ + "/postgres", "-D", data(), "-p", std::to_string(settings_.port), "-c", "listen_addresses=127.0.0.1", "-c",
+                  "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c",
+                  "deadlock_timeout=50ms"},
+                 user_);
+    const auto deadline = std::chrono::steady_clock::now() + kServerStart;
+    while (!postgres_migration_status(settings_)) {
+      if (::waitpid(pid_, nullptr, WNOHANG) == pid_) return false;
+      ENSURE(std::chrono::steady_clock::now() < deadline, "the test's PostgreSQL answers in time");
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+  }
+
   // CREATE DATABASE cannot run inside a transaction, and the port runs everything in one: psql does it.
   void create(const std::string& name, const std::string& from) {
-    run({"/usr/bin/psql", "-X", "-q", "-h", settings_.host, "-p", std::to_string(settings_.port), "-U", "postgres", "-d", "postgres", "-c",
+    run({bin_ + "/psql", "-X", "-q", "-h", settings_.host, "-p", std::to_string(settings_.port), "-U", "postgres", "-d", "postgres", "-c",
          fmt::format("CREATE DATABASE {} TEMPLATE {}", name, from)},
         nullptr);
   }
 
   TempFolder folder_;
+  const std::string bin_;
   const passwd* user_;
   PostgresSettings settings_;
   pid_t pid_ = 0;
@@ -157,9 +185,18 @@ TempDatabase make_temp_sqlite(SqliteSettings settings) {
   return temp;
 }
 
-TempDatabase make_temp_postgres() {
+std::string postgres_bin() {
+  for (const std::string& folder : {std::string("/usr/lib/postgresql/15/bin"), configured_bin()}) {
+    if (!folder.empty() && std::filesystem::exists(folder + "/postgres")) return folder;
+  }
+  ENSURE(false, "PostgreSQL server binaries are missing: install postgresql-15 (script/test does)");
+  return {};
+}
+
+TempDatabase make_temp_postgres(const std::function<void(PostgresSettings&)>& adjust) {
   TempDatabase temp;
   temp.postgres = server().fresh("migrated");
+  if (adjust) adjust(temp.postgres);
   auto db = make_postgres_database(temp.postgres);
   ENSURE(db.has_value(), db ? "" : db.error().text.c_str());
   temp.db = std::move(*db);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -34,8 +35,10 @@ struct TempDatabase {
 
 TempDatabase make_temp_sqlite(SqliteSettings settings = {});
 // Starts the server at the first call; each database is a copy of a migrated template. ENSUREs that the server's binaries
-// are installed (script/test does that).
-TempDatabase make_temp_postgres();
+// are installed (script/test does that). `adjust` may change the settings before the store is opened.
+TempDatabase make_temp_postgres(const std::function<void(PostgresSettings&)>& adjust = {});
+// The folder of psql, postgres and the rest.
+std::string postgres_bin();
 // An empty database without our schema.
 PostgresSettings make_empty_postgres();
 

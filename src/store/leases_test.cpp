@@ -1,0 +1,161 @@
+// Instances and leases, the same on both engines.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "store/leases.hpp"
+#include "store/testing/temp_database.hpp"
+
+namespace agentauri::store {
+namespace {
+
+using domain::InstanceId;
+
+// The one way to make an instance silent without waiting for it.
+const Query kSetHeartbeat{"test_set_heartbeat", "UPDATE instances SET heartbeat_at = :at WHERE id = :id"};
+
+// Field 22 of its stat; the name in the second field is this program's, without spaces.
+std::int64_t start_time_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string field;
+  for (int i = 1; i <= 22; ++i) file >> field;
+  return std::stoll(field);
+}
+
+class Leases : public testing::EngineTest {
+ protected:
+  InstanceId instance(const ProcessIdentity& process = this_process()) {
+    const auto id = InstanceId::make(SystemClock().now());
+    EXPECT_TRUE(in_tx<void>([&](Tx& tx) { return register_instance(tx, id, process, "all"); }));
+    return id;
+  }
+  std::optional<std::int64_t> acquire(InstanceId id) {
+    auto epoch = in_tx<std::optional<std::int64_t>>([id](Tx& tx) { return acquire_lease(tx, "chain:1", id); });
+    EXPECT_TRUE(epoch) << epoch.error().text;
+    return epoch.value_or(std::nullopt);
+  }
+  Result<void> check(InstanceId id, std::int64_t epoch) {
+    return in_tx<void>([=](Tx& tx) { return check_lease(tx, "chain:1", id, epoch); });
+  }
+  std::int64_t remove_dead(const ProcessIdentity& me = this_process()) {
+    return in_tx<std::int64_t>([&](Tx& tx) { return remove_dead_instances(tx, me); }).value();
+  }
+  // As if its last heartbeat had been `ago` before now, on the database's clock.
+  void silence(InstanceId id, std::chrono::milliseconds ago) {
+    EXPECT_TRUE(in_tx<void>([=](Tx& tx) -> Result<void> {
+      auto now = tx.now();
+      if (!now) return fail(now);
+      auto row = tx.run(kSetHeartbeat, Params().id("id", id).time("at", *now - ago));
+      if (!row) return fail(row);
+      return {};
+    }));
+  }
+  Result<void> beat(InstanceId id) {
+    return in_tx<void>([id](Tx& tx) { return heartbeat(tx, id); });
+  }
+};
+
+TEST_P(Leases, OneHolderUntilItIsDead) {
+  const auto first = instance();
+  const auto second = instance();
+  const auto epoch = acquire(first);
+  ASSERT_TRUE(epoch);
+  EXPECT_EQ(acquire(second), std::nullopt);
+  EXPECT_TRUE(check(first, *epoch));
+  EXPECT_TRUE(in_tx<void>([&](Tx& tx) { return remove_instance(tx, first); }));
+  const auto taken = acquire(second);
+  ASSERT_TRUE(taken);
+  EXPECT_GT(*taken, *epoch);
+  EXPECT_EQ(check(first, *epoch).error().code, Code::fenced);
+  EXPECT_EQ(beat(first).error().code, Code::fenced);
+}
+
+TEST_P(Leases, AskingAgainKeepsTheEpoch) {
+  const auto holder = instance();
+  const auto epoch = acquire(holder);
+  ASSERT_TRUE(epoch);
+  EXPECT_EQ(acquire(holder), epoch);
+  EXPECT_TRUE(check(holder, *epoch));
+}
+
+TEST_P(Leases, ReleasingDoesNotStartTheEpochAgain) {
+  const auto first = instance();
+  const auto second = instance();
+  const auto epoch = acquire(first);
+  ASSERT_TRUE(epoch);
+  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return release_lease(tx, "chain:1", first); }));
+  EXPECT_EQ(check(first, *epoch).error().code, Code::fenced);
+  const auto next = acquire(second);
+  ASSERT_TRUE(next);
+  EXPECT_GT(*next, *epoch);
+  // Whoever does not hold it cannot release it.
+  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return release_lease(tx, "chain:1", first); }));
+  EXPECT_TRUE(check(second, *next));
+}
+
+TEST_P(Leases, SilenceBeyondThreeSecondsIsDeath) {
+  const auto holder = instance();
+  const auto other = instance();
+  const auto epoch = acquire(holder);
+  ASSERT_TRUE(epoch);
+  silence(holder, kSilence - kHeartbeat);
+  EXPECT_EQ(acquire(other), std::nullopt);
+  EXPECT_EQ(remove_dead(), 0);
+  silence(holder, kSilence + std::chrono::milliseconds(1));
+  const auto taken = acquire(other);   // also before anybody has cleaned up
+  ASSERT_TRUE(taken);
+  EXPECT_GT(*taken, *epoch);
+  EXPECT_EQ(remove_dead(), 1);
+  EXPECT_EQ(beat(holder).error().code, Code::fenced);
+  EXPECT_TRUE(beat(other));
+}
+
+TEST_P(Leases, AHeartbeatEndsTheSilence) {
+  const auto holder = instance();
+  const auto other = instance();
+  ASSERT_TRUE(acquire(holder));
+  silence(holder, std::chrono::seconds(10));
+  ASSERT_TRUE(beat(holder));
+  EXPECT_EQ(acquire(other), std::nullopt);
+}
+
+TEST_P(Leases, AProcessThatIsGoneIsKnownAtOnce) {
+  auto earlier = this_process();
+  earlier.pid_start += 1;   // the same pid, started at another time
+  const auto living = instance();
+  const auto gone = instance(earlier);
+  EXPECT_EQ(remove_dead(), 1);
+  EXPECT_EQ(beat(gone).error().code, Code::fenced);
+  EXPECT_TRUE(beat(living));
+}
+
+TEST_P(Leases, AProcessThatHasEndedButIsNotYetReapedIsGone) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  auto ended = this_process();
+  ended.pid = child;
+  ended.pid_start = start_time_of(child);
+  const auto gone = instance(ended);
+  EXPECT_EQ(remove_dead(), 1);
+  EXPECT_EQ(beat(gone).error().code, Code::fenced);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST_P(Leases, NothingIsKnownOfProcessesElsewhere) {
+  auto elsewhere = this_process();
+  elsewhere.host = "another boot pid:[1]";
+  elsewhere.pid = 1;
+  elsewhere.pid_start = 12345;
+  const auto stranger = instance(elsewhere);
+  EXPECT_EQ(remove_dead(), 0);
+  EXPECT_TRUE(beat(stranger));
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, Leases, testing::kEngines, testing::engine_name);
+
+}  // namespace
+}  // namespace agentauri::store
