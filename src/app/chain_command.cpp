@@ -15,23 +15,28 @@ namespace {
 
 struct ChainReport {
   store::ChainRow row;
-  std::uint64_t gap = 0;   // blocks from the start block to the head that some contract's ranges leave out
+  std::uint64_t gap = 0;           // live blocks that some contract's ranges leave out: must be 0
+  std::uint64_t history_gap = 0;   // blocks of history that are still to be read
 };
 
-std::uint64_t gap_of(const store::ChainRow& row, const std::vector<store::CoverageRow>& ranges) {
+// Blocks in [from, to] that some contract's ranges leave out; every block when there is no range at all.
+std::uint64_t gap_of(std::uint64_t from, std::uint64_t to, const std::vector<store::CoverageRow>& ranges) {
+  if (to < from) return 0;
   std::map<Address, std::vector<std::pair<std::uint64_t, std::uint64_t>>> by_contract;
   for (const auto& range : ranges) by_contract[range.contract].emplace_back(range.from_block, range.to_block);
-  std::uint64_t worst = 0;
+  std::uint64_t worst = by_contract.empty() ? to - from + 1 : 0;
   for (auto& [contract, list] : by_contract) {
     std::sort(list.begin(), list.end());
-    std::uint64_t next = row.start_block;
-    std::uint64_t missing = 0;
-    for (const auto& [from, to] : list) {
-      if (from > next) missing += from - next;
-      next = std::max(next, to + 1);
+    std::uint64_t covered = 0;
+    std::uint64_t next = from;
+    for (const auto& [first, last] : list) {
+      const std::uint64_t begin = std::max(first, next);
+      const std::uint64_t end = std::min(last, to);
+      if (end < begin) continue;
+      covered += end - begin + 1;
+      next = end + 1;
     }
-    if (row.head_num + 1 > next) missing += row.head_num + 1 - next;
-    worst = std::max(worst, missing);
+    worst = std::max(worst, to - from + 1 - covered);
   }
   return worst;
 }
@@ -49,6 +54,7 @@ json::Object to_json(const ChainReport& report) {
   out["finalized_block"] = row.finalized_num ? json::Value(*row.finalized_num) : json::Value();
   out["last_seq"] = row.last_seq;
   out["coverage_gap_blocks"] = report.gap;
+  out["history_gap_blocks"] = report.history_gap;
   out["updated_at"] = to_rfc3339(row.updated_at);
   return out;
 }
@@ -70,8 +76,11 @@ int run_chain_status(const Settings& settings, bool as_json) {
     for (auto& row : *rows) {
       auto ranges = store::read_coverage(tx, row.chain_id);
       if (!ranges) return fail(ranges);
-      const auto gap = gap_of(row, *ranges);
-      out.push_back({std::move(row), gap});
+      ChainReport report;
+      report.gap = gap_of(row.live_from_block, row.head_num, *ranges);
+      report.history_gap = row.live_from_block == 0 ? 0 : gap_of(row.start_block, row.live_from_block - 1, *ranges);
+      report.row = std::move(row);
+      out.push_back(std::move(report));
     }
     return out;
   });
@@ -84,7 +93,7 @@ int run_chain_status(const Settings& settings, bool as_json) {
   for (const auto& report : *reports) {
     halted = halted || report.row.state == "halted";
     if (as_json) list.emplace_back(to_json(report));
-    else fmt::print("{:<7} {:<20} head {}  gap {}  {}\n", report.row.state, report.row.name, report.row.head_num, report.gap, report.row.reason.value_or(""));
+    else fmt::print("{:<7} {:<20} head {}  gap {}  history to read {}  {}\n", report.row.state, report.row.name, report.row.head_num, report.gap, report.history_gap, report.row.reason.value_or(""));
   }
   if (as_json) {
     json::Object out;

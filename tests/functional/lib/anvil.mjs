@@ -35,6 +35,9 @@ export class Anvil {
     self.child = start(binary, ['--port', String(self.port), '--chain-id', '31337', '--silent', ...(blockTime ? ['--block-time', String(blockTime)] : [])]);
     await until('anvil to answer', () => self.rpc('eth_chainId'));
     [self.account] = await self.rpc('eth_accounts');
+    // A reorganisation sets the node's time back to the common ancestor's. A minute ahead from the start keeps every later
+    // block newer than the triggers that the tests make.
+    await self.rpc('evm_increaseTime', 60);
     self.registries = {};
     const contracts = await compile();
     for (const [name, contract] of [['identity', 'IdentityEvents'], ['reputation', 'ReputationEvents'], ['validation', 'ValidationEvents']]) {
