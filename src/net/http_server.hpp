@@ -23,18 +23,28 @@ struct HttpRequest {
   std::string query;       // after the `?`, not decoded
   Headers headers;
   std::string body;
-  std::string peer;        // address of the TCP peer, without port
+  std::string peer;        // address of the TCP peer, without port; IPv4 as such also on a dual-stack socket
   std::size_t head_bytes = 0;
   std::chrono::steady_clock::time_point received;   // when the head was complete
 };
 
-struct HttpResponse {
-  int status = 200;
-  Headers headers;          // Content-Length, Date and Connection are the server's
-  std::string body;
-  bool close = false;       // close the connection after this answer
+// Where a streamed body goes (server-sent events, long exports). Lives as long as the `stream` function runs.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  // Sends at once. false: the peer is gone or took nothing for `write_time`, or the server is stopping: end then.
+  virtual Task<bool> write(std::string_view piece) = 0;
 };
 
+struct HttpResponse {
+  int status = 200;
+  Headers headers;          // Content-Length, Transfer-Encoding, Date and Connection are the server's
+  std::string body;
+  bool close = false;       // close the connection after this answer
+  // Set: runs after the head was written and makes the body (`body` is not sent). Not run for HEAD. It may wait between
+  // pieces with what TaskGroup::cancel() ends; an exception cuts the connection.
+  std::function<Task<void>(BodyStream&)> stream;
+};
 
 struct HttpServerLimits {
   std::size_t head_bytes = 32 * 1024;                       // 431
@@ -44,11 +54,11 @@ struct HttpServerLimits {
   std::size_t linger_bytes = 8 * 1024 * 1024;               // read and dropped after a 413 so that it can be read
   std::chrono::milliseconds linger_time{5000};
   std::chrono::milliseconds head_time{5000};                // 408 from the first byte of a head
-  std::chrono::milliseconds body_time{30000};               // 408
-  std::chrono::milliseconds idle_time{5000};                // keep-alive
+  std::chrono::milliseconds body_time{30000};               // 408 from the end of the head
+  std::chrono::milliseconds idle_time{5000};                // keep-alive: closed without an answer
   std::chrono::milliseconds write_time{30000};              // a reader that takes nothing is cut
   std::size_t connections_per_thread = 10'000;              // beyond it: accepted and closed
-  std::size_t pipelined = 64;                               // answers are written in order
+  std::size_t pipelined = 64;                               // answers made ahead of a write; always in order
 };
 
 // Answers made by the server itself (400, 408, 413, 414, 417, 431, 501, 505) pass through `render_error`, so that they
