@@ -22,7 +22,7 @@ using postgres::Session;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kMaxTries = 5;                               // of a body: serialization failures, deadlocks, lost connections
-constexpr auto kControlLimit = std::chrono::seconds(10);   // of BEGIN and ROLLBACK
+constexpr auto kControlLimit = std::chrono::seconds(10);   // of BEGIN and ROLLBACK, unless statements may take less
 constexpr auto kFirstBackoff = std::chrono::milliseconds(50);
 constexpr auto kMaxBackoff = std::chrono::seconds(2);
 constexpr auto kHealthLimit = std::chrono::seconds(2);
@@ -48,7 +48,10 @@ class PostgresTx final : public UnitTx<Session> {
 
 class PostgresDatabase final : public Database {
  public:
-  explicit PostgresDatabase(PostgresSettings settings) : settings_(std::move(settings)), log_("store") {}
+  explicit PostgresDatabase(PostgresSettings settings)
+      : settings_(std::move(settings)),
+        control_limit_(std::min<std::chrono::milliseconds>(kControlLimit, settings_.statement_timeout)),
+        log_("store") {}
   ~PostgresDatabase() override { stop(); }
 
   Result<void> open();
@@ -92,6 +95,7 @@ class PostgresDatabase final : public Database {
   }
 
   PostgresSettings settings_;
+  std::chrono::milliseconds control_limit_;
   Log log_;
   std::mutex mutex_;
   std::condition_variable ready_;
@@ -241,7 +245,7 @@ Result<void> PostgresDatabase::run_unit(Unit& unit, std::unique_ptr<Session>& se
 Result<void> PostgresDatabase::try_unit(Unit& unit, Session& session, bool& again) {
   session.begin_unit();
   const bool reads = unit.mode == Mode::read;
-  auto begun = session.execute(reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", kControlLimit);
+  auto begun = session.execute(reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", control_limit_);
   if (!begun) {
     again = session.lost();   // nothing was done yet
     session.abandon();
@@ -252,7 +256,7 @@ Result<void> PostgresDatabase::try_unit(Unit& unit, Session& session, bool& agai
   if (!outcome) {
     // Lost before COMMIT was sent: the server has rolled back, or will.
     again = session.lost() || session.may_retry();
-    if (!session.lost() && !session.execute("ROLLBACK", kControlLimit)) session.abandon();
+    if (!session.lost() && !session.execute("ROLLBACK", control_limit_)) session.abandon();
     return outcome;
   }
   auto committed = session.execute("COMMIT", settings_.statement_timeout);
