@@ -206,10 +206,6 @@ Result<void> Application::Impl::start() {
   db = std::move(*opened);
 
   roles_thread = std::make_unique<IoThread>("roles");
-  if (auto listening = start_metrics(); !listening) return listening;
-  if (settings.roles.gateway) {
-    if (auto listening = start_gateway(); !listening) return listening;
-  }
   auto guard = net::AddressGuard::make(settings.egress_allow, settings.egress_https_only);
   if (!guard) return fail(guard);
   net::HttpClient::Settings guarded;
@@ -228,6 +224,12 @@ Result<void> Application::Impl::start() {
     db->on_notify("jobs", [this] { dispatcher->wake(); });
   }
   if (settings.roles.engine) db->on_notify("block_log", [this] { wake_engine(); });
+
+  // Listening comes after everything that an answer may speak of is there, and before anything is promised to others.
+  if (auto listening = start_metrics(); !listening) return listening;
+  if (settings.roles.gateway) {
+    if (auto listening = start_gateway(); !listening) return listening;
+  }
 
   Result<void> joined;
   run_blocking([this, &joined]() -> Task<void> { joined = co_await membership->join(); });

@@ -42,6 +42,7 @@ struct Engine::Batch {
   std::vector<store::NewJob> jobs;
   std::map<domain::TriggerId, std::optional<std::string>> errors;
   Progress progress;
+  bool stale = false;                                                  // an edit came first: adopt it, then compute again
   Time now;
   Result<void> failure;                                                // of a read in the middle of an evaluation
 };
@@ -147,6 +148,11 @@ Result<Progress> Engine::step_chain(const store::ChainRow& chain) {
   batch->now = clock_.now();
   auto work = db_.snapshot_blocking<bool>([this, batch](Tx& tx) { return compute(tx, *batch); });
   if (!work) return fail(work);
+  if (batch->stale) {
+    // An edit that was committed before a block must be known when the block is evaluated.
+    if (auto adopted = adopt(); !adopted) return fail(adopted);
+    return Progress{.more = true};
+  }
   if (!*work) return Progress{};
   auto committed = db_.transact_blocking<void>(store::Priority::interactive, [this, batch](Tx& tx) { return commit(tx, *batch); });
   if (!committed) return fail(committed);
@@ -168,6 +174,12 @@ Result<Progress> Engine::step_chain(const store::ChainRow& chain) {
 
 // false: there is nothing to do.
 Result<bool> Engine::compute(Tx& tx, Batch& batch) {
+  auto newest = store::newest_revision(tx);
+  if (!newest) return fail(newest);
+  if (*newest > revision_) {
+    batch.stale = true;
+    return false;
+  }
   auto row = store::find_chain(tx, batch.chain);
   if (!row) return fail(row);
   if (!*row) return false;

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+
 #include "core/json/json.hpp"
 #include "engine/testing/model_chain.hpp"
 #include "store/jobs.hpp"
@@ -288,6 +291,31 @@ TEST_P(EngineTest, ABodyThatCannotBeMadeIsVisible) {
   run();
   ASSERT_EQ(count(t, "dead"), 1U);
   EXPECT_THAT(*deliveries(t)[0].reason, ::testing::HasSubstr("nonsense"));
+}
+
+// A clock that lets something happen in the middle of a step.
+class InterruptingClock final : public Clock {
+ public:
+  Time now() const override {
+    if (interrupt) std::exchange(interrupt, nullptr)();
+    return from_unix_seconds(1'800'000'000);
+  }
+  mutable std::function<void()> interrupt;
+};
+
+TEST_P(EngineTest, ATriggerThatWasThereBeforeTheBlockSeesTheBlock) {
+  const auto t = trigger({});
+  InterruptingClock clock;
+  Engine engine(db(), clock, settings_, metrics_, [] {});
+  ASSERT_TRUE(engine.step());
+  // Between the look for edits and the look into the log: an edit, then a block.
+  clock.interrupt = [&] {
+    save(t);
+    mine({feedback(1)});
+  };
+  ASSERT_TRUE(engine.step());
+  ASSERT_TRUE(engine.step());
+  EXPECT_EQ(deliveries(t).size(), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, store::testing::kEngines, store::testing::engine_name);
