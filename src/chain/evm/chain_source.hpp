@@ -14,8 +14,8 @@ namespace agentauri::chain {
 
 enum class HeadTag : std::uint8_t { latest, safe, finalized };
 
-// Error codes: too_large (ask for a smaller range), not_found (the node does not know the block), unsupported (the method
-// is not offered), protocol (an answer that makes no sense), rate_limited, unavailable, timed_out, cancelled.
+// Error codes: too_large (ask for a smaller range), not_found (the node does not know the block), unsupported (the
+// method is not offered), protocol (an answer that makes no sense), rate_limited, unavailable, timed_out, cancelled.
 class ChainSource {
  public:
   virtual ~ChainSource() = default;
@@ -30,13 +30,16 @@ class ChainSource {
   // In the order asked for; one batch.
   virtual Task<Result<std::vector<BlockHeader>>> headers_by_number(std::vector<std::uint64_t> nums) = 0;
   // Every log of the addresses in exactly that block; not_found when the node does not have it.
-  virtual Task<Result<std::vector<RawLog>>> logs_by_hash(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) = 0;
+  virtual Task<Result<std::vector<RawLog>>> logs_by_hash(Hash32 block, std::uint64_t num,
+                                                         std::vector<Address> addresses, Provider provider) = 0;
   // Every log of the addresses in [from, to].
-  virtual Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses) = 0;
+  virtual Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to,
+                                                          std::vector<Address> addresses, Provider provider) = 0;
   // Logs of the addresses from the block's receipts (eth_getBlockReceipts).
-  virtual Task<Result<std::vector<RawLog>>> logs_by_receipts(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) = 0;
+  virtual Task<Result<std::vector<RawLog>>> logs_by_receipts(Hash32 block, std::uint64_t num,
+                                                             std::vector<Address> addresses, Provider provider) = 0;
   // Whether a contract stands at the address.
   virtual Task<Result<bool>> has_code(Address address) = 0;
 };
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

@@ -38,9 +38,12 @@ json::Object request_object(Call& call, std::size_t id) {
 
 std::string_view tag_name(HeadTag tag) {
   switch (tag) {
-    case HeadTag::latest: return "latest";
-    case HeadTag::safe: return "safe";
-    case HeadTag::finalized: return "finalized";
+    case HeadTag::latest:
+      return "latest";
+    case HeadTag::safe:
+      return "safe";
+    case HeadTag::finalized:
+      return "finalized";
   }
   return "latest";
 }
@@ -62,23 +65,28 @@ Result<json::Value> result_of(json::Value& answer, std::string_view method) {
     const auto* code = json::find(error->get_object(), "code");
     const auto* message = json::find(error->get_object(), "message");
     const std::int64_t number = code != nullptr && code->is_int64() ? code->get_int64() : 0;
-    const std::string text = message != nullptr && message->is_string() ? std::string(json::view(message->get_string())) : "";
-    return fail(classify_rpc_error(200, number, text), fmt::format("{}: error {}: {}", method, number, text.substr(0, 200)));
+    const std::string text =
+        message != nullptr && message->is_string() ? std::string(json::view(message->get_string())) : "";
+    return fail(classify_rpc_error(200, number, text),
+                fmt::format("{}: error {}: {}", method, number, text.substr(0, 200)));
   }
   auto* result = object.if_contains("result");
-  if (result == nullptr) return fail(Code::protocol, fmt::format("{}: the answer has neither result nor error", method));
+  if (result == nullptr)
+    return fail(Code::protocol, fmt::format("{}: the answer has neither result nor error", method));
   return std::move(*result);
 }
 
 // Says something about the question, not about the provider.
-bool is_about_question(Code code) { return code == Code::too_large || code == Code::not_found || code == Code::unsupported; }
+bool is_about_question(Code code) {
+  return code == Code::too_large || code == Code::not_found || code == Code::unsupported;
+}
 
-}  // namespace
+}   // namespace
 
 struct JsonRpcSource::Impl {
   struct ProviderState {
     net::Url url;
-    std::string label;            // host and port: never a path, which may hold a key
+    std::string label;   // host and port: never a path, which may hold a key
     ProviderStanding standing;
     bool chain_checked = false;
     Counter errors;
@@ -89,14 +97,16 @@ struct JsonRpcSource::Impl {
     for (const auto& text : settings.urls) {
       auto url = net::parse_url(text.reveal());
       if (!url) {
-        log.error("an RPC URL does not parse and is left out", {{"chain", settings.chain_name}, {"why", url.error().text}});
+        log.error("an RPC URL does not parse and is left out",
+                  {{"chain", settings.chain_name}, {"why", url.error().text}});
         continue;
       }
       const std::string label = url->authority();
       const Labels labels{{"chain", settings.chain_name}, {"provider", label}};
       providers.push_back({*url, label,
-                           ProviderStanding({settings.breaker_failures, settings.breaker_reset, settings.breaker_successes, settings.requests_per_second}), false,
-                           metrics.counter("ponder_rpc_errors_total", "Failed RPC requests", labels),
+                           ProviderStanding({settings.breaker_failures, settings.breaker_reset,
+                                             settings.breaker_successes, settings.requests_per_second}),
+                           false, metrics.counter("ponder_rpc_errors_total", "Failed RPC requests", labels),
                            metrics.gauge("ponder_rpc_latency_ms", "Latency of the last RPC request, smoothed", labels),
                            metrics.gauge("ponder_circuit_breaker_state", "0 closed, 1 half-open, 2 open", labels)});
     }
@@ -120,7 +130,11 @@ struct JsonRpcSource::Impl {
 Counter& JsonRpcSource::Impl::calls_of(std::string_view method) {
   auto found = calls.find(method);
   if (found == calls.end()) {
-    found = calls.emplace(std::string(method), metrics.counter("rpc_calls_total", "JSON-RPC calls, each member of a batch for itself", {{"chain", settings.chain_name}, {"method", std::string(method)}})).first;
+    found = calls
+                .emplace(std::string(method),
+                         metrics.counter("rpc_calls_total", "JSON-RPC calls, each member of a batch for itself",
+                                         {{"chain", settings.chain_name}, {"method", std::string(method)}}))
+                .first;
   }
   return found->second;
 }
@@ -145,20 +159,29 @@ Task<Result<json::Value>> JsonRpcSource::Impl::post(ProviderState& provider, std
   provider.latency.set(known == 0 ? ms : known * 0.9 + ms * 0.1);
   if (!answer) {
     using Kind = net::ClientError::Kind;
-    const Code code = answer.error().kind == Kind::timed_out ? Code::timed_out : answer.error().kind == Kind::too_large ? Code::too_large
-                      : answer.error().kind == Kind::cancelled ? Code::cancelled : Code::unavailable;
-    co_return fail(code, fmt::format("{}: {}: {}", provider.label, net::to_string(answer.error().kind), answer.error().text));
+    const Code code = answer.error().kind == Kind::timed_out   ? Code::timed_out
+                      : answer.error().kind == Kind::too_large ? Code::too_large
+                      : answer.error().kind == Kind::cancelled ? Code::cancelled
+                                                               : Code::unavailable;
+    co_return fail(code,
+                   fmt::format("{}: {}: {}", provider.label, net::to_string(answer.error().kind), answer.error().text));
   }
   // Some nodes answer errors with a status of 4xx and a JSON-RPC body: the body says more.
   auto parsed = json::parse(answer->body);
   if (answer->status != 200 && !(parsed && (parsed->is_object() || parsed->is_array()))) {
     const Code code = classify_rpc_error(answer->status, 0, answer->body.substr(0, 500));
-    if (code == Code::rate_limited) provider.standing.pause_until(SteadyClock::now() + retry_after(answer->headers).value_or(std::chrono::duration_cast<std::chrono::seconds>(settings.rate_limit_pause)));
+    if (code == Code::rate_limited)
+      provider.standing.pause_until(SteadyClock::now() + retry_after(answer->headers)
+                                                             .value_or(std::chrono::duration_cast<std::chrono::seconds>(
+                                                                 settings.rate_limit_pause)));
     co_return fail(code, fmt::format("{}: HTTP {}", provider.label, answer->status));
   }
-  if (!parsed) co_return fail(Code::protocol, fmt::format("{}: the answer is not JSON: {}", provider.label, parsed.error().text));
+  if (!parsed)
+    co_return fail(Code::protocol, fmt::format("{}: the answer is not JSON: {}", provider.label, parsed.error().text));
   if (answer->status == 429) {
-    provider.standing.pause_until(SteadyClock::now() + retry_after(answer->headers).value_or(std::chrono::duration_cast<std::chrono::seconds>(settings.rate_limit_pause)));
+    provider.standing.pause_until(SteadyClock::now() + retry_after(answer->headers)
+                                                           .value_or(std::chrono::duration_cast<std::chrono::seconds>(
+                                                               settings.rate_limit_pause)));
     co_return fail(Code::rate_limited, fmt::format("{}: HTTP 429", provider.label));
   }
   co_return std::move(*parsed);
@@ -184,8 +207,10 @@ Task<Result<std::vector<json::Value>>> JsonRpcSource::Impl::ask(std::size_t inde
     std::vector<json::Value> results(wanted.size());
     std::vector<bool> seen(wanted.size(), false);
     json::Array members;
-    if (answer->is_array()) members = std::move(answer->get_array());
-    else members.push_back(std::move(*answer));
+    if (answer->is_array())
+      members = std::move(answer->get_array());
+    else
+      members.push_back(std::move(*answer));
     for (auto& member : members) {
       const auto* id = member.is_object() ? json::find(member.get_object(), "id") : nullptr;
       std::size_t place = wanted.size();
@@ -193,7 +218,9 @@ Task<Result<std::vector<json::Value>>> JsonRpcSource::Impl::ask(std::size_t inde
       // An error that belongs to no call (a refused batch) is everybody's.
       if (place >= wanted.size() || seen[place]) {
         auto whole = result_of(member, wanted[0].method);
-        outcome = whole ? Result<std::vector<json::Value>>(fail(Code::protocol, fmt::format("{}: an answer to nothing that was asked", provider.label))) : Result<std::vector<json::Value>>(fail(whole));
+        outcome = whole ? Result<std::vector<json::Value>>(fail(
+                              Code::protocol, fmt::format("{}: an answer to nothing that was asked", provider.label)))
+                        : Result<std::vector<json::Value>>(fail(whole));
         break;
       }
       auto result = result_of(member, wanted[place].method);
@@ -204,15 +231,18 @@ Task<Result<std::vector<json::Value>>> JsonRpcSource::Impl::ask(std::size_t inde
       seen[place] = true;
       results[place] = std::move(*result);
     }
-    if (outcome && std::find(seen.begin(), seen.end(), false) != seen.end()) outcome = fail(Code::protocol, fmt::format("{}: a call of the batch has no answer", provider.label));
+    if (outcome && std::find(seen.begin(), seen.end(), false) != seen.end())
+      outcome = fail(Code::protocol, fmt::format("{}: a call of the batch has no answer", provider.label));
     if (outcome) outcome = std::move(results);
   }
   if (outcome || is_about_question(outcome.error().code)) {
     provider.standing.succeeded();
   } else if (outcome.error().code != Code::cancelled) {
     provider.errors.add();
-    if (outcome.error().code == Code::rate_limited && provider.standing.available(SteadyClock::now())) provider.standing.pause_until(SteadyClock::now() + settings.rate_limit_pause);
-    else provider.standing.failed(SteadyClock::now());
+    if (outcome.error().code == Code::rate_limited && provider.standing.available(SteadyClock::now()))
+      provider.standing.pause_until(SteadyClock::now() + settings.rate_limit_pause);
+    else
+      provider.standing.failed(SteadyClock::now());
     provider.chain_checked = false;   // who comes back is asked again who it is
   }
   provider.breaker.set(provider.standing.state_number());
@@ -228,7 +258,11 @@ Task<bool> JsonRpcSource::Impl::check_chain(ProviderState& provider) {
   if (!answer) co_return false;
   const auto id = parse_quantity((*answer)[0], "result");
   if (!id || static_cast<domain::ChainId>(*id) != settings.chain_id) {
-    log.error("an RPC provider serves another chain and is not used", {{"chain", settings.chain_name}, {"provider", provider.label}, {"expected", settings.chain_id}, {"answered", id ? static_cast<std::int64_t>(*id) : -1}});
+    log.error("an RPC provider serves another chain and is not used",
+              {{"chain", settings.chain_name},
+               {"provider", provider.label},
+               {"expected", settings.chain_id},
+               {"answered", id ? static_cast<std::int64_t>(*id) : -1}});
     provider.standing.pause_until(SteadyClock::now() + settings.breaker_reset);
     provider.errors.add();
     co_return false;
@@ -258,7 +292,8 @@ Task<Result<json::Value>> JsonRpcSource::Impl::one(std::string_view method, json
   Result<std::vector<json::Value>> answer;
   if (provider) {
     if (*provider >= providers.size()) co_return fail(Code::invalid, "there is no such provider");
-    if (!co_await check_chain(providers[*provider])) co_return fail(Code::unavailable, fmt::format("{} is not usable", providers[*provider].label));
+    if (!co_await check_chain(providers[*provider]))
+      co_return fail(Code::unavailable, fmt::format("{} is not usable", providers[*provider].label));
     answer = co_await ask(*provider, std::move(question));
   } else {
     answer = co_await ask_any(std::move(question));
@@ -267,10 +302,13 @@ Task<Result<json::Value>> JsonRpcSource::Impl::one(std::string_view method, json
   co_return std::move((*answer)[0]);
 }
 
-JsonRpcSource::JsonRpcSource(net::HttpClient& client, JsonRpcSettings settings, Metrics& metrics) : impl_(std::make_unique<Impl>(client, std::move(settings), metrics)) {}
+JsonRpcSource::JsonRpcSource(net::HttpClient& client, JsonRpcSettings settings, Metrics& metrics)
+    : impl_(std::make_unique<Impl>(client, std::move(settings), metrics)) {}
 JsonRpcSource::~JsonRpcSource() = default;
 
-std::size_t JsonRpcSource::provider_count() const { return impl_->providers.size(); }
+std::size_t JsonRpcSource::provider_count() const {
+  return impl_->providers.size();
+}
 
 Task<Result<BlockHeader>> JsonRpcSource::head(HeadTag tag) {
   json::Array params;
@@ -325,7 +363,8 @@ Task<Result<std::vector<BlockHeader>>> JsonRpcSource::headers_by_number(std::vec
   co_return out;
 }
 
-Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_hash(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) {
+Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_hash(Hash32 block, std::uint64_t num,
+                                                              std::vector<Address> addresses, Provider provider) {
   json::Object filter;
   filter["blockHash"] = to_hex_0x(block);
   filter["address"] = address_list(addresses);
@@ -336,29 +375,33 @@ Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_hash(Hash32 block, std:
   auto logs = parse_logs(*answer, addresses);
   if (!logs) co_return fail(logs);
   for (const auto& log : *logs) {
-    if (log.block_hash != block || log.block_num != num) co_return fail(Code::protocol, "the node answered with logs of another block");
+    if (log.block_hash != block || log.block_num != num)
+      co_return fail(Code::protocol, "the node answered with logs of another block");
   }
   co_return logs;
 }
 
-Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses) {
+Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_range(std::uint64_t from, std::uint64_t to,
+                                                               std::vector<Address> addresses, Provider provider) {
   json::Object filter;
   filter["fromBlock"] = quantity(from);
   filter["toBlock"] = quantity(to);
   filter["address"] = address_list(addresses);
   json::Array params;
   params.emplace_back(std::move(filter));
-  auto answer = co_await impl_->one("eth_getLogs", std::move(params));
+  auto answer = co_await impl_->one("eth_getLogs", std::move(params), provider);
   if (!answer) co_return fail(answer);
   auto logs = parse_logs(*answer, addresses);
   if (!logs) co_return fail(logs);
   for (const auto& log : *logs) {
-    if (log.block_num < from || log.block_num > to) co_return fail(Code::protocol, "the node answered with logs outside the range");
+    if (log.block_num < from || log.block_num > to)
+      co_return fail(Code::protocol, "the node answered with logs outside the range");
   }
   co_return logs;
 }
 
-Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_receipts(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) {
+Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_receipts(Hash32 block, std::uint64_t num,
+                                                                  std::vector<Address> addresses, Provider provider) {
   json::Array params;
   params.emplace_back(quantity(num));
   auto answer = co_await impl_->one("eth_getBlockReceipts", std::move(params), provider);
@@ -381,4 +424,4 @@ Task<Result<bool>> JsonRpcSource::has_code(Address address) {
   co_return answer->get_string().size() > 2;
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

@@ -62,7 +62,7 @@ Task<Result<std::vector<RawLog>>> FakeSource::logs_by_hash(Hash32 block, std::ui
   co_return logs;
 }
 
-Task<Result<std::vector<RawLog>>> FakeSource::logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses) {
+Task<Result<std::vector<RawLog>>> FakeSource::logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses, Provider) {
   if (fails("logs_by_range")) co_return hiccup();
   if (faults_.max_range > 0 && to - from + 1 > faults_.max_range) co_return fail(Code::too_large, "block range is too wide");
   auto logs = chain_.logs(from, to);

@@ -32,7 +32,7 @@ class FakeSource final : public ChainSource {
   Task<Result<BlockHeader>> header_by_hash(Hash32 hash) override;
   Task<Result<std::vector<BlockHeader>>> headers_by_number(std::vector<std::uint64_t> nums) override;
   Task<Result<std::vector<RawLog>>> logs_by_hash(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) override;
-  Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses) override;
+  Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses, Provider provider) override;
   Task<Result<std::vector<RawLog>>> logs_by_receipts(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) override;
   Task<Result<bool>> has_code(Address address) override;
 

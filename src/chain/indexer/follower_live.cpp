@@ -1,0 +1,318 @@
+// The head: new blocks one by one, and what left the chain.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "chain/indexer/follower.hpp"
+#include "store/jobs.hpp"
+
+namespace agentauri::chain {
+namespace {
+
+using store::IngestedBlock;
+using store::Tx;
+
+constexpr std::size_t kBlocksAtOnce = 64;    // of one commit at the head
+constexpr std::size_t kFetchesAtOnce = 8;    // blocks whose logs are asked for side by side
+constexpr std::uint64_t kWalkOneByOne = 4;   // a reorganisation is mostly short; deeper, headers come in batches
+constexpr std::uint64_t kWalkBatch = 64;
+constexpr auto kBloomRetry = std::chrono::milliseconds(250);
+// Between two questions for `safe` and `finalized`, in blocks: about eight seconds of them.
+constexpr auto kFinalityEvery = std::chrono::seconds(8);
+constexpr std::int64_t kFinalityEveryLeast = 4, kFinalityEveryMost = 64;
+
+}   // namespace
+
+Task<Result<BlockHeader>> ChainFollower::refresh_head() {
+  auto head = co_await source_.head(HeadTag::latest);
+  if (!head) co_return head;
+  head_seen_at_ = clock_.now();
+  node_head_ = head->num;
+  lag_.set(head->num > row_.head_num ? static_cast<double>(head->num - row_.head_num) : 0);
+  const auto every = static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(kFinalityEvery / block_interval(), kFinalityEveryLeast, kFinalityEveryMost));
+  if (tags_offered_ && (finality_asked_at_ == 0 || head->num >= finality_asked_at_ + every)) {
+    finality_asked_at_ = head->num;
+    auto finalized = co_await source_.head(HeadTag::finalized);
+    if (finalized) {
+      finalized_ = finalized->num;
+      auto safe = co_await source_.head(HeadTag::safe);
+      if (safe) safe_ = safe->num;
+    } else if (finalized.error().code == Code::unsupported || finalized.error().code == Code::protocol) {
+      tags_offered_ = false;
+    }
+  }
+  co_return head;
+}
+
+Task<Result<LiveStep>> ChainFollower::step_live() {
+  if (row_.state == "halted") co_return co_await step_halted();
+  if (stale_) {
+    if (auto attached = co_await attach(); !attached) co_return fail(attached);
+  }
+  auto head = co_await refresh_head();
+  if (!head) co_return fail(head);
+  if (head->num < row_.head_num) {
+    // The node may lag behind another one, or its chain may have become shorter.
+    const auto ours = known_hash(head->num);
+    if (!ours || *ours == head->hash) co_return LiveStep{};
+    if (auto done = co_await reorganise(*head); !done) co_return fail(done);
+    co_return LiveStep{0, row_.state != "halted"};
+  }
+  if (head->num == row_.head_num) {
+    if (!row_.head_hash || head->hash == *row_.head_hash) co_return LiveStep{};
+    if (auto done = co_await reorganise(*head); !done) co_return fail(done);
+    co_return LiveStep{0, row_.state != "halted"};
+  }
+  if (head->num - row_.head_num > settings_.range_lag) co_return co_await extend_by_range(*head);
+  co_return co_await extend_one_by_one(*head);
+}
+
+// Waits for an operator: `agentauri chain rewind` raises the epoch, so that the chain is taken up anew.
+Task<Result<LiveStep>> ChainFollower::step_halted() {
+  auto find = [id = settings_.chain_id](Tx& tx) { return store::find_chain(tx, id); };
+  auto row = co_await db_.snapshot<std::optional<store::ChainRow>>(std::move(find));
+  if (!row) co_return std::unexpected(store_trouble(std::move(row.error())));
+  if (!*row || (*row)->epoch != settings_.epoch) {
+    co_return fail(Code::fenced, fmt::format("chain {} was taken up by somebody else", settings_.chain_id));
+  }
+  if ((*row)->state != "halted") {
+    row_.state = (*row)->state;
+    stale_ = true;
+  }
+  co_return LiveStep{};
+}
+
+// --- the next blocks -------------------------------------------------------------------------------------------------
+
+// Headers from ours to the node's head (or as many as fit one commit), each the child of the one before.
+Task<Result<std::vector<BlockHeader>>> ChainFollower::headers_up_to(BlockHeader head) {
+  std::vector<std::uint64_t> nums;
+  const std::uint64_t last = std::min<std::uint64_t>(head.num, row_.head_num + kBlocksAtOnce);
+  for (std::uint64_t num = row_.head_num + 1; num <= last && num != head.num; ++num) nums.push_back(num);
+  std::vector<BlockHeader> out;
+  if (!nums.empty()) {
+    auto between = co_await source_.headers_by_number(std::move(nums));
+    if (!between) co_return fail(between);
+    out = std::move(*between);
+  }
+  if (last == head.num) out.push_back(head);
+  for (std::size_t i = 1; i < out.size(); ++i) {
+    if (out[i].parent_hash == out[i - 1].hash) continue;
+    out.resize(i);   // the node changed its mind between two answers: take what fits, look again
+    break;
+  }
+  co_return out;
+}
+
+Task<Result<LiveStep>> ChainFollower::extend_one_by_one(BlockHeader head) {
+  auto headers = co_await headers_up_to(head);
+  if (!headers) co_return fail(headers);
+  if (row_.head_hash && headers->front().parent_hash != *row_.head_hash) {
+    if (auto done = co_await reorganise(headers->front()); !done) co_return fail(done);
+    co_return LiveStep{0, row_.state != "halted"};
+  }
+  auto fetched = co_await fetch_blocks(std::move(*headers), head_seen_at_);
+  std::vector<IngestedBlock> blocks;
+  for (auto& block : fetched) {
+    if (!block && blocks.empty()) co_return fail(block);
+    if (!block) break;   // the others wait for it
+    blocks.push_back(std::move(*block));
+  }
+  const std::uint64_t last = blocks.back().block.num;
+  auto append = [s = settings_, coverage = store::Coverage{addresses_, true}, blocks, safe = safe_,
+                 finalized = finalized_, now = clock_.now()](Tx& tx) -> Result<void> {
+    if (auto done = store::append_blocks(tx, s.chain_id, s.epoch, blocks, coverage, safe, finalized, now); !done) {
+      return done;
+    }
+    if (auto released = store::release_held_jobs(tx, s.chain_id, blocks.back().block.num, now); !released) {
+      return fail(released);
+    }
+    return {};
+  };
+  auto appended = co_await db_.transact<void>(store::Priority::interactive, std::move(append));
+  if (!appended) co_return std::unexpected(store_trouble(std::move(appended.error())));
+  row_.head_num = last;
+  row_.head_hash = blocks.back().block.hash;
+  raise_undo_floor(last, finalized_);
+  for (const auto& block : blocks) remember(block.block);
+  on_commit_();
+  count_events(blocks);
+  synced_.set(static_cast<double>(last));
+  lag_.set(static_cast<double>(head.num - last));
+  last_sync_.set(static_cast<double>(to_unix_seconds(blocks.back().block.time)));
+  blocks_.add(static_cast<double>(blocks.size()));
+  co_return LiveStep{static_cast<unsigned>(blocks.size()), last < head.num};
+}
+
+// In the order of the headers.
+Task<std::vector<Result<IngestedBlock>>> ChainFollower::fetch_blocks(std::vector<BlockHeader> headers, Time seen_at) {
+  std::vector<Result<IngestedBlock>> out;
+  if (headers.size() == 1) {
+    out.push_back(co_await fetch_block(headers[0], seen_at));
+    co_return out;
+  }
+  for (std::size_t i = 0; i < headers.size(); ++i) out.push_back(fail(Code::cancelled, "not asked for"));
+  std::size_t next = 0;
+  bool failed = false;
+  TaskGroup group(co_await this_executor());
+  for (std::size_t i = 0; i < std::min(kFetchesAtOnce, headers.size()); ++i) {
+    // The group is joined below, before what the children use goes away.
+    group.spawn("blocks " + settings_.name, [this, &out, &headers, &next, &failed, seen_at]() -> Task<void> {
+      while (next < headers.size() && !failed) {
+        const std::size_t mine = next++;
+        out[mine] = co_await fetch_block(headers[mine], seen_at);
+        failed = failed || !out[mine];
+      }
+    });
+  }
+  while (!co_await group.wait_for(std::chrono::milliseconds(50))) {
+    if (co_await cancelled()) group.cancel();
+  }
+  co_return out;
+}
+
+Task<Result<IngestedBlock>> ChainFollower::fetch_block(BlockHeader header, Time seen_at) {
+  bool header_checked = true;
+  auto logs = co_await logs_of(header, header_checked);
+  if (!logs) co_return fail(logs);
+  IngestedBlock block = ingest(header, std::move(*logs), seen_at, Look::first);
+  block.header_checked = header_checked;
+  co_return block;
+}
+
+// Logs by block hash, held against the header's bloom filter.
+Task<Result<std::vector<RawLog>>> ChainFollower::logs_of(BlockHeader header, bool& header_checked) {
+  const auto reading = blooms_.read(header.logs_bloom);
+  header_checked = true;
+  if (addresses_.empty() || blooms_.excludes(reading))
+    co_return std::vector<RawLog>{};   // a filter never says a false no
+
+  auto logs = co_await source_.logs_by_hash(header.hash, header.num, addresses_, std::nullopt);
+  if (!logs && logs.error().code == Code::too_large) {
+    logs = co_await source_.logs_by_receipts(header.hash, header.num, addresses_, std::nullopt);
+  }
+  if (!logs) co_return logs;
+  if (logs->empty() && reading.hit && blooms_.trusted()) {
+    bool decided = false;
+    const auto patience = BloomWatch::patience(reading, block_interval(), settings_.bloom_patience);
+    logs = co_await ask_again(header, patience, decided);
+    if (!logs) co_return logs;
+    header_checked = decided;
+    if (!decided) unconfirmed_.add();
+  }
+  if (logs->empty()) {
+    header_checked = header_checked && blooms_.trusted();
+    co_return logs;
+  }
+  const auto agreement = blooms_.compare(header.logs_bloom, *logs);
+  header_checked = agreement.named;
+  if (agreement.trust_ended) {
+    log_.warn("this chain's headers do not name the logs that their blocks hold: bloom filters are not relied on",
+              {{"chain", settings_.name}, {"block", header.num}});
+  }
+  co_return logs;
+}
+
+// The filter names us and the answer does not: everybody is asked, for a while. Filters are wrong by chance too, so in
+// the end the answers win. `decided`: the receipts said so, or somebody had logs.
+Task<Result<std::vector<RawLog>>> ChainFollower::ask_again(BlockHeader header, std::chrono::milliseconds patience,
+                                                           bool& decided) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  decided = true;
+  for (;;) {
+    if (receipts_offered_) {
+      auto receipts = co_await source_.logs_by_receipts(header.hash, header.num, addresses_, std::nullopt);
+      if (receipts) co_return receipts;
+      if (receipts.error().code == Code::unsupported) receipts_offered_ = false;
+    }
+    std::size_t unknown = 0;
+    for (std::size_t provider = 0; provider < source_.provider_count(); ++provider) {
+      auto again = co_await source_.logs_by_hash(header.hash, header.num, addresses_, provider);
+      if (again && !again->empty()) co_return again;
+      if (!again && again.error().code == Code::not_found) ++unknown;
+    }
+    if (unknown > 0 && unknown == source_.provider_count()) {
+      co_return fail(Code::not_found, fmt::format("block {} left the chain while its logs were asked for", header.num));
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    if (co_await cancelled() || !co_await sleep_for(std::min(left, kBloomRetry)))
+      co_return fail(Code::cancelled, "stopping");
+  }
+  decided = false;
+  co_return std::vector<RawLog>{};
+}
+
+// --- reorganisations -------------------------------------------------------------------------------------------------
+
+// The header of `hash`, which is block `num`. `steps` were walked before: a longer walk fetches batches of the node's
+// chain into `ahead`, of which only what continues our walk counts.
+Task<Result<BlockHeader>> ChainFollower::walk_down(Hash32 hash, std::uint64_t num, std::uint64_t steps,
+                                                   std::vector<BlockHeader>& ahead) {
+  if (ahead.empty() && steps >= kWalkOneByOne) {
+    std::vector<std::uint64_t> nums;
+    for (std::uint64_t n = num >= kWalkBatch ? num - kWalkBatch + 1 : 0; n <= num; ++n) nums.push_back(n);
+    auto batch = co_await source_.headers_by_number(std::move(nums));
+    if (batch) ahead = std::move(*batch);
+  }
+  if (!ahead.empty()) {
+    const BlockHeader header = ahead.back();
+    ahead.pop_back();
+    if (header.hash == hash && header.num == num) co_return header;
+    ahead.clear();   // the node's chain has changed meanwhile
+  }
+  auto header = co_await source_.header_by_hash(hash);
+  if (header && header->num != num) co_return fail(Code::protocol, "a block and its parent do not follow each other");
+  co_return header;
+}
+
+// `fork` is a block of the node's chain whose number is at most ours + 1 and that does not fit. Walks down its branch
+// until it meets a block of ours, then takes back what is above.
+Task<Result<void>> ChainFollower::reorganise(BlockHeader fork) {
+  const std::uint64_t our_head = row_.head_num;
+  const std::uint64_t first_live = row_.live_from_block > 0 ? row_.live_from_block - 1 : 0;
+  Hash32 want = fork.parent_hash;
+  std::uint64_t num = fork.num == 0 ? 0 : fork.num - 1;
+  std::vector<BlockHeader> ahead;
+  for (std::uint64_t steps = 0;; ++steps) {
+    const auto ours = known_hash(num);
+    if (ours && *ours == want) break;
+    if (num <= first_live) break;   // the first live block itself was replaced: everything live goes
+    if (num <= undo_floor_) {
+      co_return co_await halt(
+          fmt::format("a reorganisation reaches below block {}, which is as deep as can be undone", num));
+    }
+    auto header = co_await walk_down(want, num, steps, ahead);
+    if (!header) co_return fail(header);
+    want = header->parent_hash;
+    --num;
+  }
+  if (num < undo_floor_) {
+    co_return co_await halt(fmt::format(
+        "a reorganisation reaches down to block {}, below {}, which is as deep as can be undone", num, undo_floor_));
+  }
+  auto rewind = [s = settings_, num, want, now = clock_.now()](Tx& tx) {
+    return store::rewind_chain(tx, s.chain_id, s.epoch, num, want, now);
+  };
+  auto done = co_await db_.transact<void>(store::Priority::interactive, std::move(rewind));
+  if (!done) co_return std::unexpected(store_trouble(std::move(done.error())));
+  while (!recent_.empty() && recent_.back().num > num) recent_.pop_back();
+  row_.head_num = num;
+  row_.head_hash = want;
+  if (verified_to_ && *verified_to_ > num) verified_to_ = num;
+  reorgs_.add();
+  reorg_depth_.set(static_cast<double>(our_head - num));
+  synced_.set(static_cast<double>(num));
+  log_.info("reorganisation followed", {{"chain", settings_.name}, {"ancestor", num}, {"depth", our_head - num}});
+  on_commit_();
+  co_return Result<void>{};
+}
+
+Task<Result<void>> ChainFollower::halt(std::string reason) {
+  log_.error("the chain is halted; look at the node, then use `agentauri chain rewind`",
+             {{"chain", settings_.name}, {"why", reason}});
+  co_return co_await set_state("halted", std::move(reason));
+}
+
+}   // namespace agentauri::chain
