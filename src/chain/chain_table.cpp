@@ -68,15 +68,20 @@ const std::vector<KnownChain>& known_chains() {
 
 const KnownChain* find_known_chain(domain::ChainId id) {
   const auto& chains = known_chains();
-  const auto found = std::find_if(chains.begin(), chains.end(), [id](const KnownChain& chain) { return chain.id == id; });
+  const auto found =
+      std::find_if(chains.begin(), chains.end(), [id](const KnownChain& chain) { return chain.id == id; });
   return found == chains.end() ? nullptr : &*found;
 }
 
 Contracts official_contracts(bool testnet) {
   if (testnet) {
-    return {parse_address("0x8004A818BFB912233c491871b3d84c89A494BD9e"), parse_address("0x8004B663056A597Dffe9eCcC1965A193B7388713"), parse_address("0x8004Cb1BF31DAf7788923b405b754f57acEB4272")};
+    return {parse_address("0x8004A818BFB912233c491871b3d84c89A494BD9e"),
+            parse_address("0x8004B663056A597Dffe9eCcC1965A193B7388713"),
+            parse_address("0x8004Cb1BF31DAf7788923b405b754f57acEB4272")};
   }
-  return {parse_address("0x8004A169FB4a3325136EB29fA0ceB6D2e539a432"), parse_address("0x8004BAa17C55a88189AE136b182e5fdA19dE9b63"), parse_address("0x8004Cc8439f36fd5F9F049D9fF86523Df6dAAB58")};
+  return {parse_address("0x8004A169FB4a3325136EB29fA0ceB6D2e539a432"),
+          parse_address("0x8004BAa17C55a88189AE136b182e5fdA19dE9b63"),
+          parse_address("0x8004Cc8439f36fd5F9F049D9fF86523Df6dAAB58")};
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

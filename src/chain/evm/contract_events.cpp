@@ -11,51 +11,93 @@ namespace agentauri::chain {
 namespace {
 
 using enum AbiType;
-constexpr bool kIndexed = true;
+using domain::Registry;
 
-std::vector<EventShape> shapes() {
-  return {
-      // Identity registry.
-      {"Registered", "", {{"agentId", uint256, kIndexed}, {"agentURI", string}, {"owner", address, kIndexed}}},
-      {"MetadataSet", "", {{"agentId", uint256, kIndexed}, {"indexedMetadataKey", string, kIndexed}, {"metadataKey", string}, {"metadataValue", bytes}}},
-      {"URIUpdated", "", {{"agentId", uint256, kIndexed}, {"newURI", string}, {"updatedBy", address, kIndexed}}},
-      {"Transfer", "", {{"from", address, kIndexed}, {"to", address, kIndexed}, {"tokenId", uint256, kIndexed}}},
-      {"Approval", "", {{"owner", address, kIndexed}, {"approved", address, kIndexed}, {"tokenId", uint256, kIndexed}}},
-      {"ApprovalForAll", "", {{"owner", address, kIndexed}, {"operator", address, kIndexed}, {"approved", boolean}}},
-      {"MetadataUpdate", "", {{"_tokenId", uint256}}},
-      {"BatchMetadataUpdate", "", {{"_fromTokenId", uint256}, {"_toTokenId", uint256}}},
-      {"EIP712DomainChanged", "", {}},
-      // Reputation registry.
-      {"NewFeedback", "", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"value", int128}, {"valueDecimals", uint8},
-                           {"indexedTag1", string, kIndexed}, {"tag1", string}, {"tag2", string}, {"endpoint", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"FeedbackRevoked", "", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64, kIndexed}}},
-      {"ResponseAppended", "", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"responder", address, kIndexed}, {"responseURI", string}, {"responseHash", bytes32}}},
-      // Validation registry.
-      {"ValidationRequest", "", {{"validatorAddress", address, kIndexed}, {"agentId", uint256, kIndexed}, {"requestURI", string}, {"requestHash", bytes32, kIndexed}}},
-      {"ValidationResponse", "", {{"validatorAddress", address, kIndexed}, {"agentId", uint256, kIndexed}, {"requestHash", bytes32, kIndexed}, {"response", uint8}, {"responseURI", string}, {"responseHash", bytes32}, {"tag", string}}},
-      // All three proxies.
-      {"Initialized", "", {{"version", uint64}}},
-      {"OwnershipTransferred", "", {{"previousOwner", address, kIndexed}, {"newOwner", address, kIndexed}}},
-      {"Upgraded", "", {{"implementation", address, kIndexed}}},
-      {"AdminChanged", "", {{"previousAdmin", address}, {"newAdmin", address}}},
-      {"BeaconUpgraded", "", {{"beacon", address, kIndexed}}},
-      // Historical shapes.
-      {"NewFeedback", "v1", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"score", uint8}, {"tag1", bytes32, kIndexed}, {"tag2", bytes32}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"NewFeedback", "v2", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"score", uint8}, {"indexedTag1", string, kIndexed}, {"tag2", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"NewFeedback", "v3", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"score", uint8}, {"indexedTag1", string, kIndexed}, {"tag2", string}, {"endpoint", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"NewFeedback", "v4", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"score", uint8}, {"indexedTag1", string, kIndexed}, {"tag2", string}, {"endpoint", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"NewFeedback", "v5", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"score", uint8}, {"indexedTag1", string, kIndexed}, {"tag1", string}, {"tag2", string}, {"endpoint", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"NewFeedback", "v6", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"value", uint256}, {"valueDecimals", uint8}, {"indexedTag1", string, kIndexed}, {"tag1", string}, {"tag2", string}, {"endpoint", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"NewFeedback", "v7", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"value", int256}, {"valueDecimals", uint8}, {"indexedTag1", string, kIndexed}, {"tag1", string}, {"tag2", string}, {"endpoint", string}, {"feedbackURI", string}, {"feedbackHash", bytes32}}},
-      {"UriUpdated", "v1", {{"agentId", uint256, kIndexed}, {"newURI", string}, {"updatedBy", address, kIndexed}}},
-      {"MetadataSet", "v1", {{"agentId", uint256, kIndexed}, {"indexedMetadataKey", string, kIndexed}, {"metadataKey", string}, {"metadataValue", string}}},
-      {"ResponseAppended", "v1", {{"agentId", uint256, kIndexed}, {"clientAddress", address, kIndexed}, {"feedbackIndex", uint64}, {"responder", address, kIndexed}, {"responseURI", string}}},
-      {"ValidationResponse", "v1", {{"validatorAddress", address, kIndexed}, {"agentId", uint256, kIndexed}, {"requestHash", bytes32, kIndexed}, {"response", uint8}, {"responseURI", string}, {"tag", bytes32}}},
-      {"ValidationResponse", "v2", {{"validatorAddress", address, kIndexed}, {"agentId", uint256, kIndexed}, {"requestHash", bytes32, kIndexed}, {"response", uint8}, {"responseURI", string}, {"responseHash", bytes32}, {"tag", bytes32}}},
-  };
+constexpr EventParameter topic(std::string_view name, AbiType type) {
+  return {name, type, true};
+}
+constexpr EventParameter kAgent = topic("agentId", uint256);
+constexpr EventParameter kClient = topic("clientAddress", address);
+constexpr EventParameter kValidator = topic("validatorAddress", address);
+constexpr EventParameter kRequestHash = topic("requestHash", bytes32);
+constexpr EventParameter kFeedbackIndex{"feedbackIndex", uint64};
+constexpr EventParameter kScore{"score", uint8};
+constexpr EventParameter kDecimals{"valueDecimals", uint8};
+constexpr EventParameter kTag1{"tag1", string};
+constexpr EventParameter kTag1Topic{"indexedTag1", string, true, "tag1"};
+constexpr EventParameter kTag1Lost = topic("indexedTag1", string);   // v2 to v4: the tag itself is not in the log
+constexpr EventParameter kTag2{"tag2", string};
+constexpr EventParameter kEndpoint{"endpoint", string};
+constexpr EventParameter kFeedbackUri{"feedbackURI", string};
+constexpr EventParameter kFeedbackHash{"feedbackHash", bytes32};
+constexpr EventParameter kResponseUri{"responseURI", string};
+constexpr EventParameter kResponseHash{"responseHash", bytes32};
+constexpr EventParameter kResponse{"response", uint8};
+constexpr EventParameter kMetadataTopic{"indexedMetadataKey", string, true, "metadataKey"};
+constexpr EventParameter kMetadataKey{"metadataKey", string};
+
+std::vector<EventParameter> rating(EventParameter value) {   // v6 to v8 differ in the type of the value alone
+  return {kAgent, kClient, kFeedbackIndex, value,        kDecimals,    kTag1Topic,
+          kTag1,  kTag2,   kEndpoint,      kFeedbackUri, kFeedbackHash};
 }
 
-}  // namespace
+// clang-format off
+std::vector<EventShape> shapes() {
+  const std::vector<Registry> kIdentity{Registry::identity}, kReputation{Registry::reputation}, kValidation{Registry::validation};
+  const std::vector<Registry> kAll{Registry::identity, Registry::reputation, Registry::validation};
+  return {
+      // Identity registry.
+      {"Registered", "", kIdentity, {kAgent, {"agentURI", string}, topic("owner", address)}},
+      {"MetadataSet", "", kIdentity, {kAgent, kMetadataTopic, kMetadataKey, {"metadataValue", bytes}}},
+      {"URIUpdated", "", kIdentity, {kAgent, {"newURI", string}, topic("updatedBy", address)}},
+      {"Transfer", "", kIdentity, {topic("from", address), topic("to", address), topic("tokenId", uint256)}},
+      {"Approval", "", kIdentity, {topic("owner", address), topic("approved", address), topic("tokenId", uint256)}},
+      {"ApprovalForAll", "", kIdentity, {topic("owner", address), topic("operator", address), {"approved", boolean}}},
+      {"MetadataUpdate", "", kIdentity, {{"_tokenId", uint256}}},
+      {"BatchMetadataUpdate", "", kIdentity, {{"_fromTokenId", uint256}, {"_toTokenId", uint256}}},
+      // Reputation registry.
+      {"NewFeedback", "", kReputation, rating({"value", int128})},
+      {"FeedbackRevoked", "", kReputation, {kAgent, kClient, topic("feedbackIndex", uint64)}},
+      {"ResponseAppended", "", kReputation, {kAgent, kClient, kFeedbackIndex, topic("responder", address), kResponseUri, kResponseHash}},
+      // Validation registry.
+      {"ValidationRequest", "", kValidation, {kValidator, kAgent, {"requestURI", string}, kRequestHash}},
+      {"ValidationResponse", "", kValidation, {kValidator, kAgent, kRequestHash, kResponse, kResponseUri, kResponseHash, {"tag", string}}},
+      // All three proxies.
+      {"Initialized", "", kAll, {{"version", uint64}}},
+      {"OwnershipTransferred", "", kAll, {topic("previousOwner", address), topic("newOwner", address)}},
+      {"Upgraded", "", kAll, {topic("implementation", address)}},
+      {"AdminChanged", "", kAll, {{"previousAdmin", address}, {"newAdmin", address}}},
+      {"BeaconUpgraded", "", kAll, {topic("beacon", address)}},
+      {"EIP712DomainChanged", "", kAll, {}},
+      // Historical shapes.
+      {"NewFeedback", "v1", kReputation, {kAgent, kClient, kScore, topic("tag1", bytes32), {"tag2", bytes32}, kFeedbackUri, kFeedbackHash}},
+      {"NewFeedback", "v2", kReputation, {kAgent, kClient, kScore, kTag1Lost, kTag2, kFeedbackUri, kFeedbackHash}},
+      {"NewFeedback", "v3", kReputation, {kAgent, kClient, kScore, kTag1Lost, kTag2, kEndpoint, kFeedbackUri, kFeedbackHash}},
+      {"NewFeedback", "v4", kReputation, {kAgent, kClient, kFeedbackIndex, kScore, kTag1Lost, kTag2, kEndpoint, kFeedbackUri, kFeedbackHash}},
+      {"NewFeedback", "v5", kReputation, {kAgent, kClient, kFeedbackIndex, kScore, kTag1Topic, kTag1, kTag2, kEndpoint, kFeedbackUri, kFeedbackHash}},
+      {"NewFeedback", "v6", kReputation, rating({"value", uint256})},
+      {"NewFeedback", "v7", kReputation, rating({"value", int256})},
+      {"UriUpdated", "v1", kIdentity, {kAgent, {"newURI", string}, topic("updatedBy", address)}},
+      {"MetadataSet", "v1", kIdentity, {kAgent, kMetadataTopic, kMetadataKey, {"metadataValue", string}}},
+      {"ResponseAppended", "v1", kReputation, {kAgent, kClient, kFeedbackIndex, topic("responder", address), kResponseUri}},
+      {"ValidationResponse", "v1", kValidation, {kValidator, kAgent, kRequestHash, kResponse, kResponseUri, {"tag", bytes32}}},
+      {"ValidationResponse", "v2", kValidation, {kValidator, kAgent, kRequestHash, kResponse, kResponseUri, kResponseHash, {"tag", bytes32}}},
+  };
+}
+// clang-format on
+
+Result<void> check_hashes(const DecodedLog& log) {
+  const auto& parameters = log.shape->parameters;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (parameters[i].hash_of.empty()) continue;
+    if (crypto::keccak256(log.find(parameters[i].hash_of)->bytes) == log.values[i].word) continue;
+    return fail(Code::protocol, std::string(parameters[i].name),
+                fmt::format("{}.{} is not the hash of {}", log.shape->name, parameters[i].name, parameters[i].hash_of));
+  }
+  return {};
+}
+
+}   // namespace
 
 std::string EventShape::signature() const {
   std::string out(name);
@@ -65,6 +107,10 @@ std::string EventShape::signature() const {
     out += to_string(parameters[i].type);
   }
   return out + ')';
+}
+
+bool EventShape::belongs_to(domain::Registry registry) const {
+  return std::find(registries.begin(), registries.end(), registry) != registries.end();
 }
 
 const std::vector<KnownEvent>& known_events() {
@@ -98,22 +144,29 @@ const AbiValue* DecodedLog::find(std::string_view name) const {
 
 Result<DecodedLog> decode_log(const KnownEvent& event, const RawLog& log) {
   const auto& parameters = event.shape.parameters;
-  const auto indexed = static_cast<std::size_t>(std::count_if(parameters.begin(), parameters.end(), [](const auto& p) { return p.indexed; }));
+  const auto indexed = static_cast<std::size_t>(
+      std::count_if(parameters.begin(), parameters.end(), [](const auto& parameter) { return parameter.indexed; }));
   if (log.topics.size() != indexed + 1) {
-    return fail(Code::protocol, fmt::format("{} has {} topics, not {}", event.shape.name, indexed + 1, log.topics.size()));
+    return fail(Code::protocol,
+                fmt::format("{} has {} topics, not {}", event.shape.name, indexed + 1, log.topics.size()));
   }
   DecodedLog out;
   out.shape = &event.shape;
   out.values.reserve(parameters.size());
-  std::size_t topic = 1;
+  std::size_t next_topic = 1;
   std::size_t place = 0;
   for (const auto& parameter : parameters) {
-    auto value = parameter.indexed ? read_word(is_dynamic(parameter.type) ? bytes32 : parameter.type, log.topics[topic++])
-                                   : read_value(parameter.type, log.data, place++);
-    if (!value) return fail(Code::protocol, std::string(parameter.name), fmt::format("{}.{}: {}", event.shape.name, parameter.name, value.error().text));
-    out.values.push_back(std::move(*value));
+    auto value = parameter.indexed
+                     ? read_word(is_dynamic(parameter.type) ? bytes32 : parameter.type, log.topics[next_topic++])
+                     : read_value(parameter.type, log.data, place++);
+    if (!value) {
+      return fail(Code::protocol, std::string(parameter.name),
+                  fmt::format("{}.{}: {}", event.shape.name, parameter.name, value.error().text));
+    }
+    out.values.push_back(*value);
   }
+  if (auto agree = check_hashes(out); !agree) return fail(agree);
   return out;
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

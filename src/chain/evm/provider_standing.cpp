@@ -40,4 +40,4 @@ void ProviderStanding::failed(Time now) {
   }
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

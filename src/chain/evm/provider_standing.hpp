@@ -42,4 +42,4 @@ class ProviderStanding {
   Time refilled_at_{};
 };
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

@@ -15,7 +15,7 @@ void for_each_bit(ByteView item, Visit visit) {
   }
 }
 
-}  // namespace
+}   // namespace
 
 bool bloom_may_contain(const Bloom& bloom, const Address& address) {
   bool all = true;
@@ -24,7 +24,8 @@ bool bloom_may_contain(const Bloom& bloom, const Address& address) {
 }
 
 void bloom_add(Bloom& bloom, ByteView item) {
-  for_each_bit(item, [&](std::size_t byte, std::uint8_t mask) { bloom[byte] = static_cast<std::uint8_t>(bloom[byte] | mask); });
+  for_each_bit(
+      item, [&](std::size_t byte, std::uint8_t mask) { bloom[byte] = static_cast<std::uint8_t>(bloom[byte] | mask); });
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

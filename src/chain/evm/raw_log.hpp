@@ -36,4 +36,4 @@ struct BlockHeader {
 bool bloom_may_contain(const Bloom& bloom, const Address& address);
 void bloom_add(Bloom& bloom, ByteView item);
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

@@ -45,7 +45,9 @@ Result<std::uint64_t> quantity_member(const json::Object& object, std::string_vi
 Result<RawLog> parse_log(const json::Value& value) {
   if (!value.is_object()) return wrong("log", "an object");
   const auto& object = value.get_object();
-  if (const auto* removed = json::find(object, "removed"); removed != nullptr && removed->is_bool() && removed->get_bool()) return wrong("removed", "false");
+  if (const auto* removed = json::find(object, "removed");
+      removed != nullptr && removed->is_bool() && removed->get_bool())
+    return wrong("removed", "false");
   RawLog log;
   auto address = fixed_member<20>(object, "address");
   auto block_hash = fixed_member<32>(object, "blockHash");
@@ -55,8 +57,9 @@ Result<RawLog> parse_log(const json::Value& value) {
   auto log_index = quantity_member(object, "logIndex");
   auto data = text_member(object, "data");
   auto topics = member(object, "topics");
-  for (const Error* error : {address ? nullptr : &address.error(), block_hash ? nullptr : &block_hash.error(), txn_hash ? nullptr : &txn_hash.error(),
-                             block_num ? nullptr : &block_num.error(), txn_index ? nullptr : &txn_index.error(), log_index ? nullptr : &log_index.error(),
+  for (const Error* error : {address ? nullptr : &address.error(), block_hash ? nullptr : &block_hash.error(),
+                             txn_hash ? nullptr : &txn_hash.error(), block_num ? nullptr : &block_num.error(),
+                             txn_index ? nullptr : &txn_index.error(), log_index ? nullptr : &log_index.error(),
                              data ? nullptr : &data.error(), topics ? nullptr : &topics.error()}) {
     if (error != nullptr) return std::unexpected(*error);
   }
@@ -81,34 +84,75 @@ Result<RawLog> parse_log(const json::Value& value) {
 }
 
 bool holds(std::string_view text, std::string_view part) {
-  return std::search(text.begin(), text.end(), part.begin(), part.end(), [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }) != text.end();
+  return std::search(text.begin(), text.end(), part.begin(), part.end(),
+                     [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }) != text.end();
 }
 
 // Words in which common providers and nodes say "ask for less". In lower case.
-constexpr std::string_view kTooLarge[] = {
-    "query returned more than", "more than 10000 results", "block range is too wide", "block range too large", "exceed maximum block range", "exceeds the range",
-    "range is too large", "block range limit", "range limit exceeded", "log response size exceeded", "response size should not", "response size is larger", "response is too big",
-    "response too large", "too many results", "too many logs", "up to a", "is limited to", "limited to 0 -", "max block range", "maximum block range", "eth_getlogs is limited",
-    "please limit the query", "narrow down", "block range should", "blocks range", "exceeded max range", "requested too many blocks", "query exceeds", "query timeout exceeded",
-    "result set too large", "max results", "distance between", "cannot be greater than", "you can make eth_getlogs requests with up to"};
-constexpr std::string_view kRateLimited[] = {"rate limit", "too many requests", "quota exceeded", "429", "compute units per second", "request count exceeded", "call rate limit"};
-constexpr std::string_view kNotFound[] = {"unknown block", "header not found", "block not found", "not found", "missing trie node", "resource not found"};
-constexpr std::string_view kUnsupported[] = {"method not found", "does not exist", "not supported", "not available", "unsupported", "not whitelisted"};
+constexpr std::string_view kTooLarge[] = {"query returned more than",
+                                          "more than 10000 results",
+                                          "block range is too wide",
+                                          "block range too large",
+                                          "exceed maximum block range",
+                                          "exceeds the range",
+                                          "range is too large",
+                                          "block range limit",
+                                          "range limit exceeded",
+                                          "log response size exceeded",
+                                          "response size should not",
+                                          "response size is larger",
+                                          "response is too big",
+                                          "response too large",
+                                          "too many results",
+                                          "too many logs",
+                                          "up to a",
+                                          "is limited to",
+                                          "limited to 0 -",
+                                          "max block range",
+                                          "maximum block range",
+                                          "eth_getlogs is limited",
+                                          "please limit the query",
+                                          "narrow down",
+                                          "block range should",
+                                          "blocks range",
+                                          "exceeded max range",
+                                          "requested too many blocks",
+                                          "query exceeds",
+                                          "query timeout exceeded",
+                                          "result set too large",
+                                          "max results",
+                                          "distance between",
+                                          "cannot be greater than",
+                                          "you can make eth_getlogs requests with up to"};
+constexpr std::string_view kRateLimited[] = {"rate limit",
+                                             "too many requests",
+                                             "quota exceeded",
+                                             "429",
+                                             "compute units per second",
+                                             "request count exceeded",
+                                             "call rate limit"};
+constexpr std::string_view kNotFound[] = {"unknown block", "header not found",  "block not found",
+                                          "not found",     "missing trie node", "resource not found"};
+constexpr std::string_view kUnsupported[] = {"method not found", "does not exist", "not supported",
+                                             "not available",    "unsupported",    "not whitelisted"};
 
 template <std::size_t N>
 bool holds_any(std::string_view text, const std::string_view (&parts)[N]) {
   return std::any_of(std::begin(parts), std::end(parts), [text](std::string_view part) { return holds(text, part); });
 }
 
-}  // namespace
+}   // namespace
 
-std::string quantity(std::uint64_t n) { return fmt::format("0x{:x}", n); }
+std::string quantity(std::uint64_t n) {
+  return fmt::format("0x{:x}", n);
+}
 
 Result<std::uint64_t> parse_quantity(const json::Value& value, std::string_view field) {
   if (!value.is_string()) return wrong(field, "a quantity");
   const std::string_view text = json::view(value.get_string());
   std::uint64_t number = 0;
-  if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) return wrong(field, "a quantity of at most 64 bits");
+  if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18)
+    return wrong(field, "a quantity of at most 64 bits");
   const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), number, 16);
   if (error != std::errc{} || end != text.data() + text.size()) return wrong(field, "a quantity of at most 64 bits");
   return number;
@@ -140,7 +184,8 @@ Result<std::vector<RawLog>> parse_logs(const json::Value& value, const std::vect
   for (const auto& entry : value.get_array()) {
     auto log = parse_log(entry);
     if (!log) return fail(log);
-    if (std::find(addresses.begin(), addresses.end(), log->address) == addresses.end()) return wrong("address", "one of those asked for");
+    if (std::find(addresses.begin(), addresses.end(), log->address) == addresses.end())
+      return wrong("address", "one of those asked for");
     out.push_back(std::move(*log));
   }
   return out;
@@ -156,7 +201,8 @@ Result<std::vector<RawLog>> parse_receipts(const json::Value& value, const std::
     for (const auto& entry : logs->get_array()) {
       auto log = parse_log(entry);
       if (!log) return fail(log);
-      if (std::find(addresses.begin(), addresses.end(), log->address) != addresses.end()) out.push_back(std::move(*log));
+      if (std::find(addresses.begin(), addresses.end(), log->address) != addresses.end())
+        out.push_back(std::move(*log));
     }
   }
   return out;
@@ -173,4 +219,4 @@ Code classify_rpc_error(int http_status, std::int64_t code, std::string_view mes
   return Code::unavailable;
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

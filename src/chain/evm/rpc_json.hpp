@@ -24,4 +24,4 @@ Code classify_rpc_error(int http_status, std::int64_t code, std::string_view mes
 
 std::string quantity(std::uint64_t n);
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain
