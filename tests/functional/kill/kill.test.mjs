@@ -124,7 +124,7 @@ for (const engine of ENGINES) {
       await app.kill();   // a kill in the middle must not move the due time
       await app.launch();
       await until('the end of the outage', () => Date.now() - down >= downMs, { timeoutMs: downMs + 1000 });
-      const due = Date.parse((await until('a due time', async () => (await user.deliveries(trigger)).find((row) => row.next_at))).next_at);
+      const due = Date.parse((await until('a due time', async () => (await user.deliveries(trigger)).find((row) => row.next_attempt_at))).next_attempt_at);
       await receiver.listen();
       await until('the delivery', () => receiver.deliveries.length === 1, { timeoutMs: 60_000 });
       const late = receiver.deliveries[0].at - Math.max(due, down + downMs);
