@@ -11,24 +11,38 @@
 namespace agentauri::net {
 namespace {
 
-// pipeline.md 8.5. What is not judged by an inner address is refused whole.
+// pipeline.md 8.5, and documentation space of RFC 9637. What is not judged by an inner address is refused whole.
 constexpr std::string_view kRefused[] = {
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
     "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-    "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"};
-// An IPv4 address stands in the last four bytes, or at byte 2 of 6to4.
-constexpr std::string_view kInnerLast[] = {"::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"};
-constexpr std::string_view k6to4 = "2002::/16";
+    "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"};
+// All that IANA gives out; the rest is reserved and reaches nobody, or somebody unforeseen.
+constexpr std::string_view kGlobalV6 = "2000::/3";
+
+// An IPv4 address stands inside, from this byte on: compatible, mapped, translated, NAT64, 6to4.
+struct Embedding {
+  std::string_view range;
+  std::size_t offset;
+};
+constexpr Embedding kEmbeddings[] = {{"::/96", 12}, {"::ffff:0:0/96", 12}, {"::ffff:0:0:0/96", 12}, {"64:ff9b::/96", 12}, {"2002::/16", 2}};
 
 constexpr std::string_view kMetadataNames[] = {"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"};
 
-const std::vector<Cidr>& refused_ranges() {
-  static const auto ranges = [] {
-    std::vector<Cidr> out;
-    for (const auto text : kRefused) out.push_back(*parse_cidr(text));
+struct Ranges {
+  Cidr global_v6;
+  std::vector<Cidr> refused;
+  std::vector<std::pair<Cidr, std::size_t>> embeddings;
+};
+
+const Ranges& ranges() {
+  static const Ranges made = [] {
+    Ranges out;
+    out.global_v6 = *parse_cidr(kGlobalV6);
+    for (const auto text : kRefused) out.refused.push_back(*parse_cidr(text));
+    for (const auto& [text, offset] : kEmbeddings) out.embeddings.emplace_back(*parse_cidr(text), offset);
     return out;
   }();
-  return ranges;
+  return made;
 }
 
 IpAddress inner_at(const IpAddress& address, std::size_t offset) {
@@ -38,15 +52,8 @@ IpAddress inner_at(const IpAddress& address, std::size_t offset) {
 }
 
 bool is_mapped(const IpAddress& address) {
-  static const Cidr mapped{[] {
-                             IpAddress base;
-                             base.v6 = true;
-                             base.bytes[10] = base.bytes[11] = 0xff;
-                             return base;
-                           }(),
-                           96};
-  if (!address.v6) return false;
-  return std::equal(address.bytes.begin(), address.bytes.begin() + 12, mapped.base.bytes.begin());
+  constexpr std::array<std::uint8_t, 12> kPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return address.v6 && std::equal(kPrefix.begin(), kPrefix.end(), address.bytes.begin());
 }
 
 bool shares_prefix(const IpAddress& a, const IpAddress& b, unsigned prefix) {
@@ -65,11 +72,17 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
   return value;
 }
 
+// Lower case, without trailing dots; an address in its one usual spelling.
 std::string normal_name(std::string_view host) {
+  if (const auto ip = parse_ip(host)) return to_string(*ip);
   std::string out(host);
   std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (out.ends_with('.')) out.pop_back();
+  while (out.ends_with('.')) out.pop_back();
   return out;
+}
+
+bool is_local_name(std::string_view name) {
+  return name == "localhost" || name == "localhost.localdomain" || name.ends_with(".localhost") || name.ends_with(".local") || name.ends_with(".internal");
 }
 
 }  // namespace
@@ -77,6 +90,7 @@ std::string normal_name(std::string_view host) {
 Result<IpAddress> parse_ip(std::string_view text) {
   IpAddress out;
   const std::string copy(text);
+  if (copy.find('\0') != std::string::npos) return fail(Code::invalid, "an IP address holds no NUL");
   in_addr v4{};
   if (::inet_pton(AF_INET, copy.c_str(), &v4) == 1) {
     std::memcpy(out.bytes.data(), &v4, 4);
@@ -114,16 +128,14 @@ Result<Cidr> parse_cidr(std::string_view text) {
 }
 
 bool is_global_unicast(const IpAddress& address) {
+  const Ranges& known = ranges();
   if (address.v6) {
-    for (const auto text : kInnerLast) {
-      if (const auto range = parse_cidr(text); range->base.v6 && shares_prefix(range->base, address, range->prefix)) {
-        return is_global_unicast(inner_at(address, 12));
-      }
+    for (const auto& [range, offset] : known.embeddings) {
+      if (shares_prefix(range.base, address, range.prefix)) return is_global_unicast(inner_at(address, offset));
     }
-    if (const auto range = parse_cidr(k6to4); shares_prefix(range->base, address, range->prefix)) return is_global_unicast(inner_at(address, 2));
+    if (!shares_prefix(known.global_v6.base, address, known.global_v6.prefix)) return false;
   }
-  const auto& refused = refused_ranges();
-  return std::none_of(refused.begin(), refused.end(), [&address](const Cidr& range) { return range.contains(address); });
+  return std::none_of(known.refused.begin(), known.refused.end(), [&address](const Cidr& range) { return range.contains(address); });
 }
 
 Result<AddressGuard> AddressGuard::make(const std::vector<std::string>& allow, bool https_only) {
@@ -148,31 +160,31 @@ Result<AddressGuard> AddressGuard::make(const std::vector<std::string>& allow, b
 
 Result<void> AddressGuard::check_name(std::string_view scheme, std::string_view host, std::uint16_t port) const {
   const std::string name = normal_name(host);
-  const auto listed = std::any_of(allowed_hosts_.begin(), allowed_hosts_.end(), [&](const HostPort& h) { return h.host == name && h.port == port; });
-  if (listed) return {};
-  if (const auto ip = parse_ip(name)) {
-    if (std::any_of(allowed_ranges_.begin(), allowed_ranges_.end(), [&](const Cidr& r) { return r.contains(*ip); })) return {};
-  }
+  if (lists(name, port)) return {};
+  const auto literal = parse_ip(name);
+  if (literal && lists(*literal)) return {};
   if (https_only_ && scheme != "https") return fail(Code::forbidden, "only https is allowed");
   if (port != 80 && port != 443 && port < 1024) return fail(Code::forbidden, fmt::format("port {} is not allowed", port));
   const bool metadata = std::find(std::begin(kMetadataNames), std::end(kMetadataNames), name) != std::end(kMetadataNames);
   if (metadata) return fail(Code::forbidden, fmt::format("the name {} is not allowed", name));
-  const bool local = name == "localhost" || name == "localhost.localdomain" || name.ends_with(".localhost") || name.ends_with(".local") || name.ends_with(".internal");
   // A local name may still be opened by a range that its address is in: check_address() decides then.
-  if (local && allowed_ranges_.empty()) return fail(Code::forbidden, fmt::format("the local name {} is not allowed", name));
+  if (is_local_name(name) && allowed_ranges_.empty()) return fail(Code::forbidden, fmt::format("the local name {} is not allowed", name));
+  // Known already, so that a wrong address is told when it is saved and not when it is used.
+  if (literal && !is_global_unicast(*literal)) return fail(Code::forbidden, fmt::format("{} is not a public address", name));
   return {};
 }
 
 Result<void> AddressGuard::check_address(std::string_view host, const IpAddress& address, std::uint16_t port) const {
-  const std::string name = normal_name(host);
-  for (const auto& allowed : allowed_hosts_) {
-    if (allowed.host == name && allowed.port == port) return {};
-  }
-  for (const auto& range : allowed_ranges_) {
-    if (range.contains(address)) return {};
-  }
-  if (is_global_unicast(address)) return {};
+  if (lists(normal_name(host), port) || lists(address) || is_global_unicast(address)) return {};
   return fail(Code::forbidden, fmt::format("{} is not a public address", to_string(address)));
+}
+
+bool AddressGuard::lists(std::string_view name, std::uint16_t port) const {
+  return std::any_of(allowed_hosts_.begin(), allowed_hosts_.end(), [&](const HostPort& h) { return h.host == name && h.port == port; });
+}
+
+bool AddressGuard::lists(const IpAddress& address) const {
+  return std::any_of(allowed_ranges_.begin(), allowed_ranges_.end(), [&](const Cidr& range) { return range.contains(address); });
 }
 
 }  // namespace agentauri::net

@@ -34,7 +34,9 @@ class AddressGuard {
   // `allow`: entries of EGRESS_ALLOW, each a CIDR, an address or host:port. `https_only` refuses plain http (production).
   static Result<AddressGuard> make(const std::vector<std::string>& allow, bool https_only);
 
-  // Of a URL before resolving: scheme, port policy (80, 443, 8080, 8443 and >= 1024), metadata and local names.
+  // Of a URL before resolving: scheme, port policy (80, 443, 8080, 8443 and >= 1024), metadata and local names, literal
+  // addresses. An entry host:port opens that name or address at that port to any scheme; a range opens the addresses in
+  // it, and of names only those that scheme and port policy allow.
   Result<void> check_name(std::string_view scheme, std::string_view host, std::uint16_t port) const;
   // Of every resolved address, and of the socket's peer again: global unicast, or explicitly allowed.
   Result<void> check_address(std::string_view host, const IpAddress& address, std::uint16_t port) const;
@@ -44,12 +46,16 @@ class AddressGuard {
     std::string host;
     std::uint16_t port = 0;
   };
+  bool lists(std::string_view name, std::uint16_t port) const;
+  bool lists(const IpAddress& address) const;
+
   std::vector<Cidr> allowed_ranges_;
   std::vector<HostPort> allowed_hosts_;
   bool https_only_ = false;
 };
 
-// Global unicast: none of the ranges of pipeline.md 8.5; embedded IPv4 addresses are judged by their inner address.
+// Global unicast: none of the ranges of pipeline.md 8.5, of IPv6 only 2000::/3; where an IPv4 address is embedded it
+// decides.
 bool is_global_unicast(const IpAddress& address);
 
 }  // namespace agentauri::net

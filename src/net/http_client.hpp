@@ -65,6 +65,8 @@ struct ClientError {
 };
 std::string_view to_string(ClientError::Kind kind);
 
+class Resolver;
+
 class HttpClient {
  public:
   struct Settings {
@@ -74,14 +76,17 @@ class HttpClient {
     std::chrono::milliseconds idle_time{30'000};
     std::size_t max_head_bytes = 32 * 1024;
     std::string ca_file;                          // extra roots for tests and private CAs; empty: the system's
+    std::shared_ptr<Resolver> resolver;           // empty: the process's own
   };
 
-  // Used on `executor` only. Resolver threads are shared by the process and bounded.
+  // Used and destroyed on `executor` only (or after its thread ended). Resolver threads are shared by the process and bounded.
   HttpClient(Executor executor, Settings settings);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
+  // Redirects and 4xx are answers like any other. A call that is cancelled closes its connection. A field that is the
+  // client's own is not taken from the request; a malformed method or field name is a `protocol` error, nothing sent.
   Task<std::expected<ClientResponse, ClientError>> send(ClientRequest request);
   // Closes idle connections; requests in hand end by themselves or by cancellation.
   void close_idle();

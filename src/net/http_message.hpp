@@ -24,6 +24,8 @@ class Headers {
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+// A method or a field name (RFC 9110, 5.6.2).
+bool is_token(std::string_view text);
 
 std::string_view reason_phrase(int status);
 

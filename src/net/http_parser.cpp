@@ -19,17 +19,15 @@ constexpr std::size_t kMaxReserve = 64 * 1024;      // a declared length alone m
 
 using CharSet = std::array<bool, 256>;
 
-constexpr CharSet make_set(std::string_view others) {
+constexpr CharSet kAuthorityChars = [] {   // RFC 3986, 3.2 without userinfo
   CharSet out{};
   for (char c = '0'; c <= '9'; ++c) out[static_cast<unsigned char>(c)] = true;
   for (char c = 'a'; c <= 'z'; ++c) out[static_cast<unsigned char>(c)] = true;
   for (char c = 'A'; c <= 'Z'; ++c) out[static_cast<unsigned char>(c)] = true;
-  for (const char c : others) out[static_cast<unsigned char>(c)] = true;
+  for (const char c : std::string_view("-._~!$&'()*+,;=%:[]")) out[static_cast<unsigned char>(c)] = true;
   return out;
-}
-constexpr CharSet kTokenChars = make_set("!#$%&'*+-.^_`|~");           // RFC 9110, 5.6.2
-constexpr CharSet kAuthorityChars = make_set("-._~!$&'()*+,;=%:[]");   // RFC 3986, 3.2 without userinfo
-constexpr CharSet kValueChars = [] {                                   // visible, space, tab, above ASCII
+}();
+constexpr CharSet kValueChars = [] {   // visible, space, tab, above ASCII
   CharSet out{};
   for (std::size_t c = 0x20; c < 256; ++c) out[c] = c != 0x7f;
   out['\t'] = true;
@@ -44,7 +42,6 @@ constexpr CharSet kTargetChars = [] {   // visible ASCII but the fragment mark
 bool all_in(const CharSet& set, std::string_view text) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
 }
-bool is_token(std::string_view text) { return !text.empty() && all_in(kTokenChars, text); }
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

@@ -15,9 +15,28 @@
 namespace agentauri::net {
 namespace {
 
-using Answer = std::expected<std::vector<IpAddress>, Resolver::Failure>;
+// Who waits for an answer. The signal lives in the waiting coroutine and is only reached under the mutex, so that an
+// answer that comes too late touches neither the coroutine nor its event loop.
+struct Waiter {
+  std::mutex mutex;
+  Signal* signal = nullptr;   // null: nobody waits any more
+  std::optional<Resolver::Answer> answer;
+};
 
-Answer look_up(const std::string& host) {
+struct Waiting {
+  explicit Waiting(Executor executor) : signal(std::move(executor)), waiter(std::make_shared<Waiter>()) { waiter->signal = &signal; }
+  ~Waiting() {
+    const std::lock_guard lock(waiter->mutex);
+    waiter->signal = nullptr;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  Signal signal;
+  std::shared_ptr<Waiter> waiter;
+};
+
+Resolver::Answer ask_system(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
@@ -45,45 +64,50 @@ Answer look_up(const std::string& host) {
   return out;
 }
 
-struct Waiter {
-  explicit Waiter(Executor executor) : answered(std::move(executor)) {}
-  Signal answered;
-  std::mutex mutex;
-  std::optional<Answer> answer;
-};
-
 }  // namespace
 
 struct Resolver::State {
+  struct Job {
+    std::string host;
+    std::shared_ptr<Waiter> waiter;
+  };
+
+  void work();
+
+  std::function<Answer(const std::string&)> look_up;
+  std::size_t bound = 0;
   std::mutex mutex;
   std::condition_variable wanted;
-  std::deque<std::pair<std::string, std::shared_ptr<Waiter>>> queue;
-  std::size_t bound = 0;
+  std::deque<Job> queue;
   bool stopping = false;
   std::vector<std::thread> threads;
 };
 
-Resolver::Resolver(unsigned threads, std::size_t queue_bound) : state_(std::make_shared<State>()) {
-  state_->bound = queue_bound;
-  for (unsigned i = 0; i < threads; ++i) {
-    state_->threads.emplace_back([state = state_.get()] {
-      pthread_setname_np(pthread_self(), "resolver");
-      for (;;) {
-        std::unique_lock lock(state->mutex);
-        state->wanted.wait(lock, [state] { return state->stopping || !state->queue.empty(); });
-        if (state->stopping) return;
-        auto [host, waiter] = std::move(state->queue.front());
-        state->queue.pop_front();
-        lock.unlock();
-        auto answer = look_up(host);
-        {
-          const std::lock_guard guard(waiter->mutex);
-          waiter->answer = std::move(answer);
-        }
-        waiter->answered.notify();
-      }
-    });
+void Resolver::State::work() {
+  pthread_setname_np(pthread_self(), "resolver");
+  for (;;) {
+    std::unique_lock lock(mutex);
+    wanted.wait(lock, [this] { return stopping || !queue.empty(); });
+    if (stopping) return;
+    const Job job = std::move(queue.front());
+    queue.pop_front();
+    lock.unlock();
+    {
+      const std::lock_guard guard(job.waiter->mutex);
+      if (job.waiter->signal == nullptr) continue;   // gave up: no need to ask
+    }
+    auto answer = look_up(job.host);
+    const std::lock_guard guard(job.waiter->mutex);
+    job.waiter->answer = std::move(answer);
+    if (job.waiter->signal != nullptr) job.waiter->signal->notify();
   }
+}
+
+Resolver::Resolver(unsigned threads, std::size_t queue_bound, std::function<Answer(const std::string&)> look_up)
+    : state_(std::make_unique<State>()) {
+  state_->look_up = look_up ? std::move(look_up) : ask_system;
+  state_->bound = queue_bound;
+  for (unsigned i = 0; i < threads; ++i) state_->threads.emplace_back([state = state_.get()] { state->work(); });
 }
 
 Resolver::~Resolver() {
@@ -95,19 +119,25 @@ Resolver::~Resolver() {
   for (auto& thread : state_->threads) thread.join();
 }
 
-Task<std::expected<std::vector<IpAddress>, Resolver::Failure>> Resolver::resolve(std::string host, std::chrono::milliseconds limit) {
+Task<Resolver::Answer> Resolver::resolve(std::string host, std::chrono::milliseconds limit) {
   if (const auto literal = parse_ip(host)) co_return std::vector<IpAddress>{*literal};
-  auto waiter = std::make_shared<Waiter>(co_await this_executor());
+  Waiting waiting(co_await this_executor());
   {
     const std::lock_guard lock(state_->mutex);
     if (state_->queue.size() >= state_->bound) co_return std::unexpected(Failure::try_again);
-    state_->queue.emplace_back(std::move(host), waiter);
+    state_->queue.push_back({std::move(host), waiting.waiter});
     state_->wanted.notify_one();
   }
-  co_await waiter->answered.wait_for(limit);
-  const std::lock_guard lock(waiter->mutex);
-  if (!waiter->answer) co_return std::unexpected(Failure::try_again);
-  co_return std::move(*waiter->answer);
+  co_await waiting.signal.wait_for(limit);
+  const std::lock_guard lock(waiting.waiter->mutex);
+  if (!waiting.waiter->answer) co_return std::unexpected(Failure::try_again);
+  co_return std::move(*waiting.waiter->answer);
+}
+
+Resolver& shared_resolver() {
+  // Never destroyed: a name server that does not answer must not hold up the end of the process.
+  static Resolver& resolver = *new Resolver();
+  return resolver;
 }
 
 }  // namespace agentauri::net

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,18 +16,24 @@ namespace agentauri::net {
 class Resolver {
  public:
   enum class Failure : std::uint8_t { no_such_host, try_again };
+  using Answer = std::expected<std::vector<IpAddress>, Failure>;
 
-  explicit Resolver(unsigned threads = 4, std::size_t queue_bound = 256);
+  // `look_up` runs on the threads and may block; by default the system's resolver.
+  explicit Resolver(unsigned threads = 4, std::size_t queue_bound = 256, std::function<Answer(const std::string&)> look_up = {});
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // Literal addresses are answered at once. try_again also when the queue is full or the limit passed.
-  Task<std::expected<std::vector<IpAddress>, Failure>> resolve(std::string host, std::chrono::milliseconds limit);
+  // Literal addresses are answered at once. try_again also when the queue is full, the limit passed or the caller was
+  // cancelled. The resolver must outlive the call; the caller's event loop need not outlive a late answer.
+  Task<Answer> resolve(std::string host, std::chrono::milliseconds limit);
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
+
+// The one of this process.
+Resolver& shared_resolver();
 
 }  // namespace agentauri::net
