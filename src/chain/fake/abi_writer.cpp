@@ -43,4 +43,4 @@ Hash32 word_of_address(const Address& address) {
   return out;
 }
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

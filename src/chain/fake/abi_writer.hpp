@@ -29,4 +29,4 @@ class AbiWriter {
 
 Hash32 word_of_address(const Address& address);
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

@@ -27,12 +27,23 @@ class FakeChain {
 
   // What the next block will hold; one transaction each. Returns the transaction's hash.
   Hash32 register_agent(std::uint64_t agent, const std::string& uri);
-  Hash32 give_feedback(std::uint64_t agent, std::uint64_t client, int128 value, std::uint8_t decimals, const std::string& tag1, const std::string& tag2);
+  Hash32 give_feedback(std::uint64_t agent, std::uint64_t client, int128 value, std::uint8_t decimals,
+                       const std::string& tag1, const std::string& tag2);
+  Hash32 revoke_feedback(std::uint64_t agent, std::uint64_t client, std::uint64_t index);
+  Hash32 append_response(std::uint64_t agent, std::uint64_t client, std::uint64_t index, const std::string& uri);
+  Hash32 set_uri(std::uint64_t agent, const std::string& uri);
+  Hash32 set_metadata(std::uint64_t agent, const std::string& key, const std::string& value);
+  Hash32 transfer_agent(std::uint64_t agent, std::uint64_t to);
+  // Both name the request by its URI.
+  Hash32 request_validation(std::uint64_t validator, std::uint64_t agent, const std::string& uri);
+  Hash32 answer_validation(std::uint64_t validator, std::uint64_t agent, const std::string& uri, std::uint8_t response,
+                           const std::string& tag);
   // A log of our own making: unknown topics, malformed data.
   Hash32 emit(const Address& contract, std::vector<Hash32> topics, Bytes data);
 
-  // Mines what is waiting (maybe nothing). Returns the new head.
-  BlockHeader mine();
+  // Mines what is waiting (maybe nothing). The block's time is `time`, in whole seconds and not before its parent's,
+  // else one block time after genesis for each block. Returns the new head.
+  BlockHeader mine(std::optional<Time> time = std::nullopt);
   // Drops the last `depth` blocks. With `keep`, their transactions wait for the next block again; else they are gone.
   void reorg(std::uint64_t depth, bool keep);
   // Makes the branch that was dropped last the chain again (A -> B -> A).
@@ -65,11 +76,11 @@ class FakeChain {
   std::chrono::seconds block_time_;
   Contracts contracts_;
   std::vector<Txn> waiting_;
-  std::vector<Hash32> canonical_;                 // by number
+  std::vector<Hash32> canonical_;   // by number
   std::map<Hash32, Block> blocks_;
-  std::vector<Hash32> dropped_;                   // the branch that was dropped last, ascending
+  std::vector<Hash32> dropped_;   // the branch that was dropped last, ascending
   std::uint64_t txn_count_ = 0;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> feedback_index_;
 };
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

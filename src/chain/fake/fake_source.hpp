@@ -1,6 +1,7 @@
 // A FakeChain as a ChainSource, with faults that real providers have.
 #pragma once
 
+#include <chrono>
 #include <functional>
 
 #include "chain/evm/chain_source.hpp"
@@ -9,13 +10,17 @@
 namespace agentauri::chain {
 
 struct Faults {
-  std::uint64_t max_range = 0;             // larger ranges are refused as too large; 0: no limit
-  std::uint64_t finality_lag = 0;          // blocks between head and finalized; 0: the tags are not offered
-  bool receipts = true;                    // whether eth_getBlockReceipts is offered
-  bool empty_blooms = false;               // a chain that does not fill its filters
+  std::uint64_t max_range = 0;      // larger ranges are refused as too large; 0: no limit
+  std::size_t max_logs = 0;         // ranges that hold more are refused as too large; 0: no limit
+  std::uint64_t finality_lag = 0;   // blocks between head and finalized; 0: the tags are not offered
+  bool receipts = true;             // whether eth_getBlockReceipts is offered
+  bool empty_blooms = false;        // a chain that does not fill its filters
   std::size_t providers = 1;
   // Asked before each call with its name; true: it fails as unavailable.
   std::function<bool(std::string_view method)> fails;
+  std::chrono::microseconds latency{0};   // of each answer
+  // Asked for each answer of logs by range: true: the logs are left out of it.
+  std::function<bool(const Hash32& block, std::size_t provider)> omits_in_ranges;
   // Asked for each answer of logs by hash: true: the logs are left out of it.
   std::function<bool(const Hash32& block, std::size_t provider)> omits;
 };
@@ -31,13 +36,17 @@ class FakeSource final : public ChainSource {
   Task<Result<BlockHeader>> header_by_number(std::uint64_t num) override;
   Task<Result<BlockHeader>> header_by_hash(Hash32 hash) override;
   Task<Result<std::vector<BlockHeader>>> headers_by_number(std::vector<std::uint64_t> nums) override;
-  Task<Result<std::vector<RawLog>>> logs_by_hash(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) override;
-  Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses, Provider provider) override;
-  Task<Result<std::vector<RawLog>>> logs_by_receipts(Hash32 block, std::uint64_t num, std::vector<Address> addresses, Provider provider) override;
+  Task<Result<std::vector<RawLog>>> logs_by_hash(Hash32 block, std::uint64_t num, std::vector<Address> addresses,
+                                                 Provider provider) override;
+  Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to, std::vector<Address> addresses,
+                                                  Provider provider) override;
+  Task<Result<std::vector<RawLog>>> logs_by_receipts(Hash32 block, std::uint64_t num, std::vector<Address> addresses,
+                                                     Provider provider) override;
   Task<Result<bool>> has_code(Address address) override;
 
  private:
-  bool fails(std::string_view method);
+  // Waits as long as an answer takes. false: the call fails.
+  Task<bool> answers(std::string_view method);
   Result<BlockHeader> shown(std::optional<BlockHeader> header) const;
 
   FakeChain& chain_;
@@ -45,4 +54,4 @@ class FakeSource final : public ChainSource {
   std::uint64_t calls_ = 0;
 };
 
-}  // namespace agentauri::chain
+}   // namespace agentauri::chain

@@ -16,7 +16,8 @@ constexpr auto kQuickWait = std::chrono::milliseconds(200);
 constexpr auto kLongestStoreWait = std::chrono::milliseconds(2000);   // the store is near; it is back when it is back
 constexpr unsigned kErrorsToBeDown = 6;
 constexpr auto kHaltedWait = std::chrono::seconds(2);
-constexpr auto kFinalityWait = std::chrono::seconds(2);   // history waits for blocks to become final
+constexpr auto kFinalityWait = std::chrono::seconds(2);         // history waits for blocks to become final
+constexpr auto kTroubleWait = std::chrono::milliseconds(500);   // of readers that wait for another one to succeed
 constexpr auto kUpkeepWait = std::chrono::seconds(1);
 constexpr auto kUpkeepRetry = std::chrono::seconds(30);
 constexpr auto kProbeAgain = std::chrono::hours(24);
@@ -267,23 +268,30 @@ Task<Result<void>> ChainFollower::live_loop() {
   }
 }
 
-// One reader of history; several of them share the plan.
-Task<Result<void>> ChainFollower::history_loop() {
+// One reader of history; several of them share the plan. In trouble only the first goes on trying: a node that fails is
+// not asked by all of them at once.
+Task<Result<void>> ChainFollower::history_loop(std::size_t reader) {
   for (unsigned errors = 0;;) {
-    auto more = co_await step_history();
     std::chrono::milliseconds pause = settings_.history_pause;
-    if (more) {
-      errors = 0;
-      if (!*more) {
-        if (plan_ && plan_->complete()) co_return Result<void>{};
-        pause = kFinalityWait;
-      }
+    if (history_trouble_ && reader != 0) {
+      pause = kTroubleWait;
     } else {
-      if (is_fatal(more.error())) co_return fail(more);
-      pause = error_wait(++errors, to_micros(clock_.now()));
-      log_.warn("history could not be read; trying again", {{"chain", settings_.name},
-                                                            {"why", more.error().text},
-                                                            {"next_in_ms", static_cast<std::int64_t>(pause.count())}});
+      auto more = co_await step_history();
+      history_trouble_ = !more;
+      if (more) {
+        errors = 0;
+        if (!*more) {
+          if (plan_ && plan_->complete()) co_return Result<void>{};
+          pause = kFinalityWait;
+        }
+      } else {
+        if (is_fatal(more.error())) co_return fail(more);
+        pause = error_wait(++errors, to_micros(clock_.now()));
+        log_.warn("history could not be read; trying again",
+                  {{"chain", settings_.name},
+                   {"why", more.error().text},
+                   {"next_in_ms", static_cast<std::int64_t>(pause.count())}});
+      }
     }
     if (co_await cancelled()) co_return fail(Code::cancelled, "stopping");
     if (pause.count() > 0 && !co_await sleep_for(pause)) co_return fail(Code::cancelled, "stopping");
@@ -360,7 +368,7 @@ Task<Result<void>> ChainFollower::run() {
   }
   TaskGroup group(co_await this_executor());
   for (std::size_t reader = 0; reader < std::max<std::size_t>(settings_.ranges_at_once, 1); ++reader) {
-    group.spawn("history " + settings_.name, [this]() -> Task<void> { (void)co_await history_loop(); });
+    group.spawn("history " + settings_.name, [this, reader]() -> Task<void> { (void)co_await history_loop(reader); });
   }
   group.spawn("upkeep " + settings_.name, [this]() -> Task<void> { co_await upkeep_loop(); });
   group.spawn("probe " + settings_.name, [this]() -> Task<void> { co_await probe_loop(); });

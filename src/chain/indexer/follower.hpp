@@ -98,7 +98,7 @@ class ChainFollower {
 
   // follower.cpp
   Task<Result<void>> live_loop();
-  Task<Result<void>> history_loop();
+  Task<Result<void>> history_loop(std::size_t reader);
   Task<void> upkeep_loop();
   Task<void> probe_loop();
   Task<Result<void>> set_state(std::string state, std::optional<std::string> reason);
@@ -163,6 +163,7 @@ class ChainFollower {
   BloomWatch blooms_;
   RangeSize range_, history_range_, verify_range_;
   std::optional<HistoryPlan> plan_;
+  bool history_trouble_ = false;   // the last range could not be read or stored
   std::optional<std::uint64_t> verified_to_;
   std::size_t verify_round_ = 0;
   std::uint64_t pruned_to_ = 0;
