@@ -251,13 +251,17 @@ Task<bool> HttpLane::stream(Connection& c, HttpResponse response, RenderOptions 
 
 // --- the lane --------------------------------------------------------------------------------------------------------
 
-boost::system::error_code HttpLane::listen(const tcp::endpoint& endpoint) {
+// SO_REUSEPORT alone would let a second process of the same user share the port in silence. So the first lane binds
+// without it and allows it afterwards: the lanes that follow may share, another server's first lane may not.
+boost::system::error_code HttpLane::listen(tcp::endpoint& endpoint, bool first) {
   boost::system::error_code error;
   acceptor_.open(endpoint.protocol(), error);
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.set_option(reuse_port(true), error);
+  if (!error && !first) acceptor_.set_option(reuse_port(true), error);
   if (!error) acceptor_.bind(endpoint, error);
+  if (!error && first) acceptor_.set_option(reuse_port(true), error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) endpoint = acceptor_.local_endpoint(error);
   return error;
 }
 

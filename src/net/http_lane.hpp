@@ -32,7 +32,8 @@ class HttpLane : public std::enable_shared_from_this<HttpLane> {
   HttpLane(Executor executor, std::shared_ptr<const HttpService> service);
 
   const Executor& executor() const { return executor_; }
-  boost::system::error_code listen(const boost::asio::ip::tcp::endpoint& endpoint);
+  // `first` of its server: refuses a port that is in use, and gives port 0 its number in `endpoint`.
+  boost::system::error_code listen(boost::asio::ip::tcp::endpoint& endpoint, bool first);
   void close_acceptor();
   // Starts to accept. On the executor.
   void run();

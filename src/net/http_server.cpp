@@ -26,19 +26,6 @@ std::string in_words(const tcp::endpoint& endpoint, const boost::system::error_c
   return fmt::format("{} cannot be listened on: {}", where, why.message());
 }
 
-// SO_REUSEPORT would let a second process of the same user share the port in silence: ask without it first. Also gives
-// port 0 its number.
-boost::system::error_code probe(const Executor& executor, tcp::endpoint& endpoint) {
-  boost::system::error_code error;
-  tcp::acceptor acceptor(executor);
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(1, error);
-  if (!error) endpoint = acceptor.local_endpoint(error);
-  return error;
-}
-
 }  // namespace
 
 HttpServer::HttpServer(std::vector<Executor> executors, Settings settings, HttpHandler handler, ErrorRenderer render_error)
@@ -58,9 +45,8 @@ Result<void> HttpServer::start() {
   const auto address = asio::ip::make_address(settings.host, error);
   if (error) return fail(Code::invalid, "SERVER_HOST", fmt::format("{} is not an address", settings.host));
   tcp::endpoint endpoint(address, settings.port);
-  error = probe(impl_->lanes.front()->executor(), endpoint);
   for (const auto& lane : impl_->lanes) {
-    if (!error) error = lane->listen(endpoint);
+    if (!error) error = lane->listen(endpoint, lane == impl_->lanes.front());
   }
   if (error) {
     for (const auto& lane : impl_->lanes) lane->close_acceptor();

@@ -363,12 +363,13 @@ TEST(HttpServer, ClosesIdleConnectionsInSilence) {
 TEST(HttpServer, GivesEachRequestOfAConnectionItsOwnTime) {
   auto limits = quick_limits();
   limits.idle_time = 5s;
+  limits.head_time = 600ms;
   Running server(limits);
   auto client = server.connect();
   // The end of one head and the beginning of the next come together, time and again: only the single head is limited.
   client.send("GET /0 HTTP/1.1\r\n");
   for (int i = 0; i < 6; ++i) {
-    std::this_thread::sleep_for(80ms);
+    std::this_thread::sleep_for(150ms);
     client.send("Host: a\r\n\r\nGET /next HTTP/1.1\r\n");
     ASSERT_THAT(client.read_response(), StartsWith("HTTP/1.1 200 ")) << i;
   }
@@ -401,8 +402,10 @@ TEST(HttpServer, CutsAReaderThatTakesNothing) {
 }
 
 TEST(HttpServer, WritesALargeAnswerToASlowReader) {
-  constexpr std::size_t kBytes = 8 * 1024 * 1024;
-  Running server(quick_limits(), [](HttpRequest) -> Task<HttpResponse> { co_return HttpResponse{.body = std::string(kBytes, 'x')}; });
+  constexpr std::size_t kBytes = 16 * 1024 * 1024;
+  auto limits = quick_limits();
+  limits.write_time = 800ms;
+  Running server(limits, [](HttpRequest) -> Task<HttpResponse> { co_return HttpResponse{.body = std::string(kBytes, 'x')}; });
   auto client = server.connect();
   client.send(get("/"));
   client.read_until("\r\n\r\n");
