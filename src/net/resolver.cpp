@@ -21,6 +21,11 @@ struct Waiter {
   std::mutex mutex;
   Signal* signal = nullptr;   // null: nobody waits any more
   std::optional<Resolver::Answer> answer;
+
+  bool gave_up() {
+    const std::lock_guard lock(mutex);
+    return signal == nullptr;
+  }
 };
 
 struct Waiting {
@@ -92,10 +97,7 @@ void Resolver::State::work() {
     const Job job = std::move(queue.front());
     queue.pop_front();
     lock.unlock();
-    {
-      const std::lock_guard guard(job.waiter->mutex);
-      if (job.waiter->signal == nullptr) continue;   // gave up: no need to ask
-    }
+    if (job.waiter->gave_up()) continue;   // no need to ask
     auto answer = look_up(job.host);
     const std::lock_guard guard(job.waiter->mutex);
     job.waiter->answer = std::move(answer);
@@ -124,6 +126,8 @@ Task<Resolver::Answer> Resolver::resolve(std::string host, std::chrono::millisec
   Waiting waiting(co_await this_executor());
   {
     const std::lock_guard lock(state_->mutex);
+    // Behind a name server that is silent, those who gave up must not hold the places.
+    if (state_->queue.size() >= state_->bound) std::erase_if(state_->queue, [](const State::Job& job) { return job.waiter->gave_up(); });
     if (state_->queue.size() >= state_->bound) co_return std::unexpected(Failure::try_again);
     state_->queue.push_back({std::move(host), waiting.waiter});
     state_->wanted.notify_one();
