@@ -279,15 +279,19 @@ Result<void> rewind_chain(Tx& tx, ChainId chain, std::int64_t epoch, std::uint64
 
 Result<void> append_history(Tx& tx, ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                             std::uint64_t from, std::uint64_t to, const Coverage& coverage, Time now) {
-  if (auto held = check_fence(tx, chain, epoch, now); !held) return held;
+  // The fence comes last: it locks the chain's row, and live blocks shall not wait for history's rows. The lock also
+  // keeps the readers of history apart where they join their ranges.
   if (auto put = put_blocks(tx, chain, blocks, EventKind::history, now); !put) return fail(put);
+  if (auto held = check_fence(tx, chain, epoch, now); !held) return held;
   return cover(tx, chain, coverage, from, to);
 }
 
 Result<std::int64_t> add_late_events(Tx& tx, ChainId chain, std::int64_t epoch,
                                      const std::vector<IngestedBlock>& blocks, Time now) {
+  auto added = put_blocks(tx, chain, blocks, EventKind::late, now);
+  if (!added) return added;
   if (auto held = check_fence(tx, chain, epoch, now); !held) return fail(held);
-  return put_blocks(tx, chain, blocks, EventKind::late, now);
+  return added;
 }
 
 Result<std::uint64_t> highest_block(Tx& tx, ChainId chain) {

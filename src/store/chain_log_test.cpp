@@ -121,6 +121,14 @@ TEST_P(ChainLog, AnOldEpochIsFenced) {
   attach(100, 6);
   EXPECT_EQ(append({block(101, 0, 0, 1)}, 5).error().code, Code::fenced);
   EXPECT_EQ(rewind(99, 0, 5).error().code, Code::fenced);
+  const auto history = in_tx<void>([&](Tx& tx) {
+    return append_history(tx, kChain, 5, {block(50, 0, 0, 2)}, 10, 60, {{Address{}}, false}, from_micros(5));
+  });
+  EXPECT_EQ(history.error().code, Code::fenced);
+  const auto found = in_tx<std::int64_t>(
+      [&](Tx& tx) { return add_late_events(tx, kChain, 5, {block(100, 0, 0, 2)}, from_micros(5)); });
+  EXPECT_EQ(found.error().code, Code::fenced);
+  EXPECT_EQ(canonical_events(), 1) << "nothing of what was fenced stays";
   auto late = in_tx<ChainRow>([](Tx& tx) { return attach_chain(tx, kChain, "test", 10, 100, 4, from_micros(1)); });
   EXPECT_EQ(late.error().code, Code::fenced);
   EXPECT_EQ(log(), (Entries{{1, 100}}));
