@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include "store/leases.hpp"
@@ -11,96 +12,97 @@ namespace agentauri::delivery {
 namespace {
 
 constexpr std::size_t kMaxResultsAtOnce = 256;
+constexpr std::size_t kMaxExcerptBytes = 4096;
 constexpr auto kStoreRetry = std::chrono::milliseconds(200);
 constexpr auto kMaxStoreRetry = std::chrono::milliseconds(5000);
 constexpr auto kCountEvery = std::chrono::seconds(5);
+// A claim costs the same for one job as for many: while little is free, some more attempts may end first.
+constexpr std::size_t kWorthwhileClaim = 32;
+constexpr auto kPatience = std::chrono::milliseconds(5);
+// Attempts become slow with time alone, so a full house is looked at again.
+constexpr auto kFullHouse = std::chrono::milliseconds(100);
 
 double random_unit() {
   thread_local std::mt19937_64 engine{std::random_device{}()};
   return std::uniform_real_distribution<double>(0, 1)(engine);
 }
 
-std::string endpoint_of(const store::ClaimedJob& job) { return job.endpoint.value_or(""); }
+// What strangers say ends up in a text column, in one line of a log and on a page: printable ASCII, bounded.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, kMaxExcerptBytes)) out.push_back(c == '\n' || c == '\t' ? ' ' : c >= 0x20 && c < 0x7f ? c : '?');
+  return out;
+}
+
+Sent refused(std::string text) {
+  Sent sent;
+  sent.end.outcome = domain::Outcome::refused;
+  sent.end.excerpt = std::move(text);
+  return sent;
+}
+
+bool is_expired(const store::ClaimedJob& job, Time now) { return job.expires_at && *job.expires_at < now; }
 
 }  // namespace
 
-Dispatcher::Dispatcher(Executor executor, store::Database& db, const Clock& clock, DispatcherSettings settings, std::map<domain::ActionType, Channel*> channels, Metrics& metrics)
-    : executor_(executor), db_(db), clock_(clock), settings_(settings), channels_(std::move(channels)), metrics_(metrics), wake_(executor), results_ready_(executor),
-      active_(metrics.gauge("action_worker_active_workers", "Attempts in flight")), depth_(metrics.gauge("action_worker_queue_depth", "Pending jobs")),
-      depth_too_(metrics.gauge("action_queue_depth", "Pending jobs")), dead_(metrics.gauge("action_worker_dlq_size", "Dead jobs")) {}
+struct Dispatcher::TypeMetrics {
+  TypeMetrics(Metrics& metrics, domain::ActionType action_type)
+      : type(domain::to_string(action_type)),
+        seconds(metrics.histogram("action_worker_job_duration_seconds", "From the job's making to its end", kJobBuckets,
+                                  {{"action_type", type}})),
+        succeeded(processed(metrics, "success")), failed(processed(metrics, "failure")), dead(processed(metrics, "dlq")),
+        executed_well(executed(metrics, "success")), executed_badly(executed(metrics, "failure")) {
+    for (const auto outcome : {domain::Outcome::ok, domain::Outcome::refused, domain::Outcome::network,
+                               domain::Outcome::http, domain::Outcome::unknown}) {
+      attempts.emplace(outcome, metrics.counter("action_worker_attempts_total", "Attempts by outcome",
+                                                {{"action_type", type}, {"outcome", std::string(domain::to_string(outcome))}}));
+    }
+  }
+  Counter processed(Metrics& metrics, const char* status) const {
+    return metrics.counter("action_worker_jobs_processed_total", "Jobs that ended", {{"action_type", type}, {"status", status}});
+  }
+  Counter executed(Metrics& metrics, const char* status) const {
+    return metrics.counter("actions_executed_total", "Jobs that ended", {{"action_type", type}, {"status", status}});
+  }
+
+  std::string type;
+  Histogram seconds;
+  Counter succeeded, failed, dead, executed_well, executed_badly;
+  std::map<domain::Outcome, Counter> attempts;
+};
+
+Dispatcher::Dispatcher(Executor executor, store::Database& db, const Clock& clock, DispatcherSettings settings,
+                       std::map<domain::ActionType, Channel*> channels, Metrics& metrics)
+    : executor_(executor), db_(db), clock_(clock), settings_(settings), channels_(std::move(channels)),
+      metrics_(metrics), wake_(executor), results_ready_(executor), lanes_(settings.lanes),
+      active_(metrics.gauge("action_worker_active_workers", "Attempts in flight")),
+      depth_(metrics.gauge("action_worker_queue_depth", "Pending jobs")),
+      depth_too_(metrics.gauge("action_queue_depth", "Pending jobs")),
+      dead_(metrics.gauge("action_worker_dlq_size", "Dead jobs")) {}
 
 Dispatcher::~Dispatcher() = default;
-
-std::size_t Dispatcher::limit_of(const Endpoint& endpoint) const {
-  return endpoint.failures >= settings_.failures_to_narrow ? 1 : settings_.concurrent_per_endpoint;
-}
-
-store::ClaimRoom Dispatcher::room() const {
-  store::ClaimRoom out;
-  out.usual = settings_.concurrent_per_endpoint;
-  for (const auto& [name, endpoint] : endpoints_) {
-    if (name.empty()) continue;
-    const std::size_t limit = limit_of(endpoint);
-    if (endpoint.in_flight >= limit) out.busy.push_back(name);
-    else out.rest.emplace(name, limit - endpoint.in_flight);
-  }
-  return out;
-}
 
 void Dispatcher::stop() {
   stopping_ = true;
   wake_.notify();
 }
 
-// --- claiming --------------------------------------------------------------------------------------------------------
-
-Task<Result<std::vector<store::ClaimedJob>>> Dispatcher::claim(std::size_t limit) {
-  auto take = [worker = settings_.instance, limit, room = room(), now = clock_.now()](store::Tx& tx) { return store::claim_jobs(tx, worker, limit, room, now); };
-  co_return co_await db_.transact<std::vector<store::ClaimedJob>>(store::Priority::interactive, std::move(take));
-}
-
-Task<std::chrono::microseconds> Dispatcher::until_next_due() {
-  auto ask = [busy = room().busy](store::Tx& tx) { return store::next_due(tx, busy); };
-  auto due = co_await db_.snapshot<std::optional<Time>>(std::move(ask));
-  if (!due || !*due) co_return std::chrono::microseconds(settings_.poll);
-  co_return std::clamp<std::chrono::microseconds>(**due - clock_.now(), std::chrono::microseconds(0), settings_.poll);
+Dispatcher::TypeMetrics& Dispatcher::metrics_of(domain::ActionType type) {
+  auto& entry = type_metrics_[type];
+  if (!entry) entry = std::make_unique<TypeMetrics>(metrics_, type);
+  return *entry;
 }
 
 Task<void> Dispatcher::run() {
-  TaskGroup group(executor_);
+  TaskGroup attempts(executor_);
   TaskGroup keepers(executor_);
   keepers.spawn("record", [this]() -> Task<void> { co_await record_loop(); });
   keepers.spawn("upkeep", [this]() -> Task<void> { co_await upkeep_loop(); });
-  auto store_retry = std::chrono::milliseconds(kStoreRetry);
-  while (!stopping_) {
-    const std::size_t limit = std::min(settings_.claim, settings_.concurrent - std::min(settings_.concurrent, in_flight_));
-    if (limit == 0) {   // an attempt that ends wakes us
-      if (!co_await wake_.wait_for(settings_.poll) && co_await cancelled()) break;
-      continue;
-    }
-    auto jobs = co_await claim(limit);
-    if (!jobs) {
-      if (jobs.error().code == Code::cancelled) break;
-      log_.warn("due jobs could not be claimed; trying again", {{"why", jobs.error().text}});
-      if (!co_await sleep_for(store_retry)) break;
-      store_retry = std::min<std::chrono::milliseconds>(store_retry * 2, kMaxStoreRetry);
-      continue;
-    }
-    store_retry = kStoreRetry;
-    const bool full = jobs->size() == limit;
-    for (auto& job : *jobs) {
-      ++in_flight_;
-      ++endpoints_[endpoint_of(job)].in_flight;
-      group.spawn("attempt", [this, job = std::move(job)]() -> Task<void> { co_await attempt(job); });
-    }
-    active_.set(static_cast<double>(in_flight_));
-    if (full) continue;
-    const auto pause = co_await until_next_due();
-    if (pause.count() > 0 && !co_await wake_.wait_for(pause) && co_await cancelled()) break;
+  co_await claim_loop(attempts);
+  if (co_await cancelled()) attempts.cancel();
+  while (!co_await attempts.wait_for(kFullHouse)) {
+    if (co_await cancelled()) attempts.cancel();
   }
-  const bool insist = co_await cancelled();
-  if (insist) group.cancel();
-  co_await group.wait();
   recording_ = false;
   results_ready_.notify();
   keepers.cancel();
@@ -108,48 +110,94 @@ Task<void> Dispatcher::run() {
   co_await flush_results();
 }
 
-// --- one attempt -----------------------------------------------------------------------------------------------------
+// --- claiming --------------------------------------------------------------------------------------------------------
 
-Task<void> Dispatcher::attempt(store::ClaimedJob job) {
-  const auto started = std::chrono::steady_clock::now();
-  Sent sent;
-  const auto channel = channels_.find(job.action_type);
-  if (!job.action_exists) {
-    sent.end.outcome = domain::Outcome::refused;
-    sent.end.excerpt = "the action has been deleted";
-  } else if (job.disabled_reason) {
-    sent.end.outcome = domain::Outcome::refused;
-    sent.end.excerpt = fmt::format("the action is disabled: {}", *job.disabled_reason);
-  } else if (channel == channels_.end()) {
-    sent.end.outcome = domain::Outcome::refused;
-    sent.end.excerpt = fmt::format("this version does not deliver {} actions", domain::to_string(job.action_type));
-  } else if (job.expires_at && *job.expires_at < clock_.now()) {
-    sent.end.outcome = domain::Outcome::refused;
-    sent.end.excerpt = "the alert is older than max_age_seconds";
-  } else {
-    sent = co_await channel->second->send(job, clock_.now());
-  }
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
-  finish(job, sent, took);
-  --in_flight_;
-  const auto endpoint = endpoints_.find(endpoint_of(job));
-  // Whoever was turned away for want of room may come now.
-  const bool was_full = in_flight_ + 1 >= settings_.concurrent || endpoint->second.in_flight >= limit_of(endpoint->second);
-  --endpoint->second.in_flight;
-  const bool failed = sent.end.outcome == domain::Outcome::network || sent.end.outcome == domain::Outcome::unknown;
-  endpoint->second.failures = failed ? endpoint->second.failures + 1 : 0;
-  if (endpoint->second.in_flight == 0 && endpoint->second.failures == 0) endpoints_.erase(endpoint);
-  active_.set(static_cast<double>(in_flight_));
-  if (was_full) wake_.notify();
+Task<Result<store::Claim>> Dispatcher::claim(std::size_t limit) {
+  const Time now = clock_.now();
+  auto take = [worker = settings_.instance, limit, room = lanes_.claim_room(now), now](store::Tx& tx) {
+    return store::claim_batch(tx, worker, limit, room, now);
+  };
+  co_return co_await db_.transact<store::Claim>(store::Priority::interactive, std::move(take));
 }
 
-void Dispatcher::finish(const store::ClaimedJob& job, const Sent& sent, std::chrono::microseconds took) {
+Task<void> Dispatcher::claim_loop(TaskGroup& attempts) {
+  using Steady = std::chrono::steady_clock;
+  auto store_retry = std::chrono::milliseconds(kStoreRetry);
+  auto patient_until = Steady::now();
+  while (!stopping_ && !co_await cancelled()) {
+    const std::size_t room = lanes_.room(clock_.now());
+    if (room < kWorthwhileClaim && (room == 0 || Steady::now() < patient_until)) {
+      wanting_ = true;
+      co_await wake_.wait_for(room == 0 ? kFullHouse : kPatience);
+      continue;
+    }
+    auto batch = co_await claim(std::min(settings_.claim, room));
+    patient_until = Steady::now() + kPatience;
+    if (!batch) {
+      if (batch.error().code == Code::cancelled) co_return;
+      log_.warn("due jobs could not be claimed; trying again", {{"why", batch.error().text}});
+      co_await sleep_for(store_retry);
+      store_retry = std::min<std::chrono::milliseconds>(store_retry * 2, kMaxStoreRetry);
+      continue;
+    }
+    store_retry = kStoreRetry;
+    lanes_.remember_slots(*batch);
+    const bool at_once = batch->more || batch->jobs.size() == std::min(settings_.claim, room);
+    wanting_ = batch->without_room > 0;
+    start_attempts(attempts, std::move(batch->jobs));
+    if (at_once) continue;
+    auto pause = std::chrono::microseconds(settings_.poll);
+    if (batch->next_due) pause = std::clamp<std::chrono::microseconds>(*batch->next_due - clock_.now(), std::chrono::microseconds(0), pause);
+    if (pause.count() > 0) co_await wake_.wait_for(pause);
+  }
+}
+
+void Dispatcher::start_attempts(TaskGroup& attempts, std::vector<store::ClaimedJob> jobs) {
+  const Time now = clock_.now();
+  for (auto& claimed : jobs) {
+    auto job = std::make_shared<const store::ClaimedJob>(std::move(claimed));
+    const auto ticket = lanes_.start({job->organization_id, job->endpoint.value_or("")}, now);
+    attempts.spawn("attempt", [this, job, ticket]() -> Task<void> { co_await attempt(job, ticket); });
+  }
+  active_.set(static_cast<double>(lanes_.in_flight()));
+}
+
+// --- one attempt -----------------------------------------------------------------------------------------------------
+
+Task<Sent> Dispatcher::make(const store::ClaimedJob& job) {
+  const Time now = clock_.now();
+  const auto channel = channels_.find(job.action_type);
+  if (!job.action_exists) co_return refused("the action has been deleted");
+  if (job.disabled_reason) co_return refused(fmt::format("the action is disabled: {}", *job.disabled_reason));
+  if (is_expired(job, now)) co_return refused("the alert is older than max_age_seconds");
+  if (channel == channels_.end()) {
+    co_return refused(fmt::format("this version does not deliver {} actions", domain::to_string(job.action_type)));
+  }
+  co_return co_await channel->second->send(job, now);
+}
+
+Task<void> Dispatcher::attempt(std::shared_ptr<const store::ClaimedJob> job, Lanes::Ticket ticket) {
+  const auto started = std::chrono::steady_clock::now();
+  Sent sent = co_await make(*job);
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
+  const auto outcome = sent.end.outcome;
+  const bool silent = outcome == domain::Outcome::network || outcome == domain::Outcome::unknown;
+  const bool tried = outcome != domain::Outcome::refused && !sent.end.interrupted;
+  lanes_.end(ticket, !tried ? Lanes::End::not_tried : silent ? Lanes::End::unanswered : Lanes::End::answered, clock_.now());
+  finish(*job, std::move(sent), took);
+  active_.set(static_cast<double>(lanes_.in_flight()));
+  if (wanting_) wake_.notify();
+}
+
+void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::microseconds took) {
+  using domain::JobState;
+  const Time now = clock_.now();
   const auto channel = channels_.find(job.action_type);
   static const RetryLadder kNone{{std::chrono::milliseconds(0)}, 0};
   const RetryLadder& ladder = channel == channels_.end() ? kNone : channel->second->ladder();
-  Next next = decide(sent.end, job.attempt, ladder, sent.retry_count, job.expires_at, clock_.now(), random_unit);
-  if (!job.action_exists) next = {domain::JobState::cancelled, std::nullopt, "action deleted"};
-  else if (job.expires_at && *job.expires_at < clock_.now() && sent.end.outcome == domain::Outcome::refused) next.state = domain::JobState::expired;
+  Next next = decide(sent.end, job.attempt, ladder, sent.retry_count, job.expires_at, now, random_unit);
+  if (!job.action_exists) next = {JobState::cancelled, std::nullopt, "action deleted"};
+  else if (sent.end.outcome == domain::Outcome::refused && is_expired(job, now)) next.state = JobState::expired;
 
   store::AttemptResult result;
   result.job = job.id;
@@ -158,50 +206,79 @@ void Dispatcher::finish(const store::ClaimedJob& job, const Sent& sent, std::chr
   result.outcome = sent.end.outcome;
   result.status = sent.end.status;
   result.duration_us = took.count();
-  result.excerpt = sent.end.excerpt;
+  result.excerpt = printable(sent.end.excerpt);
   result.next = next.state;
   result.next_at = next.at;
-  result.reason = next.reason;
+  result.reason = printable(next.reason);
   result.disable_action = sent.end.gone;
   result.action_id = job.action_id;
+
+  auto& metrics = metrics_of(job.action_type);
+  const bool ok = next.state == JobState::succeeded;
+  metrics.attempts.at(sent.end.outcome).add();
+  if (job.attempt > 1) {
+    metrics_.counter("action_worker_retries_total", "Attempts after the first",
+                     {{"action_type", metrics.type}, {"attempt", std::to_string(std::min(job.attempt, 10))}}).add();
+  }
+  if (next.state != JobState::pending) {
+    (ok ? metrics.succeeded : next.state == JobState::dead ? metrics.dead : metrics.failed).add();
+    (ok ? metrics.executed_well : metrics.executed_badly).add();
+    metrics.seconds.observe(std::chrono::duration<double>(now - job.created_at).count());
+  }
+  const bool again = next.state == JobState::pending;
+  const Level level = ok || sent.end.interrupted ? Level::info : Level::warn;
+  if (log_.enabled(level)) {
+    log_.write(level, ok ? "delivered" : again ? "attempt failed; it will be retried" : "not delivered",
+               {{"request_id", job.request_id},
+                {"job_id", to_hex(job.id.view())},
+                {"trigger_id", to_string(job.trigger_id)},
+                {"event_id", job.event_id},
+                {"attempt", job.attempt},
+                {"outcome", domain::to_string(sent.end.outcome)},
+                {"status", sent.end.status.value_or(0)},
+                {"duration_us", static_cast<std::int64_t>(took.count())},
+                {"endpoint", job.endpoint.value_or("")},
+                {"state", domain::to_string(next.state)},
+                {"why", ok ? std::string() : result.reason.empty() ? result.excerpt : result.reason}});
+  }
   results_.push_back(std::move(result));
   results_ready_.notify();
-
-  const std::string type(domain::to_string(job.action_type));
-  const std::string outcome(domain::to_string(sent.end.outcome));
-  const bool ok = next.state == domain::JobState::succeeded;
-  metrics_.counter("action_worker_attempts_total", "Attempts by outcome", {{"action_type", type}, {"outcome", outcome}}).add();
-  if (job.attempt > 1) metrics_.counter("action_worker_retries_total", "Attempts after the first", {{"action_type", type}, {"attempt", std::to_string(job.attempt)}}).add();
-  if (next.state != domain::JobState::pending) {
-    metrics_.counter("action_worker_jobs_processed_total", "Jobs that ended", {{"action_type", type}, {"status", ok ? "success" : next.state == domain::JobState::dead ? "dlq" : "failure"}}).add();
-    metrics_.counter("actions_executed_total", "Jobs that ended", {{"action_type", type}, {"status", ok ? "success" : "failure"}}).add();
-    metrics_.histogram("action_worker_job_duration_seconds", "From the job's making to its end", kJobBuckets, {{"action_type", type}}).observe(std::chrono::duration<double>(clock_.now() - job.created_at).count());
-  }
-  const Level level = ok ? Level::info : Level::warn;
-  log_.write(level, ok ? "delivered" : next.state == domain::JobState::pending ? "attempt failed; it will be retried" : "not delivered",
-             {{"request_id", job.request_id}, {"job_id", to_hex(job.id.view())}, {"trigger_id", to_string(job.trigger_id)}, {"event_id", job.event_id}, {"attempt", job.attempt}, {"outcome", outcome},
-              {"status", sent.end.status.value_or(0)}, {"duration_us", static_cast<std::int64_t>(took.count())}, {"endpoint", job.endpoint.value_or("")}, {"state", domain::to_string(next.state)},
-              {"why", ok ? std::string() : next.reason.empty() ? sent.end.excerpt : next.reason}});
 }
 
 // --- recording -------------------------------------------------------------------------------------------------------
 
-// Results wait here for the store; whatever arrives while one commit is made durable goes with the next.
+Task<Result<std::int64_t>> Dispatcher::write_results(std::size_t count) {
+  auto batch = std::vector<store::AttemptResult>(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
+  auto write = [batch = std::move(batch), now = clock_.now()](store::Tx& tx) { return store::finish_attempts(tx, batch, now); };
+  co_return co_await db_.transact<std::int64_t>(store::Priority::interactive, std::move(write));
+}
+
+// Results wait here for the store; whatever arrives while one commit is made durable goes with the next. A result that
+// the store refuses for what it says (a bug of ours) goes alone and then stays unrecorded: it must not hold up the others.
 Task<void> Dispatcher::flush_results() {
   auto store_retry = std::chrono::milliseconds(kStoreRetry);
+  std::size_t limit = kMaxResultsAtOnce;
   while (!results_.empty()) {
-    const std::size_t count = std::min(results_.size(), kMaxResultsAtOnce);
-    std::vector<store::AttemptResult> batch(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
-    auto write = [batch, now = clock_.now()](store::Tx& tx) { return store::finish_attempts(tx, batch, now); };
-    auto written = co_await db_.transact<std::int64_t>(store::Priority::interactive, std::move(write));
-    if (!written) {
+    const std::size_t count = std::min(results_.size(), limit);
+    auto written = co_await write_results(count);
+    const bool refused_for_good = !written && (written.error().code == Code::invalid || written.error().code == Code::overflow ||
+                                               written.error().code == Code::check_failed);
+    if (refused_for_good && count > 1) {
+      limit = 1;
+      continue;
+    }
+    if (refused_for_good) {
+      log_.error("the result of an attempt could not be recorded", {{"why", written.error().text}, {"job_id", to_hex(results_.front().job.view())}});
+    } else if (!written) {
       if (written.error().code == Code::cancelled) co_return;
-      log_.warn("results of attempts could not be recorded; trying again", {{"why", written.error().text}, {"waiting", static_cast<std::uint64_t>(results_.size())}});
+      log_.warn("results of attempts could not be recorded; trying again",
+                {{"why", written.error().text}, {"waiting", static_cast<std::uint64_t>(results_.size())}});
       if (!co_await sleep_for(store_retry)) co_return;
       store_retry = std::min<std::chrono::milliseconds>(store_retry * 2, kMaxStoreRetry);
       continue;
     }
     results_.erase(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
+    store_retry = kStoreRetry;
   }
 }
 
@@ -212,29 +289,45 @@ Task<void> Dispatcher::record_loop() {
   }
 }
 
+// --- upkeep ----------------------------------------------------------------------------------------------------------
+
+Task<void> Dispatcher::recover() {
+  auto take_back = [me = settings_.instance, now = clock_.now()](store::Tx& tx) -> Result<std::int64_t> {
+    auto at = tx.now();
+    if (!at) return fail(at);
+    return store::recover_jobs(tx, *at - store::kSilence, now, me);
+  };
+  auto recovered = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(take_back));
+  if (!recovered || *recovered == 0) co_return;
+  log_.warn("jobs of a worker that is gone are due again; their last attempt is unknown", {{"jobs", *recovered}});
+  wake_.notify();
+}
+
+Task<void> Dispatcher::count() {
+  auto counts = co_await db_.snapshot<store::JobCounts>([](store::Tx& tx) { return store::count_jobs(tx); });
+  if (!counts) co_return;
+  depth_.set(static_cast<double>(counts->pending));
+  depth_too_.set(static_cast<double>(counts->pending));
+  dead_.set(static_cast<double>(counts->dead));
+  const std::array<std::pair<const char*, std::int64_t>, 7> states{{{"held", counts->held},
+                                                                    {"pending", counts->pending},
+                                                                    {"leased", counts->leased},
+                                                                    {"succeeded", counts->succeeded},
+                                                                    {"dead", counts->dead},
+                                                                    {"cancelled", counts->cancelled},
+                                                                    {"expired", counts->expired}}};
+  for (const auto& [state, n] : states) metrics_.gauge("jobs", "Jobs by state", {{"state", state}}).set(static_cast<double>(n));
+}
+
 // Jobs of workers that are gone, and the counts that operators look at.
 Task<void> Dispatcher::upkeep_loop() {
   auto counted = std::chrono::steady_clock::time_point{};
   do {
-    auto recover = [now = clock_.now()](store::Tx& tx) -> Result<std::int64_t> {
-      auto at = tx.now();
-      if (!at) return fail(at);
-      return store::recover_jobs(tx, *at - store::kSilence, now);
-    };
-    auto recovered = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(recover));
-    if (recovered && *recovered > 0) {
-      log_.warn("jobs of a worker that is gone are due again; their last attempt is unknown", {{"jobs", *recovered}});
-      wake_.notify();
-    }
+    co_await recover();
+    lanes_.prune(clock_.now());
     if (std::chrono::steady_clock::now() - counted < kCountEvery) continue;
     counted = std::chrono::steady_clock::now();
-    auto counts = co_await db_.snapshot<store::JobCounts>([](store::Tx& tx) { return store::count_jobs(tx); });
-    if (!counts) continue;
-    depth_.set(static_cast<double>(counts->pending));
-    depth_too_.set(static_cast<double>(counts->pending));
-    dead_.set(static_cast<double>(counts->dead));
-    const std::pair<const char*, std::int64_t> states[] = {{"held", counts->held}, {"pending", counts->pending}, {"leased", counts->leased}, {"succeeded", counts->succeeded}, {"dead", counts->dead}, {"cancelled", counts->cancelled}, {"expired", counts->expired}};
-    for (const auto& [state, n] : states) metrics_.gauge("jobs", "Jobs by state", {{"state", state}}).set(static_cast<double>(n));
+    co_await count();
   } while (co_await sleep_for(settings_.recover_every));
 }
 

@@ -1,14 +1,15 @@
 // The worker: claims due jobs, makes the attempts, records how they ended.
 //
-// Life: made by src/app, used on one executor. run() ends when stop() was called and what is in hand has ended, or when it
-// is cancelled; what is left then stays leased and becomes `unknown` when its instance is gone.
+// Life: made by src/app, used on one executor. run() ends when stop() was called and what is in hand has ended; when it is
+// cancelled, attempts in hand are cut and recorded as such (`unknown` when bytes had left), due again at once. Results
+// wait in memory while the store is away; what could not be recorded stays leased and becomes `unknown` when its instance
+// is gone.
 #pragma once
 
 #include <chrono>
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "core/async/task.hpp"
@@ -16,6 +17,7 @@
 #include "core/telemetry/log.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "delivery/channels/channel.hpp"
+#include "delivery/lanes.hpp"
 #include "store/database.hpp"
 #include "store/jobs.hpp"
 
@@ -23,18 +25,17 @@ namespace agentauri::delivery {
 
 struct DispatcherSettings {
   domain::InstanceId instance;
-  std::size_t concurrent = 512;               // attempts in flight
-  std::size_t concurrent_per_endpoint = 16;   // 1 while an endpoint fails
+  LaneSettings lanes;
   std::size_t claim = 128;                    // jobs of one claim
-  std::chrono::milliseconds poll{500};
+  std::chrono::milliseconds poll{500};        // when no hint comes
   std::chrono::milliseconds recover_every{1000};
-  int failures_to_narrow = 3;                 // in a row, until an endpoint gets one attempt at a time
 };
 
 class Dispatcher {
  public:
   // `channels`: by action type; a type without one ends its jobs dead, with a reason.
-  Dispatcher(Executor executor, store::Database& db, const Clock& clock, DispatcherSettings settings, std::map<domain::ActionType, Channel*> channels, Metrics& metrics);
+  Dispatcher(Executor executor, store::Database& db, const Clock& clock, DispatcherSettings settings,
+             std::map<domain::ActionType, Channel*> channels, Metrics& metrics);
   ~Dispatcher();
 
   Task<void> run();
@@ -42,23 +43,24 @@ class Dispatcher {
   void wake() { wake_.notify(); }
   // Takes nothing new. On the executor.
   void stop();
-  std::size_t in_flight() const { return in_flight_; }
+  std::size_t in_flight() const { return lanes_.in_flight(); }
 
  private:
-  struct Endpoint {
-    std::size_t in_flight = 0;
-    int failures = 0;
-  };
+  struct TypeMetrics;
 
-  Task<Result<std::vector<store::ClaimedJob>>> claim(std::size_t limit);
-  Task<std::chrono::microseconds> until_next_due();
-  Task<void> attempt(store::ClaimedJob job);
+  Task<void> claim_loop(TaskGroup& attempts);
+  Task<Result<store::Claim>> claim(std::size_t limit);
+  void start_attempts(TaskGroup& attempts, std::vector<store::ClaimedJob> jobs);
+  Task<void> attempt(std::shared_ptr<const store::ClaimedJob> job, Lanes::Ticket ticket);
+  Task<Sent> make(const store::ClaimedJob& job);
+  void finish(const store::ClaimedJob& job, Sent sent, std::chrono::microseconds took);
   Task<void> record_loop();
   Task<void> flush_results();
+  Task<Result<std::int64_t>> write_results(std::size_t count);
   Task<void> upkeep_loop();
-  store::ClaimRoom room() const;
-  std::size_t limit_of(const Endpoint& endpoint) const;
-  void finish(const store::ClaimedJob& job, const Sent& sent, std::chrono::microseconds took);
+  Task<void> recover();
+  Task<void> count();
+  TypeMetrics& metrics_of(domain::ActionType type);
 
   Executor executor_;
   store::Database& db_;
@@ -68,11 +70,12 @@ class Dispatcher {
   Metrics& metrics_;
   Log log_{"worker"};
   Signal wake_, results_ready_;
-  std::size_t in_flight_ = 0;
   bool stopping_ = false, recording_ = true;
-  std::unordered_map<std::string, Endpoint> endpoints_;
+  bool wanting_ = false;   // due jobs wait for an attempt to end
+  Lanes lanes_;
   std::vector<store::AttemptResult> results_;
   Gauge active_, depth_, depth_too_, dead_;
+  std::map<domain::ActionType, std::unique_ptr<TypeMetrics>> type_metrics_;
 };
 
 }  // namespace agentauri::delivery

@@ -68,6 +68,7 @@ std::optional<seconds> parse_retry_after(std::string_view value, Time now) {
 Next decide(const AttemptEnd& end, int attempt, const RetryLadder& ladder, std::optional<int> retry_count, std::optional<Time> expires_at, Time now, const std::function<double()>& random) {
   using domain::JobState;
   if (end.outcome == domain::Outcome::ok) return {JobState::succeeded, std::nullopt, {}};
+  if (end.interrupted) return {JobState::pending, now, {}};
   if (end.gone) return {JobState::dead, std::nullopt, "the receiver answered 410 Gone: the action is disabled"};
   if (!end.retryable) return {JobState::dead, std::nullopt, end.status ? fmt::format("HTTP {} is not retried", *end.status) : end.excerpt};
   int limit = static_cast<int>(ladder.waits.size());

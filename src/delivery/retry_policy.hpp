@@ -30,6 +30,7 @@ struct AttemptEnd {
   bool retryable = false;
   bool no_such_host = false;                             // at most two retries
   bool gone = false;                                     // 410: the action is disabled
+  bool interrupted = false;                              // we stopped: due again at once, whatever the ladder says
   std::optional<std::chrono::seconds> retry_after;
   std::string excerpt;
 };

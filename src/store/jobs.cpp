@@ -1,9 +1,5 @@
 #include "store/jobs.hpp"
 
-#include <algorithm>
-#include <map>
-
-#include "core/json/json.hpp"
 
 namespace agentauri::store {
 namespace {
@@ -34,50 +30,12 @@ const Query kRelease{"job_release", "UPDATE jobs SET state = 'pending', next_at 
 const Query kCancel{"job_cancel",
                     "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
                     "AND state IN ('held', 'pending')"};
-// Busy endpoints are one JSON array text, so that the statement stays the same for any number of them.
-#define DUE_COLUMNS "SELECT id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, request_id, body, endpoint, expires_at, created_at, priority FROM jobs "
-const Query kDue{"job_due",
-                 DUE_COLUMNS "WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR endpoint NOT IN (SELECT value FROM json_each(:busy))) ORDER BY next_at LIMIT :limit",
-                 DUE_COLUMNS "WHERE state = 'pending' AND next_at <= :now AND (endpoint IS NULL OR NOT (endpoint = ANY (SELECT json_array_elements_text(CAST(CAST(:busy AS text) AS json))))) "
-                             "ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED"};
-#undef DUE_COLUMNS
-const Query kLease{"job_lease", "UPDATE jobs SET state = 'leased', attempts = :n, lease_instance = :worker, lease_epoch = :epoch, updated_at = :now WHERE id = :job"};
-const Query kPutAttempt{"attempt_put", "INSERT INTO attempts (job_id, n, intended_at, request_id) VALUES (:job, :n, :now, :request_id)"};
-const Query kActions{"job_action", "SELECT config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM trigger_actions WHERE id = :action"};
-const Query kFinishAttempt{"attempt_finish",
-                           "UPDATE attempts SET finished_at = :now, outcome = :outcome, status = :status, duration_us = :duration, excerpt = :excerpt WHERE job_id = :job AND n = :n AND finished_at IS NULL "
-                           "AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = :job AND j.state = 'leased' AND j.lease_epoch = :epoch)"};
-const Query kFinishJob{"job_finish",
-                       "UPDATE jobs SET state = CASE WHEN :state = 'pending' AND orphaned = :yes THEN 'cancelled' ELSE :state END, "
-                       "reason = CASE WHEN :state = 'pending' AND orphaned = :yes THEN 'orphaned' ELSE :reason END, next_at = COALESCE(:next_at, next_at), lease_instance = NULL, updated_at = :now, "
-                       "finished_at = CASE WHEN :state = 'pending' AND orphaned = :no THEN NULL ELSE :now END WHERE id = :job AND state = 'leased' AND lease_epoch = :epoch",
-                       "UPDATE jobs SET state = CASE WHEN CAST(:state AS text) = 'pending' AND orphaned = :yes THEN 'cancelled' ELSE CAST(:state AS text) END, "
-                       "reason = CASE WHEN CAST(:state AS text) = 'pending' AND orphaned = :yes THEN 'orphaned' ELSE :reason END, next_at = COALESCE(:next_at, next_at), lease_instance = NULL, updated_at = :now, "
-                       "finished_at = CASE WHEN CAST(:state AS text) = 'pending' AND orphaned = :no THEN NULL ELSE CAST(:now AS timestamptz) END WHERE id = :job AND state = 'leased' AND lease_epoch = :epoch"};
-const Query kDisable{"action_disable", "UPDATE trigger_actions SET disabled_reason = :reason, updated_at = :now WHERE id = :action"};
-#define GONE "state = 'leased' AND (lease_instance IS NULL OR lease_instance NOT IN (SELECT id FROM instances WHERE heartbeat_at >= :since))"
-const Query kUnknownAttempts{"attempt_unknown",
-                             "UPDATE attempts SET finished_at = :now, outcome = 'unknown', excerpt = 'the worker ended before it had an answer' "
-                             "WHERE finished_at IS NULL AND job_id IN (SELECT id FROM jobs WHERE " GONE ")"};
-const Query kRecover{"job_recover",
-                     "UPDATE jobs SET state = CASE WHEN orphaned = :yes THEN 'cancelled' ELSE 'pending' END, reason = CASE WHEN orphaned = :yes THEN 'orphaned' ELSE reason END, "
-                     "next_at = :now, lease_instance = NULL, updated_at = :now WHERE " GONE};
-#undef GONE
-const Query kNextDue{"job_next_due",
-                     "SELECT min(next_at) FROM jobs WHERE state = 'pending' AND (endpoint IS NULL OR endpoint NOT IN (SELECT value FROM json_each(:busy)))",
-                     "SELECT min(next_at) FROM jobs WHERE state = 'pending' AND (endpoint IS NULL OR NOT (endpoint = ANY (SELECT json_array_elements_text(CAST(CAST(:busy AS text) AS json)))))"};
 const Query kCount{"job_count", "SELECT state, count(*) FROM jobs GROUP BY state"};
 const Query kTotal{"delivery_count", "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE trigger_id = :trigger LIMIT :limit) AS counted"};
 const Query kDeliveries{"delivery_list",
                         "SELECT id, action_id, action_type, kind, state, event_id, explanation, reason, orphaned, chain_id, block_num, attempts, next_at, created_at, finished_at FROM jobs "
                         "WHERE trigger_id = :trigger ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"};
 const Query kTries{"delivery_attempts", "SELECT n, intended_at, finished_at, outcome, status, duration_us, excerpt, request_id FROM attempts WHERE job_id = :job ORDER BY n"};
-
-std::string json_list(const std::vector<std::string>& items) {
-  json::Array out;
-  for (const auto& item : items) out.emplace_back(json::String(item));
-  return json::dump(out);
-}
 
 }  // namespace
 
@@ -116,98 +74,6 @@ Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optiona
   auto row = tx.run(kCancel, Params().id("trigger", trigger).i64("action", action ? std::optional<std::int64_t>(*action) : std::nullopt).text("reason", std::string(reason)).time("now", now));
   if (!row) return fail(row);
   return row->affected();
-}
-
-Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now) {
-  // Somewhat more than is wanted: some belong to endpoints that have no room for all of theirs.
-  auto rows = tx.run(kDue, Params().i64("limit", static_cast<std::int64_t>(limit * 2)).text("busy", json_list(room.busy)).time("now", now));
-  if (!rows) return fail(rows);
-  std::map<std::string, std::size_t> rest = room.rest;
-  std::vector<std::pair<std::int64_t, ClaimedJob>> chosen;
-  std::vector<Params> leases, attempts;
-  for (std::size_t i = 0; i < rows->size() && chosen.size() < limit; ++i) {
-    ClaimedJob job;
-    job.endpoint = rows->text_or_null(i, 11);
-    if (job.endpoint) {
-      auto& left = rest.emplace(*job.endpoint, room.usual).first->second;
-      if (left == 0) continue;
-      --left;
-    }
-    job.id = rows->fixed<32>(i, 0);
-    job.organization_id = rows->id<domain::OrganizationId>(i, 1);
-    job.trigger_id = rows->id<domain::TriggerId>(i, 2);
-    job.action_id = static_cast<domain::ActionId>(rows->i64(i, 3));
-    job.action_type = domain::parse_action_type(rows->text(i, 4)).value_or(domain::ActionType::rest);
-    job.attempt = static_cast<std::int32_t>(rows->i64(i, 5)) + 1;
-    job.lease_epoch = rows->i64(i, 6) + 1;
-    job.event_id = rows->text(i, 7);
-    job.event_data = rows->text(i, 8);
-    job.request_id = rows->text(i, 9);
-    job.body = rows->text_or_null(i, 10);
-    job.expires_at = rows->time_or_null(i, 12);
-    job.created_at = rows->time(i, 13);
-    leases.push_back(Params().blob("job", job.id.view()).i64("n", job.attempt).i64("epoch", job.lease_epoch).id("worker", worker).time("now", now));
-    attempts.push_back(Params().blob("job", job.id.view()).i64("n", job.attempt).time("now", now).text("request_id", job.request_id));
-    chosen.emplace_back(rows->i64(i, 14), std::move(job));
-  }
-  if (auto leased = tx.run_many(kLease, leases); !leased) return fail(leased);
-  if (auto put = tx.run_many(kPutAttempt, attempts); !put) return fail(put);
-  // URL, headers and secret are read at each attempt: a wrong URL can be mended while retries last.
-  std::map<domain::ActionId, Rows> actions;
-  std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return std::pair(a.first, a.second.created_at) < std::pair(b.first, b.second.created_at); });
-  std::vector<ClaimedJob> out;
-  for (auto& [priority, job] : chosen) {
-    auto known = actions.find(job.action_id);
-    if (known == actions.end()) {
-      auto action = tx.run(kActions, Params().i64("action", job.action_id));
-      if (!action) return fail(action);
-      known = actions.emplace(job.action_id, std::move(*action)).first;
-    }
-    const Rows& action = known->second;
-    if (!action.empty()) {
-      job.action_exists = true;
-      job.action_config = action.text(0, 0);
-      job.signing_secret = action.text_or_null(0, 1);
-      job.previous_signing_secret = action.text_or_null(0, 2);
-      job.previous_expires_at = action.time_or_null(0, 3);
-      job.disabled_reason = action.text_or_null(0, 4);
-    }
-    out.push_back(std::move(job));
-  }
-  return out;
-}
-
-Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now) {
-  std::vector<Params> attempts, jobs;
-  for (const auto& r : results) {
-    attempts.push_back(Params().blob("job", r.job.view()).i64("n", r.attempt).time("now", now).text("outcome", std::string(domain::to_string(r.outcome)))
-                           .i64("status", r.status ? std::optional<std::int64_t>(*r.status) : std::nullopt).i64("duration", r.duration_us).text("excerpt", r.excerpt).i64("epoch", r.lease_epoch));
-    jobs.push_back(Params().blob("job", r.job.view()).i64("epoch", r.lease_epoch).text("state", std::string(domain::to_string(r.next))).text("reason", r.reason.empty() ? std::nullopt : std::optional(r.reason))
-                       .time("next_at", r.next_at).time("now", now).boolean("yes", true).boolean("no", false));
-  }
-  if (auto finished = tx.run_many(kFinishAttempt, attempts); !finished) return fail(finished);
-  auto taken = tx.run_many(kFinishJob, jobs);
-  if (!taken) return fail(taken);
-  for (const auto& r : results) {
-    if (!r.disable_action) continue;
-    auto disabled = tx.run(kDisable, Params().i64("action", r.action_id).text("reason", r.reason).time("now", now));
-    if (!disabled) return fail(disabled);
-  }
-  return taken;
-}
-
-Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now) {
-  const auto params = Params().time("since", silent_since).time("now", now).boolean("yes", true);
-  if (auto unknown = tx.run(kUnknownAttempts, params); !unknown) return fail(unknown);
-  auto recovered = tx.run(kRecover, params);
-  if (!recovered) return fail(recovered);
-  return recovered->affected();
-}
-
-Result<std::optional<Time>> next_due(Tx& tx, const std::vector<std::string>& busy_endpoints) {
-  auto rows = tx.run(kNextDue, Params().text("busy", json_list(busy_endpoints)));
-  if (!rows) return fail(rows);
-  return rows->time_or_null(0, 0);
 }
 
 Result<JobCounts> count_jobs(Tx& tx) {

@@ -2,6 +2,7 @@
 // advances its cursor; claimed and finished by workers.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,7 +38,7 @@ struct NewJob {
 };
 
 // Inserts what is new. A job that exists keeps its state, attempts and, once attempted, its body; one that a reorg
-// cancelled is revived; its block becomes the new one. Returns the number of jobs that became due or held.
+// cancelled is revived; its block becomes the new one. Returns how many rows were written.
 Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now);
 
 // The block left the chain: unsent jobs are cancelled with reason `orphaned`, the others marked orphaned.
@@ -70,16 +71,47 @@ struct ClaimedJob {
   std::optional<std::string> disabled_reason;
 };
 
-// How many attempts each endpoint may get now.
-struct ClaimRoom {
-  std::vector<std::string> busy;                    // none
-  std::map<std::string, std::size_t> rest;          // so many more
-  std::size_t usual = 16;                           // of an endpoint that is not named
+// The jobs of one organization for one endpoint. Organizations that use the same receiver do not wait for each other.
+struct LaneKey {
+  domain::OrganizationId organization;
+  std::string endpoint;   // empty: the action has none
+  auto operator<=>(const LaneKey&) const = default;
 };
 
-// Up to `limit` due jobs, the longest due first and by priority (lower first) among those; leases them to `worker` and
-// writes their attempt rows in the same transaction.
-Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now);
+// What may be claimed now. Lanes and organizations that are not named have the usual room.
+struct ClaimRoom {
+  struct Place {
+    std::size_t rest = 0;                   // so many more
+    bool closed = false;                    // a failing receiver: its jobs wait until `next_slot`
+    Time next_slot;                         // where the next job that finds no room is put back to
+    std::chrono::microseconds pace{1000};   // from one such job to the next
+  };
+  std::map<LaneKey, Place> lanes;
+  std::map<domain::OrganizationId, Place> organizations;
+  std::size_t usual = 16;
+  std::size_t usual_per_organization = 256;
+};
+
+// The longest put-back: what a worker knows of a receiver is worth no more.
+inline constexpr std::chrono::seconds kMaxPutBack{300};
+// So many jobs are looked at for each that may be claimed.
+inline constexpr std::size_t kLooks = 2;
+
+struct Claim {
+  std::vector<ClaimedJob> jobs;
+  bool more = false;                   // due jobs are left that nobody has looked at
+  std::size_t without_room = 0;        // due jobs that were left where they are
+  std::optional<Time> next_due;        // of the first job that is not due yet
+  std::map<LaneKey, Time> lane_slots;   // the last slot that was given away, where jobs were put back
+  std::map<domain::OrganizationId, Time> organization_slots;
+};
+
+// Takes up to `limit` due jobs, the longest due first and by priority (lower first) among those; leases them to `worker`
+// and writes their attempt rows in the same transaction. A job that finds no room stays; when more are due than can be
+// looked at, it is put back to a later slot, so that it does not stand before the jobs of others.
+Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now);
+Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room,
+                                           Time now);
 
 // How an attempt ended and what follows.
 struct AttemptResult {
@@ -97,13 +129,12 @@ struct AttemptResult {
   domain::ActionId action_id = 0;
 };
 // Results whose lease has passed to somebody else are dropped (the attempt is `unknown` by then). An orphaned job is
-// cancelled instead of retried. Returns how many were taken.
+// cancelled instead of retried. At most one result for each job. Returns how many were taken.
 Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now);
 
-// Leased jobs of instances that are gone: their open attempt becomes `unknown`, they are due again at once.
-Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now);
-// The earliest next_at of pending jobs that are not on a busy endpoint; nullopt when there is none.
-Result<std::optional<Time>> next_due(Tx& tx, const std::vector<std::string>& busy_endpoints);
+// Leased jobs of instances that are gone: their open attempt becomes `unknown`, they are due again at once. Never those
+// of `me`, who lives whatever its heartbeat says. Returns how many.
+Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now, domain::InstanceId me = {});
 
 struct JobCounts {
   std::int64_t held = 0, pending = 0, leased = 0, succeeded = 0, dead = 0, cancelled = 0, expired = 0;

@@ -1,4 +1,4 @@
-// How an alert leaves: one channel for each action type, in a table (dispatcher.cpp).
+// How an alert leaves: one channel for each action type, in a table that src/app fills.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ class Channel {
  public:
   virtual ~Channel() = default;
   // One attempt. Its row is durable already. Never throws, always ends (the action's own time limit).
-  virtual Task<Sent> send(store::ClaimedJob job, Time now) = 0;
+  // `job` lives until the task ends.
+  virtual Task<Sent> send(const store::ClaimedJob& job, Time now) = 0;
   virtual const RetryLadder& ladder() const = 0;
 };
 

@@ -114,19 +114,21 @@ AttemptEnd classify_error(const net::ClientError& error) {
   using Kind = net::ClientError::Kind;
   AttemptEnd end;
   end.excerpt = fmt::format("{}: {}", net::to_string(error.kind), error.text);
-  if (error.kind == Kind::refused) {
+  // What the guard refuses, and a request that cannot be sent at all: trying again changes nothing.
+  if (error.kind == Kind::refused || (error.kind == Kind::protocol && !error.sent)) {
     end.outcome = domain::Outcome::refused;
     return end;
   }
   end.outcome = error.sent ? domain::Outcome::unknown : domain::Outcome::network;
   end.retryable = true;
   end.no_such_host = error.kind == Kind::no_such_host;
+  end.interrupted = error.kind == Kind::cancelled;
   return end;
 }
 
 }  // namespace
 
-Task<Sent> WebhookChannel::send(store::ClaimedJob job, Time now) {
+Task<Sent> WebhookChannel::send(const store::ClaimedJob& job, Time now) {
   auto prepared = prepare(job, keys_, now);
   if (!prepared) co_return Sent{refused(prepared.error().text), std::nullopt};
   const auto expected = prepared->config.expected_status_codes;

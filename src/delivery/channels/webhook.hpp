@@ -9,8 +9,9 @@ namespace agentauri::delivery {
 
 class WebhookChannel final : public Channel {
  public:
-  WebhookChannel(net::HttpClient& guarded, const crypto::DataKeys& keys, RetryLadder ladder) : client_(guarded), keys_(keys), ladder_(std::move(ladder)) {}
-  Task<Sent> send(store::ClaimedJob job, Time now) override;
+  WebhookChannel(net::HttpClient& guarded, const crypto::DataKeys& keys, RetryLadder ladder)
+      : client_(guarded), keys_(keys), ladder_(std::move(ladder)) {}
+  Task<Sent> send(const store::ClaimedJob& job, Time now) override;
   const RetryLadder& ladder() const override { return ladder_; }
 
  private:

@@ -1,0 +1,290 @@
+// The worker's side of jobs: claim, finish, recover. A batch is a handful of statements, whatever its size: ids travel as
+// one blob of 32 bytes each, what belongs to them as a JSON array in the same order.
+#include <algorithm>
+#include <unordered_map>
+
+#include "core/json/json.hpp"
+#include "store/job_shares.hpp"
+#include "store/jobs.hpp"
+
+namespace agentauri::store {
+namespace {
+
+#define DUE                                                                                                 \
+  "SELECT id, organization_id, endpoint, priority FROM jobs WHERE state = 'pending' AND next_at <= :now "   \
+  "ORDER BY next_at LIMIT :limit"
+const Query kDue{"job_due", DUE, DUE " FOR UPDATE SKIP LOCKED"};
+#undef DUE
+
+// The ids of a batch.
+#define IDS                                                                                                  \
+  "(WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE (i + 2) * 32 <= length(:ids)) " \
+  "SELECT substr(:ids, i * 32 + 1, 32) FROM place)"
+#define IDS_POSTGRES                                                                                   \
+  "(ARRAY(SELECT substr(CAST(:ids AS bytea), i * 32 + 1, 32) FROM generate_series(0, length(CAST(:ids AS bytea)) " \
+  "/ 32 - 1) AS place(i)))"
+#define LEASE                                                                                                     \
+  "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_epoch = lease_epoch + 1, lease_instance = :worker, " \
+  "updated_at = :now WHERE id "
+#define LEASED                                                                                                \
+  " RETURNING id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, " \
+  "request_id, body, endpoint, expires_at, created_at"
+const Query kLease{"job_lease", LEASE "IN " IDS LEASED, LEASE "= ANY " IDS_POSTGRES LEASED};
+#undef LEASE
+#undef LEASED
+const Query kPutAttempts{"attempt_put",
+                         "INSERT INTO attempts (job_id, n, intended_at, request_id) "
+                         "SELECT id, attempts, :now, request_id FROM jobs WHERE id IN " IDS,
+                         "INSERT INTO attempts (job_id, n, intended_at, request_id) "
+                         "SELECT id, attempts, CAST(:now AS timestamptz), request_id FROM jobs WHERE id = ANY " IDS_POSTGRES};
+#undef IDS
+#undef IDS_POSTGRES
+
+// One row for each id, with its item of the JSON array :rows.
+#define ROWS(COLUMNS) "(SELECT substr(:ids, key * 32 + 1, 32) AS id, " COLUMNS " FROM json_each(:rows)) AS r "
+#define ROWS_POSTGRES(COLUMNS)                                                                          \
+  "(SELECT substr(CAST(:ids AS bytea), CAST(place - 1 AS integer) * 32 + 1, 32) AS id, " COLUMNS        \
+  " FROM json_array_elements(CAST(CAST(:rows AS text) AS json)) WITH ORDINALITY AS item(value, place)) AS r "
+#define TIME_POSTGRES(NUMBER) "timestamptz 'epoch' + CAST(" NUMBER " AS bigint) * interval '1 microsecond'"
+#define PUT_BACK "UPDATE jobs SET next_at = r.at FROM "
+#define WAITING "WHERE jobs.id = r.id AND jobs.state = 'pending'"
+const Query kPutBack{"job_put_back", PUT_BACK ROWS("value AS at") WAITING,
+                     PUT_BACK ROWS_POSTGRES(TIME_POSTGRES("CAST(value AS text)") " AS at") WAITING};
+#undef PUT_BACK
+#undef WAITING
+
+#define FINISH_ATTEMPT                                                                                         \
+  "UPDATE attempts SET finished_at = :now, outcome = r.outcome, status = r.status, duration_us = r.duration, " \
+  "excerpt = r.excerpt FROM "
+#define OPEN                                                                                                      \
+  "WHERE attempts.job_id = r.id AND attempts.n = r.n AND attempts.finished_at IS NULL AND EXISTS (SELECT 1 FROM jobs j " \
+  "WHERE j.id = r.id AND j.state = 'leased' AND j.lease_epoch = r.epoch)"
+const Query kFinishAttempts{
+    "attempt_finish",
+    FINISH_ATTEMPT ROWS("json_extract(value, '$.n') AS n, json_extract(value, '$.epoch') AS epoch, "
+                        "json_extract(value, '$.outcome') AS outcome, json_extract(value, '$.status') AS status, "
+                        "json_extract(value, '$.duration') AS duration, json_extract(value, '$.excerpt') AS excerpt") OPEN,
+    FINISH_ATTEMPT ROWS_POSTGRES(
+        "CAST(value->>'n' AS integer) AS n, CAST(value->>'epoch' AS bigint) AS epoch, value->>'outcome' AS outcome, "
+        "CAST(value->>'status' AS integer) AS status, CAST(value->>'duration' AS bigint) AS duration, "
+        "value->>'excerpt' AS excerpt") OPEN};
+#undef FINISH_ATTEMPT
+#undef OPEN
+
+// A job whose block has left the chain meanwhile is not tried again.
+#define FINISH_JOB                                                                                                     \
+  "UPDATE jobs SET state = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'cancelled' ELSE r.next END, "            \
+  "reason = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'orphaned' ELSE r.why END, "                             \
+  "next_at = COALESCE(r.at, jobs.next_at), lease_instance = NULL, updated_at = :now, "                                   \
+  "finished_at = CASE WHEN r.next = 'pending' AND NOT jobs.orphaned THEN NULL ELSE "
+#define LEASED " WHERE jobs.id = r.id AND jobs.state = 'leased' AND jobs.lease_epoch = r.epoch"
+const Query kFinishJobs{
+    "job_finish",
+    FINISH_JOB ":now END FROM " ROWS(
+        "json_extract(value, '$.epoch') AS epoch, json_extract(value, '$.next') AS next, "
+        "json_extract(value, '$.at') AS at, json_extract(value, '$.why') AS why") LEASED,
+    FINISH_JOB "CAST(:now AS timestamptz) END FROM " ROWS_POSTGRES(
+        "CAST(value->>'epoch' AS bigint) AS epoch, value->>'next' AS next, " TIME_POSTGRES("value->>'at'") " AS at, "
+        "value->>'why' AS why") LEASED};
+#undef FINISH_JOB
+#undef LEASED
+#undef ROWS
+#undef ROWS_POSTGRES
+#undef TIME_POSTGRES
+
+#define ACTIONS                                                                                               \
+  "SELECT id, config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM "    \
+  "trigger_actions WHERE id IN (SELECT "
+const Query kActions{"job_actions", ACTIONS "value FROM json_each(:actions))",
+                     ACTIONS "CAST(json_array_elements_text(CAST(CAST(:actions AS text) AS json)) AS integer))"};
+#undef ACTIONS
+const Query kDisable{"action_disable",
+                     "UPDATE trigger_actions SET disabled_reason = :reason, updated_at = :now WHERE id = :action"};
+
+#define GONE                                                                                                   \
+  "state = 'leased' AND (lease_instance IS NULL OR (lease_instance <> :me AND lease_instance NOT IN (SELECT id " \
+  "FROM instances WHERE heartbeat_at >= :since)))"
+const Query kUnknownAttempts{"attempt_unknown",
+                             "UPDATE attempts SET finished_at = :now, outcome = 'unknown', "
+                             "excerpt = 'the worker ended before it had an answer' "
+                             "WHERE finished_at IS NULL AND job_id IN (SELECT id FROM jobs WHERE " GONE ")"};
+const Query kRecover{"job_recover",
+                     "UPDATE jobs SET state = CASE WHEN orphaned THEN 'cancelled' ELSE 'pending' END, "
+                     "reason = CASE WHEN orphaned THEN 'orphaned' ELSE reason END, next_at = :now, "
+                     "lease_instance = NULL, updated_at = :now WHERE " GONE};
+#undef GONE
+const Query kNextDue{"job_next_due",
+                     "SELECT next_at FROM jobs WHERE state = 'pending' AND next_at > :now ORDER BY next_at LIMIT 1"};
+
+// The ids of a batch as one value.
+class IdList {
+ public:
+  void add(const domain::JobId& id) {
+    const auto view = id.view();
+    bytes_.insert(bytes_.end(), view.begin(), view.end());
+  }
+  bool empty() const { return bytes_.empty(); }
+  const Bytes& bytes() const { return bytes_; }
+
+ private:
+  Bytes bytes_;
+};
+
+ClaimedJob read_claimed(const Rows& rows, std::size_t i) {
+  ClaimedJob job;
+  job.id = rows.fixed<32>(i, 0);
+  job.organization_id = rows.id<domain::OrganizationId>(i, 1);
+  job.trigger_id = rows.id<domain::TriggerId>(i, 2);
+  job.action_id = static_cast<domain::ActionId>(rows.i64(i, 3));
+  job.action_type = domain::parse_action_type(rows.text(i, 4)).value_or(domain::ActionType::rest);
+  job.attempt = static_cast<std::int32_t>(rows.i64(i, 5));
+  job.lease_epoch = rows.i64(i, 6);
+  job.event_id = rows.text(i, 7);
+  job.event_data = rows.text(i, 8);
+  job.request_id = rows.text(i, 9);
+  job.body = rows.text_or_null(i, 10);
+  job.endpoint = rows.text_or_null(i, 11);
+  job.expires_at = rows.time_or_null(i, 12);
+  job.created_at = rows.time(i, 13);
+  return job;
+}
+
+// URL, headers and secret are read at each attempt: a wrong URL can be mended while retries last.
+Result<void> read_actions(Tx& tx, std::vector<ClaimedJob>& jobs) {
+  std::vector<domain::ActionId> ids;
+  for (const auto& job : jobs) ids.push_back(job.action_id);
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  json::Array list;
+  for (const auto id : ids) list.emplace_back(id);
+  auto rows = tx.run(kActions, Params().text("actions", json::dump(list)));
+  if (!rows) return fail(rows);
+  std::unordered_map<domain::ActionId, std::size_t> places;
+  for (std::size_t i = 0; i < rows->size(); ++i) places.emplace(static_cast<domain::ActionId>(rows->i64(i, 0)), i);
+  for (auto& job : jobs) {
+    const auto place = places.find(job.action_id);
+    if (place == places.end()) continue;
+    const std::size_t i = place->second;
+    job.action_exists = true;
+    job.action_config = rows->text(i, 1);
+    job.signing_secret = rows->text_or_null(i, 2);
+    job.previous_signing_secret = rows->text_or_null(i, 3);
+    job.previous_expires_at = rows->time_or_null(i, 4);
+    job.disabled_reason = rows->text_or_null(i, 5);
+  }
+  return {};
+}
+
+Result<void> put_back(Tx& tx, const Rows& due, const Shares& shares) {
+  if (shares.put_back.empty()) return {};
+  IdList ids;
+  json::Array times;
+  for (const auto& [place, at] : shares.put_back) {
+    ids.add(due.fixed<32>(place, 0));
+    times.emplace_back(to_micros(at));
+  }
+  auto moved = tx.run(kPutBack, Params().blob("ids", ids.bytes()).text("rows", json::dump(times)));
+  if (!moved) return fail(moved);
+  return {};
+}
+
+// In the order of `due`, then by priority.
+Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const Rows& due, const Shares& shares, Time now) {
+  if (shares.chosen.empty()) return std::vector<ClaimedJob>{};
+  IdList ids;
+  for (const auto place : shares.chosen) ids.add(due.fixed<32>(place, 0));
+  auto leased = tx.run(kLease, Params().blob("ids", ids.bytes()).id("worker", worker).time("now", now));
+  if (!leased) return fail(leased);
+  auto put = tx.run(kPutAttempts, Params().blob("ids", ids.bytes()).time("now", now));
+  if (!put) return fail(put);
+  std::unordered_map<domain::JobId, std::size_t> places;
+  for (std::size_t i = 0; i < leased->size(); ++i) places.emplace(leased->fixed<32>(i, 0), i);
+
+  std::vector<std::pair<std::int64_t, std::size_t>> order;   // priority, then how long it has been due
+  for (const auto place : shares.chosen) order.emplace_back(due.i64(place, 3), place);
+  std::sort(order.begin(), order.end());
+  std::vector<ClaimedJob> out;
+  out.reserve(order.size());
+  for (const auto& [priority, place] : order) {
+    const auto found = places.find(due.fixed<32>(place, 0));
+    ENSURE(found != places.end(), "a due job was not leased in its own transaction");
+    out.push_back(read_claimed(*leased, found->second));
+  }
+  if (auto read = read_actions(tx, out); !read) return fail(read);
+  return out;
+}
+
+}  // namespace
+
+Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now) {
+  const std::size_t looks = limit * kLooks;
+  auto due = tx.run(kDue, Params().i64("limit", static_cast<std::int64_t>(looks)).time("now", now));
+  if (!due) return fail(due);
+  std::vector<LaneKey> lanes;
+  lanes.reserve(due->size());
+  for (std::size_t i = 0; i < due->size(); ++i) {
+    lanes.push_back({due->id<domain::OrganizationId>(i, 1), due->text_or_null(i, 2).value_or("")});
+  }
+  Claim out;
+  out.more = due->size() == looks;
+  auto shares = share_out(lanes, room, limit, out.more, now);
+  if (auto moved = put_back(tx, *due, shares); !moved) return fail(moved);
+  auto jobs = lease(tx, worker, *due, shares, now);
+  if (!jobs) return fail(jobs);
+  out.jobs = std::move(*jobs);
+  auto next = tx.run(kNextDue, Params().time("now", now));
+  if (!next) return fail(next);
+  if (!next->empty()) out.next_due = next->time(0, 0);
+  out.without_room = due->size() - shares.chosen.size() - shares.put_back.size();
+  out.lane_slots = std::move(shares.lane_slots);
+  out.organization_slots = std::move(shares.organization_slots);
+  return out;
+}
+
+Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room,
+                                           Time now) {
+  auto claim = claim_batch(tx, worker, limit, room, now);
+  if (!claim) return fail(claim);
+  return std::move(claim->jobs);
+}
+
+Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now) {
+  if (results.empty()) return 0;
+  IdList ids;
+  json::Array rows;
+  for (const auto& r : results) {
+    ids.add(r.job);
+    json::Object row;
+    row["n"] = r.attempt;
+    row["epoch"] = r.lease_epoch;
+    row["outcome"] = json::String(domain::to_string(r.outcome));
+    row["status"] = r.status ? json::Value(*r.status) : json::Value();
+    row["duration"] = r.duration_us;
+    row["excerpt"] = json::String(r.excerpt);
+    row["next"] = json::String(domain::to_string(r.next));
+    row["at"] = r.next_at ? json::Value(to_micros(*r.next_at)) : json::Value();
+    row["why"] = r.reason.empty() ? json::Value() : json::Value(json::String(r.reason));
+    rows.emplace_back(std::move(row));
+  }
+  const auto params = Params().blob("ids", ids.bytes()).text("rows", json::dump(rows)).time("now", now);
+  if (auto finished = tx.run(kFinishAttempts, params); !finished) return fail(finished);
+  auto taken = tx.run(kFinishJobs, params);
+  if (!taken) return fail(taken);
+  for (const auto& r : results) {
+    if (!r.disable_action) continue;
+    auto disabled =
+        tx.run(kDisable, Params().i64("action", r.action_id).text("reason", r.reason).time("now", now));
+    if (!disabled) return fail(disabled);
+  }
+  return taken->affected();
+}
+
+Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now, domain::InstanceId me) {
+  const auto params = Params().time("since", silent_since).time("now", now).id("me", me);
+  if (auto unknown = tx.run(kUnknownAttempts, params); !unknown) return fail(unknown);
+  auto recovered = tx.run(kRecover, params);
+  if (!recovered) return fail(recovered);
+  return recovered->affected();
+}
+
+}  // namespace agentauri::store
