@@ -25,6 +25,7 @@ const Query kGet{Query::Unlisted{}, "pg_get", "SELECT value FROM counters WHERE 
 const Query kBump{Query::Unlisted{}, "pg_bump", "UPDATE counters SET value = value + 1 WHERE name = :name"};
 const Query kKillMyself{Query::Unlisted{}, "pg_kill_myself", "SELECT pg_terminate_backend(pg_backend_pid())"};
 const Query kMyPid{Query::Unlisted{}, "pg_my_pid", "SELECT pg_backend_pid()"};
+const Query kPostmaster{Query::Unlisted{}, "pg_postmaster", "SELECT CAST(split_part(pg_read_file('postmaster.pid'), chr(10), 1) AS bigint)"};
 const Query kSleep{Query::Unlisted{}, "pg_sleep", "SELECT pg_sleep(60)"};
 const Query kRaise{Query::Unlisted{}, "pg_raise", "SELECT test_raise(:state)"};
 const Query kWide{Query::Unlisted{}, "pg_wide", "SELECT * FROM counters WHERE name = :name"};
@@ -340,6 +341,50 @@ TEST(PostgresConnect, UnitsFailInTimeWhileTheServerIsAway) {
     const auto health = co_await temp.db->check_health();
     EXPECT_TRUE(health.reachable) << health.detail;
   });
+}
+
+// A server that takes connections and then says nothing, until the end of the scope.
+class Silence {
+ public:
+  explicit Silence(const PostgresSettings& settings) {
+    auto session = Session::connect(settings);
+    const auto pid = (*session)->run(kPostmaster, {});
+    pid_ = static_cast<pid_t>(pid->i64(0, 0));
+    EXPECT_EQ(::kill(pid_, SIGSTOP), 0);
+  }
+  ~Silence() { ::kill(pid_, SIGCONT); }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST(PostgresConnect, QueuedUnitsDoNotEachWaitForASilentServer) {
+  const auto temp = testing::make_temp_postgres([](auto& s) {
+    s.threads = 1;
+    s.acquire_timeout = 200ms;
+    s.connect_timeout = 400ms;
+  });
+  auto admin = temp.postgres;
+  admin.database = "postgres";
+  execute(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + temp.postgres.database + "'");
+  std::atomic<int> failed{0};
+  const auto started = std::chrono::steady_clock::now();
+  {
+    const Silence silence(admin);
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 30; ++i) {
+      callers.emplace_back([&] {
+        const auto outcome = transact(*temp.db, [](Tx& tx) { return put(tx, "k"); });
+        if (!outcome && outcome.error().code == Code::unavailable) ++failed;
+      });
+    }
+  }
+  EXPECT_EQ(failed, 30);
+  // One connection attempt for each would take 12 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 6s);
+  EXPECT_TRUE(transact(*temp.db, [](Tx& tx) { return put(tx, "k"); }));
 }
 
 TEST(PostgresHealth, KnowsAnEmptyDatabaseFromOneThatIsAway) {
