@@ -7,58 +7,115 @@ namespace {
 
 using domain::Event;
 
-FieldValue text(const std::optional<std::string>& value) { return value ? FieldValue(*value) : FieldValue(); }
+FieldValue text_of(const std::optional<std::string>& value) {
+  return value ? FieldValue(std::string_view(*value)) : FieldValue();
+}
 template <class Number>
-FieldValue number(const std::optional<Number>& value) {
+FieldValue number_of(Number value) {
+  return Decimal{static_cast<int128>(value), 0};
+}
+template <class Number>
+FieldValue number_of(const std::optional<Number>& value) {
   return value ? FieldValue(Decimal{static_cast<int128>(*value), 0}) : FieldValue();
 }
 
-constexpr std::string_view kEventTypes[] = {"Registered", "MetadataSet", "URIUpdated", "Transfer", "Approval", "ApprovalForAll", "NewFeedback", "FeedbackRevoked", "ResponseAppended",
-                                            "ValidationRequest", "ValidationResponse", "MetadataUpdate", "BatchMetadataUpdate", "Upgraded", "ContractOwnershipTransferred", "Initialized",
-                                            "AdminChanged", "BeaconUpgraded", "EIP712DomainChanged", "Unknown"};
+// Readers of members, made from a pointer to one.
+template <auto Member>
+FieldValue read_text(const Event& event, std::string&) {
+  return text_of(event.*Member);
+}
+template <auto Member>
+FieldValue read_number(const Event& event, std::string&) {
+  return number_of(event.*Member);
+}
+template <auto Member>
+FieldValue read_bytes(const Event& event, std::string& scratch) {
+  scratch = to_hex_0x(event.*Member);
+  return std::string_view(scratch);
+}
+
+FieldValue read_event_id(const Event& event, std::string& scratch) {
+  scratch = domain::event_id(event);
+  return std::string_view(scratch);
+}
+FieldValue read_timestamp(const Event& event, std::string&) {
+  return number_of(to_unix_seconds(event.block_time));
+}
+FieldValue read_registry(const Event& event, std::string&) {
+  return domain::to_string(event.registry);
+}
+FieldValue read_event_type(const Event& event, std::string&) {
+  return std::string_view(event.event_type);
+}
+FieldValue read_agent_id(const Event& event, std::string&) {
+  return event.agent_id ? FieldValue(*event.agent_id) : FieldValue();
+}
+FieldValue read_value(const Event& event, std::string&) {
+  return event.value && event.value_decimals ? FieldValue(Decimal{*event.value, *event.value_decimals}) : FieldValue();
+}
+
+constexpr std::string_view kEventTypes[] = {
+    "Registered",  "MetadataSet",     "URIUpdated",       "Transfer",          "Approval",          "ApprovalForAll",
+    "NewFeedback", "FeedbackRevoked", "ResponseAppended", "ValidationRequest", "ValidationResponse"};
+constexpr std::string_view kHousekeeping[] = {
+    "MetadataUpdate", "BatchMetadataUpdate", "Upgraded", "ContractOwnershipTransferred", "Initialized", "AdminChanged",
+    "BeaconUpgraded", "EIP712DomainChanged", "Unknown"};
+
 struct Alias {
   std::string_view spelling, name;
 };
-constexpr Alias kAliases[] = {{"AgentRegistered", "Registered"}, {"AgentCreated", "Registered"}, {"MetadataUpdated", "MetadataSet"}, {"UriUpdated", "URIUpdated"}, {"OwnershipTransferred", "Transfer"},
-                              {"FeedbackSubmitted", "NewFeedback"}, {"ReputationUpdated", "NewFeedback"}, {"ScoreUpdated", "NewFeedback"}, {"ValidationRequested", "ValidationRequest"}, {"ValidationPerformed", "ValidationResponse"}};
+constexpr Alias kAliases[] = {{"AgentRegistered", "Registered"},
+                              {"AgentCreated", "Registered"},
+                              {"MetadataUpdated", "MetadataSet"},
+                              {"UriUpdated", "URIUpdated"},
+                              {"OwnershipTransferred", "Transfer"},
+                              {"FeedbackSubmitted", "NewFeedback"},
+                              {"ReputationUpdated", "NewFeedback"},
+                              {"ScoreUpdated", "NewFeedback"},
+                              {"ValidationRequested", "ValidationRequest"},
+                              {"ValidationPerformed", "ValidationResponse"}};
 
-}  // namespace
+}   // namespace
 
 const std::vector<EventField>& event_fields() {
   using enum FieldKind;
   static const std::vector<EventField> fields{
-      {"event_id", FieldKind::text, [](const Event& e) -> FieldValue { return domain::event_id(e); }},
-      {"chain_id", FieldKind::number, [](const Event& e) -> FieldValue { return Decimal{e.chain_id, 0}; }},
-      {"block_number", FieldKind::number, [](const Event& e) -> FieldValue { return Decimal{static_cast<int128>(e.block_num), 0}; }},
-      {"block_hash", FieldKind::text, [](const Event& e) -> FieldValue { return to_hex_0x(e.block_hash); }},
-      {"transaction_hash", FieldKind::text, [](const Event& e) -> FieldValue { return to_hex_0x(e.txn_hash); }},
-      {"log_index", FieldKind::number, [](const Event& e) -> FieldValue { return Decimal{e.log_index, 0}; }},
-      {"timestamp", FieldKind::number, [](const Event& e) -> FieldValue { return Decimal{to_unix_seconds(e.block_time), 0}; }},
-      {"registry", FieldKind::text, [](const Event& e) -> FieldValue { return std::string(domain::to_string(e.registry)); }},
-      {"event_type", FieldKind::text, [](const Event& e) -> FieldValue { return e.event_type; }},
-      {"contract_address", FieldKind::text, [](const Event& e) -> FieldValue { return to_hex_0x(e.contract); }},
-      {"agent_id", FieldKind::agent_id, [](const Event& e) { return e.agent_id ? FieldValue(*e.agent_id) : FieldValue(); }},
-      {"owner", FieldKind::text, [](const Event& e) { return rules::text(e.owner); }},
-      {"token_uri", FieldKind::text, [](const Event& e) { return rules::text(e.token_uri); }},
-      {"metadata_key", FieldKind::text, [](const Event& e) { return rules::text(e.metadata_key); }},
-      {"metadata_value", FieldKind::text, [](const Event& e) { return rules::text(e.metadata_value); }},
-      {"client_address", FieldKind::text, [](const Event& e) { return rules::text(e.client_address); }},
-      {"feedback_index", FieldKind::number, [](const Event& e) { return rules::number(e.feedback_index); }},
-      {"score", FieldKind::number, [](const Event& e) { return rules::number(e.score); }},
-      {"value", FieldKind::number, [](const Event& e) { return e.value && e.value_decimals ? FieldValue(Decimal{*e.value, *e.value_decimals}) : FieldValue(); }},
-      {"value_decimals", FieldKind::number, [](const Event& e) { return rules::number(e.value_decimals); }},
-      {"tag1", FieldKind::text, [](const Event& e) { return rules::text(e.tag1); }},
-      {"tag2", FieldKind::text, [](const Event& e) { return rules::text(e.tag2); }},
-      {"endpoint", FieldKind::text, [](const Event& e) { return rules::text(e.endpoint); }},
-      {"file_uri", FieldKind::text, [](const Event& e) { return rules::text(e.file_uri); }},
-      {"file_hash", FieldKind::text, [](const Event& e) { return rules::text(e.file_hash); }},
-      {"validator_address", FieldKind::text, [](const Event& e) { return rules::text(e.validator_address); }},
-      {"request_hash", FieldKind::text, [](const Event& e) { return rules::text(e.request_hash); }},
-      {"request_uri", FieldKind::text, [](const Event& e) { return rules::text(e.request_uri); }},
-      {"response", FieldKind::number, [](const Event& e) { return rules::number(e.response); }},
-      {"response_uri", FieldKind::text, [](const Event& e) { return rules::text(e.response_uri); }},
-      {"response_hash", FieldKind::text, [](const Event& e) { return rules::text(e.response_hash); }},
-      {"tag", FieldKind::text, [](const Event& e) { return rules::text(e.tag); }},
+      {"event_id", text, &read_event_id},
+      {"chain_id", number, &read_number<&Event::chain_id>},
+      {"block_number", number, &read_number<&Event::block_num>},
+      {"block_hash", hex, &read_bytes<&Event::block_hash>},
+      {"transaction_hash", hex, &read_bytes<&Event::txn_hash>},
+      {"transaction_index", number, &read_number<&Event::txn_index>},
+      {"txn_ordinal", number, &read_number<&Event::txn_ordinal>},
+      {"log_index", number, &read_number<&Event::log_index>},
+      {"timestamp", number, &read_timestamp},
+      {"registry", text, &read_registry},
+      {"event_type", text, &read_event_type},
+      {"contract_address", hex, &read_bytes<&Event::contract>},
+      {"agent_id", agent_id, &read_agent_id},
+      {"owner", hex, &read_text<&Event::owner>},
+      {"token_uri", text, &read_text<&Event::token_uri>},
+      {"metadata_key", text, &read_text<&Event::metadata_key>},
+      {"metadata_value", hex, &read_text<&Event::metadata_value>},
+      {"client_address", hex, &read_text<&Event::client_address>},
+      {"feedback_index", number, &read_number<&Event::feedback_index>},
+      {"score", number, &read_number<&Event::score>},
+      {"value", number, &read_value},
+      {"value_decimals", number, &read_number<&Event::value_decimals>},
+      {"tag1", text, &read_text<&Event::tag1>},
+      {"tag2", text, &read_text<&Event::tag2>},
+      {"tag1_hash", hex, &read_text<&Event::tag1_hash>},
+      {"endpoint", text, &read_text<&Event::endpoint>},
+      {"file_uri", text, &read_text<&Event::file_uri>},
+      {"file_hash", hex, &read_text<&Event::file_hash>},
+      {"validator_address", hex, &read_text<&Event::validator_address>},
+      {"request_hash", hex, &read_text<&Event::request_hash>},
+      {"request_uri", text, &read_text<&Event::request_uri>},
+      {"response", number, &read_number<&Event::response>},
+      {"response_uri", text, &read_text<&Event::response_uri>},
+      {"response_hash", hex, &read_text<&Event::response_hash>},
+      {"tag", text, &read_text<&Event::tag>},
+      {"parse_error", text, &read_text<&Event::parse_error>},
   };
   return fields;
 }
@@ -69,7 +126,14 @@ const EventField* find_event_field(std::string_view name) {
   return found == fields.end() ? nullptr : &*found;
 }
 
-bool is_event_type(std::string_view name) { return std::find(std::begin(kEventTypes), std::end(kEventTypes), name) != std::end(kEventTypes); }
+bool is_event_type(std::string_view name) {
+  return std::find(std::begin(kEventTypes), std::end(kEventTypes), name) != std::end(kEventTypes) ||
+         is_housekeeping_event(name);
+}
+
+bool is_housekeeping_event(std::string_view name) {
+  return std::find(std::begin(kHousekeeping), std::end(kHousekeeping), name) != std::end(kHousekeeping);
+}
 
 std::string_view resolve_event_type(std::string_view name) {
   for (const auto& alias : kAliases) {
@@ -78,4 +142,4 @@ std::string_view resolve_event_type(std::string_view name) {
   return name;
 }
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules
