@@ -3,38 +3,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
+#include <random>
 
-#include "chain/evm/provider_standing.hpp"
+#include "chain/evm/rpc_batch.hpp"
 #include "chain/evm/rpc_json.hpp"
+#include "chain/evm/rpc_refusal.hpp"
 #include "core/telemetry/log.hpp"
 
 namespace agentauri::chain {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+using Answers = std::vector<json::Value>;
+// Takes the results of a call apart and keeps them; Code::protocol when they make no sense.
+using Reader = std::function<Result<void>(Answers&)>;
+
 constexpr std::size_t kMaxBatch = 100;
-
-struct Call {
-  std::string_view method;
-  json::Array params;
-};
-
-json::Value address_list(const std::vector<Address>& addresses) {
-  json::Array out;
-  for (const auto& address : addresses) out.emplace_back(to_hex_0x(address));
-  return out;
-}
-
-json::Object request_object(Call& call, std::size_t id) {
-  json::Object out;
-  out["jsonrpc"] = "2.0";
-  out["id"] = id;
-  out["method"] = json::String(call.method);
-  out["params"] = std::move(call.params);
-  return out;
-}
+constexpr std::uint64_t kMaxLag = 3;                     // blocks between two healthy providers
+constexpr std::chrono::milliseconds kProbeTime{5'000};   // of the first question to a provider that failed
+constexpr std::size_t kErrorBody = 500;                  // of a body that is no JSON
 
 std::string_view tag_name(HeadTag tag) {
   switch (tag) {
@@ -48,259 +36,345 @@ std::string_view tag_name(HeadTag tag) {
   return "latest";
 }
 
-std::optional<std::chrono::seconds> retry_after(const net::Headers& headers) {
-  const auto* value = headers.find("Retry-After");
-  if (value == nullptr) return std::nullopt;
-  int seconds = 0;
-  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), seconds);
-  if (error != std::errc{} || seconds < 0) return std::nullopt;
-  return std::chrono::seconds(std::min(seconds, 600));
+template <class... Params>
+std::vector<RpcCall> one_call(std::string_view method, Params... params) {
+  json::Array list;
+  (list.emplace_back(std::move(params)), ...);
+  std::vector<RpcCall> out;
+  out.push_back({method, std::move(list)});
+  return out;
 }
 
-// The result of one answer, or its error in our words.
-Result<json::Value> result_of(json::Value& answer, std::string_view method) {
-  if (!answer.is_object()) return fail(Code::protocol, fmt::format("{}: the answer is not a JSON-RPC object", method));
-  auto& object = answer.get_object();
-  if (const auto* error = json::find(object, "error"); error != nullptr && error->is_object()) {
-    const auto* code = json::find(error->get_object(), "code");
-    const auto* message = json::find(error->get_object(), "message");
-    const std::int64_t number = code != nullptr && code->is_int64() ? code->get_int64() : 0;
-    const std::string text =
-        message != nullptr && message->is_string() ? std::string(json::view(message->get_string())) : "";
-    return fail(classify_rpc_error(200, number, text),
-                fmt::format("{}: error {}: {}", method, number, text.substr(0, 200)));
+std::vector<RpcCall> logs_call(json::Object filter, const std::vector<Address>& addresses) {
+  json::Array list;
+  for (const auto& address : addresses) list.emplace_back(to_hex_0x(address));
+  filter["address"] = std::move(list);
+  return one_call("eth_getLogs", std::move(filter));
+}
+
+template <class T>
+Result<void> keep(Result<T> parsed, T& out) {
+  if (!parsed) return fail(parsed);
+  out = std::move(*parsed);
+  return {};
+}
+
+Reader header_reader(BlockHeader& out) {
+  return [&out](Answers& answers) { return keep(parse_header(answers[0]), out); };
+}
+
+Code code_of(net::ClientError::Kind kind) {
+  using Kind = net::ClientError::Kind;
+  switch (kind) {
+    case Kind::timed_out:
+      return Code::timed_out;
+    case Kind::too_large:
+      return Code::too_large;
+    case Kind::cancelled:
+      return Code::cancelled;
+    default:
+      return Code::unavailable;
   }
-  auto* result = object.if_contains("result");
-  if (result == nullptr)
-    return fail(Code::protocol, fmt::format("{}: the answer has neither result nor error", method));
-  return std::move(*result);
 }
 
-// Says something about the question, not about the provider.
-bool is_about_question(Code code) {
-  return code == Code::too_large || code == Code::not_found || code == Code::unsupported;
+// A hiccup that may be over in a moment. Time-outs are long, and rate limits name their time.
+bool is_worth_a_retry(Code code) {
+  return code == Code::unavailable || code == Code::protocol;
 }
 
 }   // namespace
 
 struct JsonRpcSource::Impl {
-  struct ProviderState {
-    net::Url url;
-    std::string label;   // host and port: never a path, which may hold a key
-    ProviderStanding standing;
-    bool chain_checked = false;
-    Counter errors;
-    Gauge latency, breaker;
+  // What the rounds of one question have in common.
+  struct Round {
+    std::vector<char> counted;   // by provider: its failure counts once for a question, however often it is retried
+    bool worth_a_retry = false;
+    std::size_t answered_by = 0;
   };
 
-  Impl(net::HttpClient& c, JsonRpcSettings s, Metrics& m) : client(c), settings(std::move(s)), metrics(m) {
-    for (const auto& text : settings.urls) {
-      auto url = net::parse_url(text.reveal());
-      if (!url) {
-        log.error("an RPC URL does not parse and is left out",
-                  {{"chain", settings.chain_name}, {"why", url.error().text}});
-        continue;
-      }
-      const std::string label = url->authority();
-      const Labels labels{{"chain", settings.chain_name}, {"provider", label}};
-      providers.push_back({*url, label,
-                           ProviderStanding({settings.breaker_failures, settings.breaker_reset,
-                                             settings.breaker_successes, settings.requests_per_second}),
-                           false, metrics.counter("ponder_rpc_errors_total", "Failed RPC requests", labels),
-                           metrics.gauge("ponder_rpc_latency_ms", "Latency of the last RPC request, smoothed", labels),
-                           metrics.gauge("ponder_circuit_breaker_state", "0 closed, 1 half-open, 2 open", labels)});
-    }
-  }
+  Impl(net::HttpClient& c, JsonRpcSettings s, Metrics& m);
 
-  Task<Result<json::Value>> post(ProviderState& provider, std::string body);
-  Task<Result<std::vector<json::Value>>> ask(std::size_t index, std::vector<Call> calls);
-  Task<Result<std::vector<json::Value>>> ask_any(std::vector<Call> calls);
-  Task<Result<json::Value>> one(std::string_view method, json::Array params, Provider provider = std::nullopt);
-  Task<bool> check_chain(ProviderState& provider);
-  Counter& calls_of(std::string_view method);
+  // One question to whoever can answer it, or to `provider` alone. `answered_by` is set on success.
+  Task<Result<void>> ask(std::vector<RpcCall> calls, Reader read, Provider provider = std::nullopt,
+                         std::size_t* answered_by = nullptr);
+  Task<Result<void>> ask_round(std::vector<std::size_t> indices, std::vector<RpcCall> calls, Reader read, Round& round);
+  Task<Result<void>> ask_provider(std::size_t index, std::vector<RpcCall> calls, Reader read, bool& counted);
+  Task<Result<void>> check_chain(std::size_t index, bool& counted);
+  Task<Result<void>> exchange(RpcProvider& provider, std::vector<RpcCall> calls, Reader read,
+                              std::chrono::milliseconds timeout);
+  Task<Result<Answers>> post(RpcProvider& provider, std::vector<RpcCall> calls, std::chrono::milliseconds timeout);
+  Task<Result<BlockHeader>> freshest(BlockHeader head, std::size_t answered_by);
+
+  Result<json::Value> body_of(RpcProvider& provider, const net::ClientResponse& response);
+  void account(RpcProvider& provider, const Result<void>& outcome, bool& counted);
+  void note_calls(const std::vector<RpcCall>& calls);
+  std::vector<std::size_t> order() const;
+  bool looks_behind(std::uint64_t num) const;
+  double random() { return std::uniform_real_distribution<double>(0, 1)(random_); }
 
   net::HttpClient& client;
   JsonRpcSettings settings;
   Metrics& metrics;
   Log log{"rpc"};
-  std::vector<ProviderState> providers;
-  std::map<std::string, Counter, std::less<>> calls;
+  std::vector<RpcProvider> providers;   // never changes after construction
+  std::map<std::string_view, Counter> calls_by_method;
+  std::size_t batch_limit = kMaxBatch;   // halves when a provider refuses a batch
+  std::uint64_t highest_head = 0;
+  SteadyClock::time_point head_moved_at{}, heads_compared_at{};
+  std::mt19937_64 random_{std::random_device{}()};
 };
 
-Counter& JsonRpcSource::Impl::calls_of(std::string_view method) {
-  auto found = calls.find(method);
-  if (found == calls.end()) {
-    found = calls
-                .emplace(std::string(method),
-                         metrics.counter("rpc_calls_total", "JSON-RPC calls, each member of a batch for itself",
-                                         {{"chain", settings.chain_name}, {"method", std::string(method)}}))
-                .first;
+JsonRpcSource::Impl::Impl(net::HttpClient& c, JsonRpcSettings s, Metrics& m)
+    : client(c), settings(std::move(s)), metrics(m) {
+  for (const auto& text : settings.urls) {
+    auto url = net::parse_url(text.reveal());
+    if (!url) {
+      log.error("an RPC URL does not parse and is left out",
+                {{"chain", settings.chain_name}, {"why", url.error().text}});
+      continue;
+    }
+    const ProviderStanding::Settings standing{
+        .failures_to_open = settings.breaker_failures,
+        .reset = settings.breaker_reset,
+        .successes_to_close = settings.breaker_successes,
+        .requests_per_second = rate_of(url->host, settings.rates, settings.requests_per_second),
+        .first_demotion = settings.first_demotion};
+    providers.emplace_back(std::move(*url), settings.chain_name, standing, metrics);
   }
-  return found->second;
 }
 
-Task<Result<json::Value>> JsonRpcSource::Impl::post(ProviderState& provider, std::string body) {
+void JsonRpcSource::Impl::note_calls(const std::vector<RpcCall>& calls) {
+  for (const auto& call : calls) {
+    auto found = calls_by_method.find(call.method);
+    if (found == calls_by_method.end()) {
+      const Labels labels{{"chain", settings.chain_name}, {"method", std::string(call.method)}};
+      const auto counter =
+          metrics.counter("rpc_calls_total", "JSON-RPC calls, each member of a batch for itself", labels);
+      found = calls_by_method.emplace(call.method, counter).first;
+    }
+    found->second.add();
+  }
+}
+
+// --- one request -----------------------------------------------------------------------------------------------------
+
+// Some nodes answer errors with a status of 4xx and a JSON-RPC body: the body says more.
+Result<json::Value> JsonRpcSource::Impl::body_of(RpcProvider& provider, const net::ClientResponse& response) {
+  auto parsed = json::parse(response.body);
+  const bool speaks_rpc = parsed && (parsed->is_object() || parsed->is_array());
+  const bool limited = response.status == 429;
+  const auto pause = wanted_pause(response.headers, std::chrono::seconds(to_unix_seconds(SystemClock().now())));
+  if (limited || (pause && response.status == 503)) {
+    provider.standing.pause_until(SteadyClock::now() +
+                                  pause.value_or(std::chrono::ceil<std::chrono::seconds>(settings.rate_limit_pause)));
+  } else if (pause && pause->count() > 0) {
+    provider.standing.pause_until(SteadyClock::now() + *pause);   // served, and nothing is left
+  }
+  if (limited) return fail(Code::rate_limited, "HTTP 429");
+  if (response.status != 200 && !speaks_rpc) {
+    const auto body = std::string_view(response.body).substr(0, kErrorBody);
+    return fail(meaning_of({.http_status = response.status, .message = body}), fmt::format("HTTP {}", response.status));
+  }
+  if (!parsed) return fail(Code::protocol, fmt::format("the answer is not JSON: {}", parsed.error().text));
+  return parsed;
+}
+
+Task<Result<Answers>> JsonRpcSource::Impl::post(RpcProvider& provider, std::vector<RpcCall> calls,
+                                                std::chrono::milliseconds timeout) {
   const auto wait = provider.standing.reserve(SteadyClock::now());
   if (wait.count() > 0 && !co_await sleep_for(wait)) co_return fail(Code::cancelled, "stopping");
+  note_calls(calls);
   net::ClientRequest request;
   request.method = "POST";
   request.url = provider.url;
   request.headers.add("Content-Type", "application/json");
   request.headers.add("Accept", "application/json");
   request.headers.add("User-Agent", "agentauri");
-  request.body = std::move(body);
-  request.timeout = settings.timeout;
+  request.body = render_calls(calls);
+  request.timeout = timeout;
   request.max_body_bytes = settings.max_answer_bytes;
   request.truncate_body = false;
   const auto started = SteadyClock::now();
-  auto answer = co_await client.send(std::move(request));
-  const double ms = std::chrono::duration<double, std::milli>(SteadyClock::now() - started).count();
-  const double known = provider.latency.value();
-  provider.latency.set(known == 0 ? ms : known * 0.9 + ms * 0.1);
-  if (!answer) {
-    using Kind = net::ClientError::Kind;
-    const Code code = answer.error().kind == Kind::timed_out   ? Code::timed_out
-                      : answer.error().kind == Kind::too_large ? Code::too_large
-                      : answer.error().kind == Kind::cancelled ? Code::cancelled
-                                                               : Code::unavailable;
-    co_return fail(code,
-                   fmt::format("{}: {}: {}", provider.label, net::to_string(answer.error().kind), answer.error().text));
+  auto response = co_await client.send(std::move(request));
+  provider.took(SteadyClock::now() - started);
+  if (!response) {
+    const auto& error = response.error();
+    co_return fail(code_of(error.kind), fmt::format("{}: {}", net::to_string(error.kind), error.text));
   }
-  // Some nodes answer errors with a status of 4xx and a JSON-RPC body: the body says more.
-  auto parsed = json::parse(answer->body);
-  if (answer->status != 200 && !(parsed && (parsed->is_object() || parsed->is_array()))) {
-    const Code code = classify_rpc_error(answer->status, 0, answer->body.substr(0, 500));
-    if (code == Code::rate_limited)
-      provider.standing.pause_until(SteadyClock::now() + retry_after(answer->headers)
-                                                             .value_or(std::chrono::duration_cast<std::chrono::seconds>(
-                                                                 settings.rate_limit_pause)));
-    co_return fail(code, fmt::format("{}: HTTP {}", provider.label, answer->status));
-  }
-  if (!parsed)
-    co_return fail(Code::protocol, fmt::format("{}: the answer is not JSON: {}", provider.label, parsed.error().text));
-  if (answer->status == 429) {
-    provider.standing.pause_until(SteadyClock::now() + retry_after(answer->headers)
-                                                           .value_or(std::chrono::duration_cast<std::chrono::seconds>(
-                                                               settings.rate_limit_pause)));
-    co_return fail(Code::rate_limited, fmt::format("{}: HTTP 429", provider.label));
-  }
-  co_return std::move(*parsed);
+  auto body = body_of(provider, *response);
+  if (!body) co_return fail(body);
+  co_return match_answers(std::move(*body), calls);
 }
 
-// One request or one batch to one provider. Fails whole when any member fails.
-Task<Result<std::vector<json::Value>>> JsonRpcSource::Impl::ask(std::size_t index, std::vector<Call> wanted) {
-  ProviderState& provider = providers[index];
-  std::string body;
-  for (auto& call : wanted) calls_of(call.method).add();
-  if (wanted.size() == 1) {
-    body = json::dump(request_object(wanted[0], 0));
-  } else {
-    json::Array batch;
-    for (std::size_t i = 0; i < wanted.size(); ++i) batch.emplace_back(request_object(wanted[i], i));
-    body = json::dump(batch);
+// An answer that makes no sense is a failure of the provider like any other.
+Task<Result<void>> JsonRpcSource::Impl::exchange(RpcProvider& provider, std::vector<RpcCall> calls, Reader read,
+                                                 std::chrono::milliseconds timeout) {
+  Result<void> outcome;
+  auto answers = co_await post(provider, std::move(calls), timeout);
+  if (answers)
+    outcome = read(*answers);
+  else
+    outcome = fail(answers);
+  if (!outcome) {
+    auto& error = outcome.error();
+    error.text = fmt::format("{}: {}", provider.label, provider.scrub(error.text));
   }
-  auto answer = co_await post(provider, std::move(body));
-  Result<std::vector<json::Value>> outcome;
-  if (!answer) {
-    outcome = fail(answer);
-  } else {
-    std::vector<json::Value> results(wanted.size());
-    std::vector<bool> seen(wanted.size(), false);
-    json::Array members;
-    if (answer->is_array())
-      members = std::move(answer->get_array());
-    else
-      members.push_back(std::move(*answer));
-    for (auto& member : members) {
-      const auto* id = member.is_object() ? json::find(member.get_object(), "id") : nullptr;
-      std::size_t place = wanted.size();
-      if (id != nullptr && id->is_int64() && id->get_int64() >= 0) place = static_cast<std::size_t>(id->get_int64());
-      // An error that belongs to no call (a refused batch) is everybody's.
-      if (place >= wanted.size() || seen[place]) {
-        auto whole = result_of(member, wanted[0].method);
-        outcome = whole ? Result<std::vector<json::Value>>(fail(
-                              Code::protocol, fmt::format("{}: an answer to nothing that was asked", provider.label)))
-                        : Result<std::vector<json::Value>>(fail(whole));
-        break;
-      }
-      auto result = result_of(member, wanted[place].method);
-      if (!result) {
-        outcome = fail(result);
-        break;
-      }
-      seen[place] = true;
-      results[place] = std::move(*result);
-    }
-    if (outcome && std::find(seen.begin(), seen.end(), false) != seen.end())
-      outcome = fail(Code::protocol, fmt::format("{}: a call of the batch has no answer", provider.label));
-    if (outcome) outcome = std::move(results);
-  }
+  co_return outcome;
+}
+
+void JsonRpcSource::Impl::account(RpcProvider& provider, const Result<void>& outcome, bool& counted) {
   if (outcome || is_about_question(outcome.error().code)) {
     provider.standing.succeeded();
   } else if (outcome.error().code != Code::cancelled) {
     provider.errors.add();
-    if (outcome.error().code == Code::rate_limited && provider.standing.available(SteadyClock::now()))
-      provider.standing.pause_until(SteadyClock::now() + settings.rate_limit_pause);
-    else
-      provider.standing.failed(SteadyClock::now());
     provider.chain_checked = false;   // who comes back is asked again who it is
+    const auto now = SteadyClock::now();
+    if (outcome.error().code == Code::rate_limited) {
+      if (provider.standing.available(now)) provider.standing.pause_until(now + settings.rate_limit_pause);
+    } else if (!counted) {   // retries of one question are one failure
+      provider.standing.failed(now);
+      counted = true;
+    }
   }
-  provider.breaker.set(provider.standing.state_number());
-  co_return outcome;
+  provider.show_breaker();
 }
 
-Task<bool> JsonRpcSource::Impl::check_chain(ProviderState& provider) {
-  if (provider.chain_checked) co_return true;
-  const auto index = static_cast<std::size_t>(&provider - providers.data());
-  std::vector<Call> question;
-  question.push_back({"eth_chainId", {}});
-  auto answer = co_await ask(index, std::move(question));
-  if (!answer) co_return false;
-  const auto id = parse_quantity((*answer)[0], "result");
-  if (!id || static_cast<domain::ChainId>(*id) != settings.chain_id) {
-    log.error("an RPC provider serves another chain and is not used",
-              {{"chain", settings.chain_name},
-               {"provider", provider.label},
-               {"expected", settings.chain_id},
-               {"answered", id ? static_cast<std::int64_t>(*id) : -1}});
-    provider.standing.pause_until(SteadyClock::now() + settings.breaker_reset);
+// --- one provider ----------------------------------------------------------------------------------------------------
+
+Task<Result<void>> JsonRpcSource::Impl::check_chain(std::size_t index, bool& counted) {
+  RpcProvider& provider = providers[index];
+  std::uint64_t answered = 0;
+  Reader read = [&answered](Answers& answers) { return keep(parse_quantity(answers[0], "result"), answered); };
+  auto outcome =
+      co_await exchange(provider, one_call("eth_chainId"), std::move(read), std::min(settings.timeout, kProbeTime));
+  account(provider, outcome, counted);
+  if (!outcome) co_return outcome;
+  if (answered != static_cast<std::uint64_t>(settings.chain_id)) {
+    log.error("an RPC provider serves another chain and is not used", {{"chain", settings.chain_name},
+                                                                       {"provider", provider.label},
+                                                                       {"expected", settings.chain_id},
+                                                                       {"answered", answered}});
     provider.errors.add();
-    co_return false;
+    provider.standing.pause_until(SteadyClock::now() + settings.breaker_reset);
+    co_return fail(Code::unavailable,
+                   fmt::format("{} serves chain {}, not {}", provider.label, answered, settings.chain_id));
   }
   provider.chain_checked = true;
-  co_return true;
-}
-
-// The first provider in good standing that answers. When all are out, the first is asked all the same: better late than
-// never, and its breaker may be about to close.
-Task<Result<std::vector<json::Value>>> JsonRpcSource::Impl::ask_any(std::vector<Call> wanted) {
-  if (providers.empty()) co_return fail(Code::unavailable, "no RPC provider is configured");
-  Result<std::vector<json::Value>> outcome = fail(Code::unavailable, "every RPC provider is paused or fails");
-  for (std::size_t i = 0; i < providers.size(); ++i) {
-    if (!providers[i].standing.available(SteadyClock::now())) continue;
-    if (!co_await check_chain(providers[i])) continue;
-    outcome = co_await ask(i, wanted);
-    // Asking somebody else helps against trouble, not against a question that is too large.
-    if (outcome || outcome.error().code == Code::too_large || outcome.error().code == Code::cancelled) break;
-  }
   co_return outcome;
 }
 
-Task<Result<json::Value>> JsonRpcSource::Impl::one(std::string_view method, json::Array params, Provider provider) {
-  std::vector<Call> question;
-  question.push_back({method, std::move(params)});
-  Result<std::vector<json::Value>> answer;
-  if (provider) {
-    if (*provider >= providers.size()) co_return fail(Code::invalid, "there is no such provider");
-    if (!co_await check_chain(providers[*provider]))
-      co_return fail(Code::unavailable, fmt::format("{} is not usable", providers[*provider].label));
-    answer = co_await ask(*provider, std::move(question));
-  } else {
-    answer = co_await ask_any(std::move(question));
+Task<Result<void>> JsonRpcSource::Impl::ask_provider(std::size_t index, std::vector<RpcCall> calls, Reader read,
+                                                     bool& counted) {
+  RpcProvider& provider = providers[index];
+  if (!provider.standing.available(SteadyClock::now())) {
+    provider.show_breaker();
+    co_return fail(Code::unavailable, fmt::format("{} is left alone for now", provider.label));
   }
-  if (!answer) co_return fail(answer);
-  co_return std::move((*answer)[0]);
+  provider.show_breaker();
+  if (!provider.chain_checked) {
+    provider.probing = true;
+    auto checked = co_await check_chain(index, counted);
+    provider.probing = false;
+    if (!checked) co_return checked;
+  }
+  auto outcome = co_await exchange(provider, std::move(calls), std::move(read), settings.timeout);
+  account(provider, outcome, counted);
+  co_return outcome;
 }
+
+// Those in good standing first, each group in the order of preference. A provider that somebody is probing comes later,
+// so that one question alone waits for it.
+std::vector<std::size_t> JsonRpcSource::Impl::order() const {
+  const auto now = SteadyClock::now();
+  std::vector<std::size_t> good, later;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    const auto& standing = providers[i].standing;
+    const bool busy = providers[i].probing && standing.wants_probe(now);
+    (standing.demoted(now) || busy ? later : good).push_back(i);
+  }
+  good.insert(good.end(), later.begin(), later.end());
+  return good;
+}
+
+// --- everybody -------------------------------------------------------------------------------------------------------
+
+// One after the other until somebody answers, or says that the question is too large. Of several errors the one that
+// says most is kept.
+Task<Result<void>> JsonRpcSource::Impl::ask_round(std::vector<std::size_t> indices, std::vector<RpcCall> calls,
+                                                  Reader read, Round& round) {
+  Result<void> kept = fail(Code::unavailable, "every RPC provider is left alone for now");
+  int kept_rank = 0;
+  round.worth_a_retry = false;
+  for (const std::size_t index : indices) {
+    const bool asked = providers[index].standing.available(SteadyClock::now());
+    bool counted = round.counted[index] != 0;
+    auto outcome = co_await ask_provider(index, calls, read, counted);
+    round.counted[index] = counted ? 1 : 0;
+    round.answered_by = index;
+    if (outcome) co_return outcome;
+    const Code code = outcome.error().code;
+    if (code == Code::too_large || code == Code::cancelled) co_return outcome;
+    round.worth_a_retry = round.worth_a_retry || (asked && is_worth_a_retry(code));
+    const int rank = code == Code::not_found ? 3 : code == Code::unsupported ? 2 : asked ? 1 : 0;
+    if (rank < kept_rank) continue;
+    kept = std::move(outcome);
+    kept_rank = rank;
+  }
+  co_return kept;
+}
+
+Task<Result<void>> JsonRpcSource::Impl::ask(std::vector<RpcCall> calls, Reader read, Provider provider,
+                                            std::size_t* answered_by) {
+  if (providers.empty()) co_return fail(Code::unavailable, "no RPC provider is configured");
+  if (provider && *provider >= providers.size()) co_return fail(Code::invalid, "there is no such provider");
+  Round round{.counted = std::vector<char>(providers.size(), 0)};
+  for (unsigned retry = 0;; ++retry) {
+    auto outcome = co_await ask_round(provider ? std::vector{*provider} : order(), calls, read, round);
+    if (outcome && answered_by != nullptr) *answered_by = round.answered_by;
+    const bool final = outcome || is_about_question(outcome.error().code) || outcome.error().code == Code::cancelled;
+    if (final || provider || !round.worth_a_retry || retry >= settings.retries) co_return outcome;
+    if (!co_await sleep_for(retry_wait(retry, random()))) co_return fail(Code::cancelled, "stopping");
+  }
+}
+
+bool JsonRpcSource::Impl::looks_behind(std::uint64_t num) const {
+  if (providers.size() < 2) return false;
+  const auto now = SteadyClock::now();
+  if (now - heads_compared_at < settings.stalled_after) return false;
+  return num + kMaxLag < highest_head || now - head_moved_at >= settings.stalled_after;
+}
+
+// The highest head among the providers; one that is far below it is demoted. A chain that stands still looks the same
+// everywhere.
+Task<Result<BlockHeader>> JsonRpcSource::Impl::freshest(BlockHeader head, std::size_t answered_by) {
+  heads_compared_at = SteadyClock::now();
+  std::vector<std::optional<std::uint64_t>> nums(providers.size());
+  nums[answered_by] = head.num;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    if (i == answered_by) continue;
+    BlockHeader other;
+    auto asked = co_await ask(one_call("eth_getBlockByNumber", "latest", false), header_reader(other), i);
+    if (!asked && asked.error().code == Code::cancelled) co_return fail(asked);
+    if (!asked) continue;
+    nums[i] = other.num;
+    if (other.num > head.num) head = other;
+  }
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    if (!nums[i]) continue;
+    if (*nums[i] + kMaxLag >= head.num) {
+      providers[i].standing.kept_up();
+      continue;
+    }
+    providers[i].standing.fell_behind(SteadyClock::now());
+    log.warn(
+        "an RPC provider lags behind the others and is asked last",
+        {{"chain", settings.chain_name}, {"provider", providers[i].label}, {"its_head", *nums[i]}, {"head", head.num}});
+  }
+  highest_head = head.num;   // lower than before when the whole chain went back
+  co_return head;
+}
+
+// --- the questions ---------------------------------------------------------------------------------------------------
 
 JsonRpcSource::JsonRpcSource(net::HttpClient& client, JsonRpcSettings settings, Metrics& metrics)
     : impl_(std::make_unique<Impl>(client, std::move(settings), metrics)) {}
@@ -311,54 +385,70 @@ std::size_t JsonRpcSource::provider_count() const {
 }
 
 Task<Result<BlockHeader>> JsonRpcSource::head(HeadTag tag) {
-  json::Array params;
-  params.emplace_back(json::String(tag_name(tag)));
-  params.emplace_back(false);
-  auto answer = co_await impl_->one("eth_getBlockByNumber", std::move(params));
-  if (!answer) co_return fail(answer);
-  co_return parse_header(*answer);
+  BlockHeader head;
+  std::size_t answered_by = 0;
+  auto calls = one_call("eth_getBlockByNumber", json::String(tag_name(tag)), false);
+  auto asked = co_await impl_->ask(std::move(calls), header_reader(head), std::nullopt, &answered_by);
+  if (!asked) co_return fail(asked);
+  if (tag != HeadTag::latest) co_return head;
+  if (impl_->looks_behind(head.num)) {
+    auto best = co_await impl_->freshest(head, answered_by);
+    if (!best) co_return best;
+    head = *best;
+  }
+  if (head.num > impl_->highest_head || impl_->head_moved_at == SteadyClock::time_point{}) {
+    impl_->highest_head = head.num;
+    impl_->head_moved_at = SteadyClock::now();
+  }
+  co_return head;
 }
 
 Task<Result<BlockHeader>> JsonRpcSource::header_by_number(std::uint64_t num) {
-  json::Array params;
-  params.emplace_back(quantity(num));
-  params.emplace_back(false);
-  auto answer = co_await impl_->one("eth_getBlockByNumber", std::move(params));
-  if (!answer) co_return fail(answer);
-  auto header = parse_header(*answer);
-  if (header && header->num != num) co_return fail(Code::protocol, "the node answered with another block");
-  co_return header;
+  auto headers = co_await headers_by_number({num});
+  if (!headers) co_return fail(headers);
+  co_return headers->front();
 }
 
 Task<Result<BlockHeader>> JsonRpcSource::header_by_hash(Hash32 hash) {
-  json::Array params;
-  params.emplace_back(to_hex_0x(hash));
-  params.emplace_back(false);
-  auto answer = co_await impl_->one("eth_getBlockByHash", std::move(params));
-  if (!answer) co_return fail(answer);
-  auto header = parse_header(*answer);
-  if (header && header->hash != hash) co_return fail(Code::protocol, "the node answered with another block");
+  BlockHeader header;
+  Reader read = [&header, hash](Answers& answers) -> Result<void> {
+    if (auto kept = keep(parse_header(answers[0]), header); !kept) return kept;
+    if (header.hash != hash) return fail(Code::protocol, "hash", "the node answered with another block");
+    return {};
+  };
+  auto asked = co_await impl_->ask(one_call("eth_getBlockByHash", to_hex_0x(hash), false), std::move(read));
+  if (!asked) co_return fail(asked);
   co_return header;
 }
 
 Task<Result<std::vector<BlockHeader>>> JsonRpcSource::headers_by_number(std::vector<std::uint64_t> nums) {
   std::vector<BlockHeader> out;
-  for (std::size_t from = 0; from < nums.size(); from += kMaxBatch) {
-    std::vector<Call> batch;
-    for (std::size_t i = from; i < std::min(nums.size(), from + kMaxBatch); ++i) {
-      json::Array params;
-      params.emplace_back(quantity(nums[i]));
-      params.emplace_back(false);
-      batch.push_back({"eth_getBlockByNumber", std::move(params)});
+  while (out.size() < nums.size()) {
+    const std::size_t done = out.size();
+    const std::size_t count = std::min(nums.size() - done, impl_->batch_limit);
+    std::vector<RpcCall> batch;
+    for (std::size_t i = 0; i < count; ++i) {
+      batch.push_back({"eth_getBlockByNumber", json::Array({quantity(nums[done + i]), false})});
     }
-    auto answers = co_await impl_->ask_any(std::move(batch));
-    if (!answers) co_return fail(answers);
-    for (std::size_t i = 0; i < answers->size(); ++i) {
-      auto header = parse_header((*answers)[i]);
-      if (!header) co_return fail(header);
-      if (header->num != nums[from + i]) co_return fail(Code::protocol, "the node answered with another block");
-      out.push_back(*header);
+    std::vector<BlockHeader> headers;
+    Reader read = [&headers, &nums, done](Answers& answers) -> Result<void> {
+      headers.assign(answers.size(), {});
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (auto kept = keep(parse_header(answers[i]), headers[i]); !kept) return kept;
+        if (headers[i].num != nums[done + i])
+          return fail(Code::protocol, "number", "the node answered with another block");
+      }
+      return {};
+    };
+    auto asked = co_await impl_->ask(std::move(batch), std::move(read));
+    const bool batch_refused =
+        !asked && (asked.error().code == Code::too_large || asked.error().code == Code::unsupported);
+    if (batch_refused && count > 1) {
+      impl_->batch_limit = count / 2;
+      continue;
     }
+    if (!asked) co_return fail(asked);
+    out.insert(out.end(), headers.begin(), headers.end());
   }
   co_return out;
 }
@@ -367,17 +457,13 @@ Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_hash(Hash32 block, std:
                                                               std::vector<Address> addresses, Provider provider) {
   json::Object filter;
   filter["blockHash"] = to_hex_0x(block);
-  filter["address"] = address_list(addresses);
-  json::Array params;
-  params.emplace_back(std::move(filter));
-  auto answer = co_await impl_->one("eth_getLogs", std::move(params), provider);
-  if (!answer) co_return fail(answer);
-  auto logs = parse_logs(*answer, addresses);
-  if (!logs) co_return fail(logs);
-  for (const auto& log : *logs) {
-    if (log.block_hash != block || log.block_num != num)
-      co_return fail(Code::protocol, "the node answered with logs of another block");
-  }
+  std::vector<RawLog> logs;
+  Reader read = [&](Answers& answers) -> Result<void> {
+    if (auto kept = keep(parse_logs(answers[0], addresses), logs); !kept) return kept;
+    return check_block(logs, block, num);
+  };
+  auto asked = co_await impl_->ask(logs_call(std::move(filter), addresses), std::move(read), provider);
+  if (!asked) co_return fail(asked);
   co_return logs;
 }
 
@@ -386,42 +472,44 @@ Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_range(std::uint64_t fro
   json::Object filter;
   filter["fromBlock"] = quantity(from);
   filter["toBlock"] = quantity(to);
-  filter["address"] = address_list(addresses);
-  json::Array params;
-  params.emplace_back(std::move(filter));
-  auto answer = co_await impl_->one("eth_getLogs", std::move(params), provider);
-  if (!answer) co_return fail(answer);
-  auto logs = parse_logs(*answer, addresses);
-  if (!logs) co_return fail(logs);
-  for (const auto& log : *logs) {
-    if (log.block_num < from || log.block_num > to)
-      co_return fail(Code::protocol, "the node answered with logs outside the range");
-  }
+  std::vector<RawLog> logs;
+  Reader read = [&](Answers& answers) -> Result<void> {
+    if (auto kept = keep(parse_logs(answers[0], addresses), logs); !kept) return kept;
+    return check_range(logs, from, to);
+  };
+  auto asked = co_await impl_->ask(logs_call(std::move(filter), addresses), std::move(read), provider);
+  if (!asked) co_return fail(asked);
   co_return logs;
 }
 
+// Receipts are asked for by number, which more nodes offer; a block that was replaced meanwhile is not found.
 Task<Result<std::vector<RawLog>>> JsonRpcSource::logs_by_receipts(Hash32 block, std::uint64_t num,
                                                                   std::vector<Address> addresses, Provider provider) {
-  json::Array params;
-  params.emplace_back(quantity(num));
-  auto answer = co_await impl_->one("eth_getBlockReceipts", std::move(params), provider);
-  if (!answer) co_return fail(answer);
-  auto logs = parse_receipts(*answer, addresses);
-  if (!logs) co_return fail(logs);
-  for (const auto& log : *logs) {
-    if (log.block_hash != block) co_return fail(Code::not_found, "the node has another block at that height");
-  }
+  std::vector<RawLog> logs;
+  Reader read = [&](Answers& answers) -> Result<void> {
+    if (auto kept = keep(parse_receipts(answers[0], addresses), logs); !kept) return kept;
+    for (const auto& log : logs) {
+      if (log.block_hash != block) return fail(Code::not_found, "the node has another block at that height");
+    }
+    return check_block(logs, block, num);
+  };
+  auto asked = co_await impl_->ask(one_call("eth_getBlockReceipts", quantity(num)), std::move(read), provider);
+  if (!asked) co_return fail(asked);
   co_return logs;
 }
 
 Task<Result<bool>> JsonRpcSource::has_code(Address address) {
-  json::Array params;
-  params.emplace_back(to_hex_0x(address));
-  params.emplace_back("latest");
-  auto answer = co_await impl_->one("eth_getCode", std::move(params));
-  if (!answer) co_return fail(answer);
-  if (!answer->is_string()) co_return fail(Code::protocol, "eth_getCode: the answer is not a string");
-  co_return answer->get_string().size() > 2;
+  bool stands = false;
+  Reader read = [&stands](Answers& answers) -> Result<void> {
+    if (!answers[0].is_string() || !answers[0].get_string().starts_with("0x")) {
+      return fail(Code::protocol, "result", "eth_getCode: the answer is not hex");
+    }
+    stands = answers[0].get_string().size() > 2;
+    return {};
+  };
+  auto asked = co_await impl_->ask(one_call("eth_getCode", to_hex_0x(address), "latest"), std::move(read));
+  if (!asked) co_return fail(asked);
+  co_return stands;
 }
 
 }   // namespace agentauri::chain

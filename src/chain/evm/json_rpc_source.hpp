@@ -1,5 +1,12 @@
-// A chain behind JSON-RPC over HTTP: several providers in order, each behind breaker, pause and token bucket; demoted
-// on failure, probed back, chain id checked.
+// A chain behind JSON-RPC over HTTP: several providers in order, each behind breaker, pause and token bucket
+// (provider_standing.hpp). A call goes to the first provider in good standing and on to the next when that one is in
+// trouble, lags or makes no sense; when all are, they are asked again after 125, 250 and 500 ms (±20 %). What a
+// provider says about the question (too large, unsupported) is taken from it; a block that it does not know is asked of
+// the others. A provider that failed is used again after it named the right chain id; one that names another chain is
+// not used.
+//
+// Counters: rpc_calls_total{chain,method} (each member of a batch), ponder_rpc_errors_total, ponder_rpc_latency_ms and
+// ponder_circuit_breaker_state by {chain,provider}, where a provider is its host.
 #pragma once
 
 #include <chrono>
@@ -8,6 +15,7 @@
 #include <vector>
 
 #include "chain/evm/chain_source.hpp"
+#include "chain/evm/rpc_provider.hpp"
 #include "core/crypto/crypto.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "domain/ids.hpp"
@@ -21,16 +29,22 @@ struct JsonRpcSettings {
   std::vector<crypto::Secret<std::string>> urls;   // in order of preference; may hold keys
   std::chrono::milliseconds timeout{30'000};       // of one request
   std::size_t max_answer_bytes = 64 * 1024 * 1024;
-  int requests_per_second = 200;   // per provider
+  int requests_per_second = 200;   // of a provider that `rates` does not name; a batch is one request
+  std::vector<ProviderRate> rates = default_provider_rates();
   int breaker_failures = 5;
   std::chrono::milliseconds breaker_reset{60'000};
   int breaker_successes = 3;
-  std::chrono::milliseconds rate_limit_pause{60'000};   // when a provider names no Retry-After
+  std::chrono::milliseconds rate_limit_pause{60'000};   // when a provider names no time
+  std::chrono::milliseconds first_demotion{10'000};     // doubles with each failure, up to five minutes
+  unsigned retries = 3;
+  // A head that has not moved for so long is compared with the other providers' heads.
+  std::chrono::milliseconds stalled_after{30'000};
 };
 
 class JsonRpcSource final : public ChainSource {
  public:
-  // Used on the executor of `client`, which must be unguarded: the operator gives these addresses.
+  // Used on the executor of `client`, which must be unguarded: the operator gives these addresses. Calls may run side
+  // by side; all must have ended before it is destroyed. URLs that do not parse are left out with an ERROR line.
   JsonRpcSource(net::HttpClient& client, JsonRpcSettings settings, Metrics& metrics);
   ~JsonRpcSource() override;
 

@@ -1,5 +1,6 @@
-// JSON-RPC answers of an EVM node into our types, strictly: a quantity is `0x` without leading zeros, data has whole
-// bytes, and what was asked for is what must come back.
+// JSON-RPC answers of an EVM node into our types, strictly: a quantity is `0x` and at most 16 digits without leading
+// zeros, data has whole bytes, nothing is missing, and what was asked for is what must come back. Every fault is
+// Code::protocol with the member in `field`; `null` where a block was asked for is Code::not_found. Pure.
 #pragma once
 
 #include <string>
@@ -12,16 +13,19 @@
 
 namespace agentauri::chain {
 
+std::string quantity(std::uint64_t n);
 Result<std::uint64_t> parse_quantity(const json::Value& value, std::string_view field);
+
 Result<BlockHeader> parse_header(const json::Value& value);
-// Logs of `addresses` only; a log of another address, or `removed`, is a protocol error.
+
+// Logs of `addresses` only; a log of another address, or `removed`, is a protocol error. A log that the answer names
+// twice is taken once; two different logs in one place are a protocol error.
 Result<std::vector<RawLog>> parse_logs(const json::Value& value, const std::vector<Address>& addresses);
-// The logs inside eth_getBlockReceipts.
+// The logs of `addresses` inside eth_getBlockReceipts, by the same rules; logs of others are left out.
 Result<std::vector<RawLog>> parse_receipts(const json::Value& value, const std::vector<Address>& addresses);
 
-// What a provider's refusal means. `http_status` 200 for errors inside an answer; `code` 0 when there is none.
-Code classify_rpc_error(int http_status, std::int64_t code, std::string_view message);
-
-std::string quantity(std::uint64_t n);
+// What was asked for: exactly that block, or blocks of the range (one hash for each number).
+Result<void> check_block(const std::vector<RawLog>& logs, const Hash32& block, std::uint64_t num);
+Result<void> check_range(const std::vector<RawLog>& logs, std::uint64_t from, std::uint64_t to);
 
 }   // namespace agentauri::chain
