@@ -251,8 +251,8 @@ Task<Result<void>> ChainFollower::live_loop() {
       if (!step->again) {
         const std::uint64_t blocks = row_.head_num > timed_head ? row_.head_num - timed_head : 0;
         timed_head = row_.head_num;
-        pause = timer.next(std::chrono::steady_clock::now(),
-                           static_cast<unsigned>(std::min<std::uint64_t>(blocks, 1U << 30)));
+        pause = timer.next(head_answered_at_, static_cast<unsigned>(std::min<std::uint64_t>(blocks, 1U << 30)),
+                           std::chrono::steady_clock::now());
         if (settings_.fixed_poll) pause = *settings_.fixed_poll;
       }
       if (row_.state == "halted") pause = kHaltedWait;

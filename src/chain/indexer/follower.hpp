@@ -156,7 +156,8 @@ class ChainFollower {
   std::deque<store::BlockRow> recent_;   // canonical, by number, up to the head; where reorgs are noticed
   std::uint64_t undo_floor_ = 0;         // lowest block that a reorg may go back to; never falls, as the engine prunes
   std::uint64_t node_head_ = 0;
-  Time head_seen_at_{};
+  Time head_seen_at_{};                  // when the node named its head last
+  PollTimer::Time head_answered_at_{};   // the same, for the rhythm
   std::optional<std::uint64_t> safe_, finalized_;
   std::uint64_t finality_asked_at_ = 0;   // head when the tags were asked for last
   bool tags_offered_ = true, receipts_offered_ = true;

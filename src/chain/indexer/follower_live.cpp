@@ -27,6 +27,7 @@ Task<Result<BlockHeader>> ChainFollower::refresh_head() {
   auto head = co_await source_.head(HeadTag::latest);
   if (!head) co_return head;
   head_seen_at_ = clock_.now();
+  head_answered_at_ = std::chrono::steady_clock::now();
   node_head_ = head->num;
   lag_.set(head->num > row_.head_num ? static_cast<double>(head->num - row_.head_num) : 0);
   const auto every = static_cast<std::uint64_t>(

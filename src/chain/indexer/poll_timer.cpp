@@ -5,37 +5,52 @@
 namespace agentauri::chain {
 namespace {
 
-constexpr int kHitsForAMiss = 11;       // so many looks may succeed at once before one is too early
+// So many looks may succeed at once before one is too early. Where blocks are slow, looks are cheap.
+constexpr int kHitsForAMiss = 11, kHitsForAMissSlow = 3;
+constexpr auto kSlow = std::chrono::seconds(1);
 constexpr unsigned kWindow = 64;        // blocks that the average runs over
+constexpr int kNewRhythm = 3;           // gaps of another length in a row
 constexpr unsigned kQuickMisses = 20;   // then the chain stands still, and is looked at less and less
 constexpr unsigned kMaxDoublings = 16;
 constexpr int kMaxUnsteady = 16;   // from half of it on, no rhythm is assumed
 
 }   // namespace
 
-PollTimer::Duration PollTimer::next(Time now, unsigned blocks) {
-  if (blocks == 0) return after_miss(now);
-  const Duration step = std::max<Duration>(interval_ / 1000, std::chrono::microseconds(250));
+PollTimer::Duration PollTimer::next(Time seen, unsigned blocks, Time now) {
+  if (blocks == 0) return after_miss(seen);
+  const int hits_for_a_miss = interval_ >= kSlow ? kHitsForAMissSlow : kHitsForAMiss;
+  // Long without a look that came too early: we are late, by how much is not known. Larger steps find out.
+  const Duration usual =
+      std::max<Duration>(interval_ / (interval_ >= kSlow ? 200 : 1000), std::chrono::microseconds(250));
+  const Duration step = searching_ || hits_ > 2 * kHitsForAMiss ? std::max<Duration>(interval_ / 16, usual) : usual;
   const auto expected = anchor_ + interval_;
-  Time arrival = now;
+  Time arrival = seen;
   if (blocks > 1) {
     // Busy elsewhere or a burst: says nothing about the phase.
     margin_ = Duration(0);
+    searching_ = true;
     unsteady_ = std::min(unsteady_ + 1, kMaxUnsteady);
   } else if (misses_ == 0) {
     // It came some time before the look: nothing measured but that the look was late enough.
-    if (known_ && expected <= now) arrival = expected;
-    margin_ = std::max(margin_ - step, -interval_ / 8);
+    if (known_ && expected <= seen) arrival = expected;
+    margin_ -= step;
+    if (margin_ < Duration(0)) {
+      arrival += margin_;   // it must have come earlier than thought
+      margin_ = Duration(0);
+    }
+    ++hits_;
   } else {
-    arrival = last_miss_ + (now - last_miss_) / 2;
+    arrival = last_miss_ + (seen - last_miss_) / 2;
     const auto error = std::chrono::duration_cast<Duration>(arrival - expected);
     // Single arrivals jitter; the anchor follows them slowly unless the rhythm has changed altogether.
     const bool steady = error < interval_ / 4 && error > -interval_ / 4;
     if (known_ && steady) arrival = expected + error / 4;
     unsteady_ = steady ? std::max(unsteady_ - 1, 0) : std::min(unsteady_ + 2, kMaxUnsteady);
-    margin_ = std::min(margin_ + step * kHitsForAMiss, interval_ / 4);
+    margin_ = std::min(margin_ + usual * hits_for_a_miss, interval_ / 4);
+    searching_ = false;
+    hits_ = 0;
   }
-  learn_interval(misses_ == 0 && blocks == 1 && known_ ? arrival : now, blocks);
+  learn_interval(misses_ == 0 && blocks == 1 && known_ ? arrival : seen, blocks);
   misses_ = 0;
   seen_ = true;
   anchor_ = arrival;
@@ -65,21 +80,32 @@ void PollTimer::learn_interval(Time arrival, unsigned blocks) {
     window_start_ = arrival;
     return;
   }
-  window_blocks_ += blocks;
-  const auto average = std::chrono::duration_cast<Duration>((arrival - window_start_) / window_blocks_);
-  // A rhythm that has changed is learnt anew instead of being averaged in.
   const auto latest = std::chrono::duration_cast<Duration>((arrival - anchor_) / blocks);
-  interval_ = std::clamp<Duration>(average, settings_.min_interval, settings_.max_interval);
-  known_ = true;
-  const bool changed = window_blocks_ >= 4 && (latest > interval_ * 3 / 2 || latest < interval_ * 2 / 3);
-  if (changed || window_blocks_ >= kWindow) {
-    // Half of the window is kept in effect: the average so far counts as its first blocks.
-    const unsigned kept = changed ? 1 : kWindow / 2;
-    const Duration base = changed ? latest : interval_;
-    interval_ = std::clamp<Duration>(base, settings_.min_interval, settings_.max_interval);
-    window_start_ = arrival - interval_ * kept;
-    window_blocks_ = kept;
+  if (known_ && (latest > interval_ * 3 / 2 || latest < interval_ * 2 / 3)) {
+    // One gap of another length is a slot that was missed, or two blocks that came together: it does not count. Several
+    // in a row are another rhythm, which is learnt anew.
+    if (++deviations_ >= kNewRhythm) {
+      deviations_ = 0;
+      searching_ = true;
+      restart_window(arrival, latest, 1);
+    } else {
+      window_start_ += arrival - anchor_;
+    }
+    return;
   }
+  deviations_ = 0;
+  known_ = true;
+  window_blocks_ += blocks;
+  interval_ = std::clamp<Duration>(std::chrono::duration_cast<Duration>((arrival - window_start_) / window_blocks_),
+                                   settings_.min_interval, settings_.max_interval);
+  if (window_blocks_ >= kWindow) restart_window(arrival, interval_, kWindow / 2);
+}
+
+// As if `blocks` had come before in the given rhythm.
+void PollTimer::restart_window(Time arrival, Duration interval, unsigned blocks) {
+  interval_ = std::clamp<Duration>(interval, settings_.min_interval, settings_.max_interval);
+  window_start_ = arrival - interval_ * blocks;
+  window_blocks_ = blocks;
 }
 
 }   // namespace agentauri::chain

@@ -22,8 +22,9 @@ class PollTimer {
 
   explicit PollTimer(Settings settings) : settings_(settings), interval_(settings.first_interval) {}
 
-  // A look that was answered at `now` found `blocks` new ones (0: none yet). Returns how long to wait before the next.
-  Duration next(Time now, unsigned blocks);
+  // A look that was answered at `seen` found `blocks` new ones (0: none yet), and handling them took until `now`.
+  // Returns how long to wait before the next.
+  Duration next(Time seen, unsigned blocks, Time now);
 
   // Between two blocks, as learnt.
   Duration interval() const { return interval_; }
@@ -31,6 +32,7 @@ class PollTimer {
  private:
   Duration after_miss(Time now);
   void learn_interval(Time arrival, unsigned blocks);
+  void restart_window(Time arrival, Duration interval, unsigned blocks);
 
   Settings settings_;
   Duration interval_;
@@ -40,8 +42,11 @@ class PollTimer {
   Time window_start_{};   // the interval is the average since then
   unsigned window_blocks_ = 0;
   unsigned misses_ = 0;
-  int unsteady_ = 0;   // grows with arrivals far from where they were expected
+  int deviations_ = 0;   // gaps in a row that were much longer or shorter than usual
+  int hits_ = 0;         // looks in a row that found the block at once
+  int unsteady_ = 0;     // grows with arrivals far from where they were expected
   bool seen_ = false, known_ = false;
+  bool searching_ = true;   // how late we are is not known
 };
 
 }   // namespace agentauri::chain
