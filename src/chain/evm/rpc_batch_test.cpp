@@ -1,0 +1,85 @@
+#include "chain/evm/rpc_batch.hpp"
+
+#include <gtest/gtest.h>
+
+namespace agentauri::chain {
+namespace {
+
+std::vector<RpcCall> calls(std::size_t count) {
+  std::vector<RpcCall> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back({"eth_getBlockByNumber", json::Array{json::Value(i), false}});
+  return out;
+}
+
+Result<Result<std::vector<json::Value>>> matched(std::string_view answer, std::size_t count) {
+  auto parsed = json::parse(answer);
+  if (!parsed) return fail(parsed);
+  return match_answers(std::move(*parsed), calls(count));
+}
+Code code_of(std::string_view answer, std::size_t count) {
+  const auto result = matched(answer, count);
+  EXPECT_TRUE(result) << "the test's JSON is wrong: " << answer;
+  EXPECT_FALSE(*result) << answer;
+  return result && !*result ? result->error().code : Code::internal;
+}
+
+TEST(RpcBatch, OneCallIsAnObjectAndSeveralAreABatch) {
+  EXPECT_EQ(render_calls(calls(1)), R"({"jsonrpc":"2.0","id":0,"method":"eth_getBlockByNumber","params":[0,false]})");
+  const auto batch = json::parse(render_calls(calls(3)));
+  ASSERT_TRUE(batch && batch->is_array());
+  EXPECT_EQ(batch->get_array().size(), 3U);
+  EXPECT_EQ(*json::find(batch->get_array()[2].get_object(), "id"), 2);
+}
+
+TEST(RpcBatch, AnswersComeInAnyOrder) {
+  const auto results = matched(R"([{"id":1,"result":"b"},{"id":0,"result":"a"},{"id":2,"result":null}])", 3);
+  ASSERT_TRUE(results && *results);
+  EXPECT_EQ((**results)[0], "a");
+  EXPECT_EQ((**results)[1], "b");
+  EXPECT_TRUE((**results)[2].is_null());
+}
+
+TEST(RpcBatch, ANullErrorBesideAResultIsNone) {
+  const auto results = matched(R"({"jsonrpc":"2.0","id":0,"error":null,"result":"0x1"})", 1);
+  ASSERT_TRUE(results && *results) << (*results).error().text;
+}
+
+TEST(RpcBatch, IdsMustBeThoseThatWereAsked) {
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1},{"id":0,"result":1}])", 2), Code::protocol);
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1}])", 2), Code::protocol);
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1},{"id":2,"result":1}])", 2), Code::protocol);
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1},{"id":-1,"result":1}])", 2), Code::protocol);
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1},{"id":"1","result":1}])", 2), Code::protocol);
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1},{"result":1}])", 2), Code::protocol);
+  EXPECT_EQ(code_of(R"({"id":1,"result":1})", 1), Code::protocol);
+  EXPECT_EQ(code_of(R"([{"id":0,"result":1},{"id":1,"result":1},{"id":1,"result":1}])", 2), Code::protocol);
+}
+
+TEST(RpcBatch, AnswersMustBeAnswers) {
+  for (const char* answer : {"1", "null", "\"x\"", "[]", "[1]", "{}", R"({"id":0})", R"([[]])"}) {
+    EXPECT_EQ(code_of(answer, 1), Code::protocol) << answer;
+  }
+}
+
+TEST(RpcBatch, ErrorsKeepTheirMeaningAndText) {
+  const auto refused = matched(
+      R"([{"id":0,"result":1},{"id":1,"error":{"code":-32005,"message":"query returned more than 10000 results"}}])",
+      2);
+  ASSERT_TRUE(refused && !*refused);
+  EXPECT_EQ((*refused).error().code, Code::too_large);
+  EXPECT_EQ((*refused).error().text, "eth_getBlockByNumber: error -32005: query returned more than 10000 results");
+  // A request that was refused as a whole has no id.
+  EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}})", 5),
+            Code::too_large);
+  EXPECT_EQ(code_of(R"({"id":0,"error":"too many requests"})", 1), Code::rate_limited);
+  EXPECT_EQ(code_of(R"({"id":0,"error":{"code":"x","message":5}})", 1), Code::unavailable);
+}
+
+TEST(RpcBatch, WhatAProviderSaysIsBounded) {
+  const auto refused = matched(R"({"id":0,"error":{"code":1,"message":")" + std::string(5000, 'x') + "\"}}", 1);
+  ASSERT_TRUE(refused && !*refused);
+  EXPECT_LT((*refused).error().text.size(), 300U);
+}
+
+}   // namespace
+}   // namespace agentauri::chain
