@@ -152,13 +152,15 @@ export class Client {
     return { trigger, secrets: (trigger.actions ?? []).map((action) => action.signing_secret), warnings: answer.body.warnings };
   }
 
+  // Newest first by offset: a job that is written between two pages moves a row onto the next page as well, so rows are
+  // told apart by their id.
   async deliveries(trigger, limit = 100) {
-    const rows = [];
+    const rows = new Map();
     for (let offset = 0; ; offset += limit) {
       const answer = await this.get(`/api/v1/triggers/${trigger.id}/deliveries?limit=${limit}&offset=${offset}`);
       if (answer.status !== 200) throw new Error(`deliveries: ${answer.status} ${JSON.stringify(answer.body)}`);
-      rows.push(...answer.body.data);
-      if (!answer.body.pagination.has_more) return rows;
+      for (const row of answer.body.data) rows.set(row.id, row);
+      if (!answer.body.pagination.has_more) return [...rows.values()];
     }
   }
 }
