@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 
 #include <sys/socket.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -20,6 +21,13 @@ constexpr std::size_t kKeepCapacity = 256 * 1024;   // a connection gives larger
 constexpr auto kMaxTick = std::chrono::milliseconds(500);
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);   // after an accept that failed (out of descriptors)
 constexpr auto kDrainTime = std::chrono::milliseconds(1000);    // after an answer that ends the connection
+
+// Deadlines need no better than the few milliseconds of the kernel's tick, and this clock costs no read of the counter.
+std::chrono::steady_clock::time_point coarse_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::steady_clock::time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
@@ -51,14 +59,26 @@ struct HttpLane::Connection {
     }
   }
 
+  // For the case that its handler fails: the handler takes the request away.
+  void remember_request() {
+    HttpRequest& request = parser.request();
+    request.peer = peer;
+    head_only = request.method == "HEAD";
+    target = request.target;
+    request_id.clear();
+    if (const auto* id = request.headers.find("X-Request-ID")) request_id = *id;
+  }
+
   tcp::socket socket;
   HttpParser parser;
   std::unique_ptr<char[]> buffer;
   std::size_t begin = 0, end = 0;   // of `buffer`: read and not parsed
   std::string out;
+  std::size_t sent = 0;             // of `out`
   std::size_t batched = 0;          // answers in `out`
+  bool broken = false;              // the last write failed
   std::string peer;
-  std::string target, request_id;   // of the request in hand, for the case that its handler fails
+  std::string target, request_id;   // of the request in hand
   bool head_only = false;
   SteadyClock::time_point deadline = SteadyClock::time_point::max();   // of the operation that waits
   SteadyClock::time_point phase_end{};                                 // however slowly its bytes come
@@ -99,28 +119,42 @@ void HttpLane::set_read_deadline(Connection& c) const {
   if (phase != c.phase || phase == Phase::idle) {
     const auto limit = phase == Phase::body ? limits().body_time : phase == Phase::head ? limits().head_time : limits().idle_time;
     c.phase = phase;
-    c.phase_end = SteadyClock::now() + limit;
+    c.phase_end = coarse_now() + limit;
   }
   c.deadline = c.phase_end;
 }
 
-// Writes everything that waits. false: the peer is gone or takes nothing.
-Task<bool> HttpLane::flush(Connection& c) {
+// Nearly always the kernel takes everything at once. false: drain() must go on.
+bool HttpLane::try_flush(Connection& c) const {
   c.batched = 0;
-  if (c.out.empty()) co_return true;
+  c.sent = 0;
+  if (c.out.empty()) return true;
   boost::system::error_code error;
-  // Nearly always the kernel takes it at once.
-  std::size_t sent = c.socket.write_some(asio::buffer(c.out), error);
-  if (error == asio::error::would_block || error == asio::error::try_again) error = {};
-  c.expired = false;
-  while (!error && sent < c.out.size()) {
-    c.deadline = SteadyClock::now() + limits().write_time;   // for each step: a reader that takes nothing is cut
-    sent += co_await c.socket.async_write_some(asio::buffer(c.out.data() + sent, c.out.size() - sent), asio::redirect_error(asio::use_awaitable, error));
-    c.deadline = SteadyClock::time_point::max();
-  }
+  c.sent = c.socket.write_some(asio::buffer(c.out), error);
+  c.broken = error && error != asio::error::would_block && error != asio::error::try_again;
+  if (c.broken || c.sent < c.out.size()) return false;
   if (c.out.capacity() > kKeepCapacity) c.out = {};
   c.out.clear();
-  co_return !error;
+  return true;
+}
+
+// Waits until the peer has taken the rest. false: it is gone or takes nothing.
+Task<bool> HttpLane::drain(Connection& c) {
+  boost::system::error_code error;
+  while (!c.broken && c.sent < c.out.size()) {
+    c.deadline = SteadyClock::now() + limits().write_time;   // for each step: a reader that takes nothing is cut
+    c.sent += co_await c.socket.async_write_some(asio::buffer(c.out.data() + c.sent, c.out.size() - c.sent), asio::redirect_error(asio::use_awaitable, error));
+    c.deadline = SteadyClock::time_point::max();
+    c.broken = static_cast<bool>(error);
+  }
+  c.out = {};
+  co_return !c.broken;
+}
+
+// Writes everything that waits.
+Task<bool> HttpLane::flush(Connection& c) {
+  if (try_flush(c)) co_return true;
+  co_return co_await drain(c);
 }
 
 // What still comes is read and dropped: closing with unread bytes would reset the connection, and the peer would lose
@@ -150,10 +184,34 @@ Task<void> HttpLane::serve(ConnectionPtr connection) {
       break;
     }
     if (c.parser.state() == HttpParser::State::complete) {
-      open = co_await respond(c);
+      c.remember_request();
+      HttpResponse response;
+      std::string fault;
+      try {
+        response = co_await service_->handler(std::move(c.parser.request()));
+      } catch (const std::exception& e) {
+        fault = std::string("exception: ") + e.what();
+      } catch (...) {
+        fault = "an exception of unknown type";
+      }
+      if (!fault.empty()) response = failed_response(c, fault);
+      const bool client_keeps = c.parser.keep_alive();
+      const RenderOptions options{.head_only = c.head_only, .keep_alive = client_keeps && !response.close && !stopping_, .http10 = c.parser.is_http10()};
+      c.parser.reset();
+      c.phase = Phase::none;
+      if (response.stream) {
+        open = co_await stream(c, std::move(response), options);
+        continue;
+      }
+      append_response(c.out, response, options);
+      // Pipelined requests that are here already are answered first, within bounds.
+      if (options.keep_alive && c.begin < c.end && ++c.batched < limits().pipelined && c.out.size() < kWriteBatch) continue;
+      open = (try_flush(c) || co_await drain(c)) && options.keep_alive;
+      // A client that counts on this connection may be sending its next request already.
+      if (!c.broken && client_keeps && !options.keep_alive) co_await linger(c, limits().linger_bytes, std::min(kDrainTime, limits().linger_time));
       continue;
     }
-    if (!c.out.empty() && !co_await flush(c)) break;
+    if (!try_flush(c) && !co_await drain(c)) break;
     c.begin = c.end = 0;
     set_read_deadline(c);
     if (stopping_ && c.phase == Phase::idle) break;
@@ -181,50 +239,13 @@ Task<void> HttpLane::refuse(Connection& c, int status, std::string text) {
 
 HttpResponse HttpLane::failed_response(Connection& c, const std::string& why) const {
   log_.error("a handler threw", {{"what", why}, {"path", c.target}, {"request_id", c.request_id}});
-  HttpRequest outline;   // the handler took the request away
+  HttpRequest outline;
   outline.method = c.head_only ? "HEAD" : "GET";
   outline.target = c.target;
   outline.path = c.target.substr(0, c.target.find('?'));
   outline.peer = c.peer;
   if (!c.request_id.empty()) outline.headers.add("X-Request-ID", c.request_id);
   return service_->render_error(500, "Failed to process request", outline);
-}
-
-// Answers the complete request. false: the connection ends.
-Task<bool> HttpLane::respond(Connection& c) {
-  HttpRequest request = std::move(c.parser.request());
-  request.peer = c.peer;
-  c.head_only = request.method == "HEAD";
-  c.target = request.target;
-  const std::string* id = request.headers.find("X-Request-ID");
-  c.request_id = id != nullptr ? *id : std::string();
-
-  HttpResponse response;
-  std::string fault;
-  bool threw = true;
-  try {
-    response = co_await service_->handler(std::move(request));
-    threw = false;
-  } catch (const std::exception& e) {
-    fault = e.what();
-  } catch (...) {
-    fault = "an exception of unknown type";
-  }
-  if (threw) response = failed_response(c, fault);
-
-  const bool client_keeps = c.parser.keep_alive();
-  const bool keep = client_keeps && !response.close && !stopping_;
-  const RenderOptions options{.head_only = c.head_only, .keep_alive = keep, .http10 = c.parser.is_http10()};
-  c.parser.reset();
-  c.phase = Phase::none;
-  if (response.stream) co_return co_await stream(c, std::move(response), options);
-  append_response(c.out, response, options);
-  // Pipelined requests that are here already are answered first, within bounds.
-  if (keep && c.begin < c.end && ++c.batched < limits().pipelined && c.out.size() < kWriteBatch) co_return true;
-  const bool wrote = co_await flush(c);
-  // The client may be sending its next request already.
-  if (wrote && client_keeps && !keep) co_await linger(c, limits().linger_bytes, std::min(kDrainTime, limits().linger_time));
-  co_return wrote && keep;
 }
 
 Task<bool> HttpLane::stream(Connection& c, HttpResponse response, RenderOptions options) {
@@ -282,7 +303,8 @@ Task<void> HttpLane::watch() {
   const auto& l = limits();
   const auto shortest = std::min({l.head_time, l.idle_time, l.body_time, l.write_time, l.linger_time});
   const auto tick = std::clamp<std::chrono::milliseconds>(shortest / 8, std::chrono::milliseconds(1), kMaxTick);
-  for (;;) {
+  // A cancellation that meets a tick which is due already leaves no error behind: it must be asked for.
+  while (!co_await cancelled()) {
     ticker_.expires_after(tick);
     boost::system::error_code error;
     co_await ticker_.async_wait(asio::redirect_error(asio::use_awaitable, error));

@@ -51,9 +51,10 @@ class HttpLane : public std::enable_shared_from_this<HttpLane> {
   Task<void> accept_loop();
   Task<void> watch();
   Task<void> serve(ConnectionPtr connection);
-  Task<bool> respond(Connection& c);
   Task<bool> stream(Connection& c, HttpResponse response, RenderOptions options);
   Task<void> refuse(Connection& c, int status, std::string text);
+  bool try_flush(Connection& c) const;
+  Task<bool> drain(Connection& c);
   Task<bool> flush(Connection& c);
   Task<void> linger(Connection& c, std::size_t bytes, std::chrono::milliseconds time);
   void admit(boost::asio::ip::tcp::socket socket);

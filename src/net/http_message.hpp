@@ -12,6 +12,8 @@ namespace agentauri::net {
 class Headers {
  public:
   void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+  void reserve(std::size_t fields) { fields_.reserve(fields); }
+  void clear() { fields_.clear(); }
   // Replaces every field of that name.
   void set(std::string name, std::string value);
   // The first value; nullptr when absent.

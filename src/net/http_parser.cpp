@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxMethodBytes = 32;
 constexpr std::size_t kRequestLineExtra = kMaxMethodBytes + sizeof("  HTTP/1.1\r\n");   // beside the target
+constexpr std::size_t kUsualFields = 8;
 constexpr std::size_t kMaxEmptyLines = 4;           // before a request line (RFC 9112, 2.2)
 constexpr std::size_t kMaxChunkLine = 256;          // size and extensions
 constexpr std::size_t kMaxExtensionBytes = 4096;    // of all chunks of a body: nobody uses them
@@ -63,7 +64,10 @@ bool list_holds(std::string_view list, std::string_view word) {
 
 void HttpParser::reset() {
   state_ = State::head;
-  request_ = {};
+  // Member by member: cheaper than a new request when the old one was moved away.
+  for (auto* text : {&request_.method, &request_.target, &request_.path, &request_.query, &request_.body, &request_.peer}) text->clear();
+  request_.headers.clear();
+  request_.head_bytes = 0;
   line_.clear();
   authority_.clear();
   started_ = has_request_line_ = close_ = http10_ = chunked_ = wants_continue_ = has_length_ = has_host_ = false;
@@ -146,6 +150,7 @@ void HttpParser::take_head_line(std::string_view line) {
       return;
     }
     has_request_line_ = parse_request_line(line);
+    request_.headers.reserve(kUsualFields);
     return;
   }
   if (line.empty()) return finish_head();

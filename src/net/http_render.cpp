@@ -26,13 +26,10 @@ const std::string& date_line() {
 
 // A handler's values must not end a line.
 void append_value(std::string& out, std::string_view value) {
-  constexpr std::string_view kBreaks("\r\n\0", 3);
-  for (;;) {
-    const std::size_t end = value.find_first_of(kBreaks);
-    out += value.substr(0, end);
-    if (end == std::string_view::npos) return;
-    out += ' ';
-    value.remove_prefix(end + 1);
+  const std::size_t at = out.size();
+  out += value;
+  for (std::size_t i = at; i < out.size(); ++i) {
+    if (out[i] == '\r' || out[i] == '\n' || out[i] == '\0') out[i] = ' ';
   }
 }
 
