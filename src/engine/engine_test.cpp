@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
 #include "core/json/json.hpp"
 #include "engine/testing/model_chain.hpp"
+#include "store/event_dead_letters.hpp"
+#include "store/event_rows.hpp"
 #include "store/jobs.hpp"
 #include "store/leases.hpp"
 #include "store/revisions.hpp"
@@ -32,7 +35,8 @@ class EngineTest : public store::testing::EngineTest {
     engine_.reset();
     instance_ = domain::InstanceId::make(clock_.now());
     const auto epoch = in_tx<std::int64_t>([this](store::Tx& tx) -> Result<std::int64_t> {
-      if (auto added = store::register_instance(tx, instance_, store::this_process(), "engine"); !added) return fail(added);
+      if (auto added = store::register_instance(tx, instance_, store::this_process(), "engine"); !added)
+        return fail(added);
       if (last_instance_) {
         if (auto gone = store::remove_instance(tx, *last_instance_); !gone) return fail(gone);
       }
@@ -78,10 +82,19 @@ class EngineTest : public store::testing::EngineTest {
     return t;
   }
   std::int64_t save(const domain::Trigger& t, bool deleted = false) {
-    return in_tx<std::int64_t>([&](store::Tx& tx) { return store::append_revision(tx, t, deleted, clock_.now()); }).value();
+    return in_tx<std::int64_t>([&](store::Tx& tx) { return store::append_revision(tx, t, deleted, clock_.now()); })
+        .value();
   }
-  static domain::Condition score_below(const char* bound) { return {.condition_type = "score_threshold", .field = "score", .op = "<", .value = bound}; }
-  static domain::Condition ema_below(const char* bound) { return {.condition_type = "ema_threshold", .field = "score", .op = "<", .value = bound, .config = R"({"window_size":10})"}; }
+  static domain::Condition score_below(const char* bound) {
+    return {.condition_type = "score_threshold", .field = "score", .op = "<", .value = bound};
+  }
+  static domain::Condition ema_below(const char* bound) {
+    return {.condition_type = "ema_threshold",
+            .field = "score",
+            .op = "<",
+            .value = bound,
+            .config = R"({"window_size":10})"};
+  }
 
   void mine(std::vector<Txn> txns) { testing::append(db(), {chain_.mine(std::move(txns))}, clock_.now()); }
   Txn feedback(std::int32_t score, std::uint64_t agent = 42) { return {chain_.next_txn(), agent, score}; }
@@ -90,12 +103,19 @@ class EngineTest : public store::testing::EngineTest {
     testing::rewind(db(), chain_.blocks().back(), clock_.now());
     return txns;
   }
-  std::vector<store::Delivery> deliveries(const domain::Trigger& t) { return in_tx<store::DeliveryPage>([&](store::Tx& tx) { return store::list_deliveries(tx, t.id, 1000, 0); })->rows; }
+  std::vector<store::Delivery> deliveries(const domain::Trigger& t) {
+    return in_tx<store::DeliveryPage>([&](store::Tx& tx) { return store::list_deliveries(tx, t.id, 1000, 0); })->rows;
+  }
   std::size_t count(const domain::Trigger& t, std::string_view state) {
     const auto rows = deliveries(t);
-    return static_cast<std::size_t>(std::count_if(rows.begin(), rows.end(), [state](const auto& d) { return d.state == state; }));
+    return static_cast<std::size_t>(
+        std::count_if(rows.begin(), rows.end(), [state](const auto& d) { return d.state == state; }));
   }
-  auto state() { return in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>([](store::Tx& tx) { return store::dump_state(tx, kChain); }).value(); }
+  auto state() {
+    return in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>(
+               [](store::Tx& tx) { return store::dump_state(tx, kChain); })
+        .value();
+  }
 
   FakeClock clock_{from_unix_seconds(1'800'000'000)};
   Metrics metrics_;
@@ -154,12 +174,14 @@ TEST_P(EngineTest, WhatWasSentFiresNoSecondTime) {
   save(t);
   mine({feedback(10)});
   run();
-  auto claimed = in_tx<std::vector<store::ClaimedJob>>([this](store::Tx& tx) { return store::claim_jobs(tx, instance_, 10, {}, clock_.now()); });
+  auto claimed = in_tx<std::vector<store::ClaimedJob>>(
+      [this](store::Tx& tx) { return store::claim_jobs(tx, instance_, 10, {}, clock_.now()); });
   ASSERT_EQ(claimed->size(), 1U);
   store::AttemptResult sent;
   sent.job = (*claimed)[0].id;
   sent.lease_epoch = (*claimed)[0].lease_epoch;
-  ASSERT_EQ(in_tx<std::int64_t>([&](store::Tx& tx) { return store::finish_attempts(tx, {sent}, clock_.now()); }).value(), 1);
+  ASSERT_EQ(
+      in_tx<std::int64_t>([&](store::Tx& tx) { return store::finish_attempts(tx, {sent}, clock_.now()); }).value(), 1);
   auto txns = reorg(1);
   mine(txns);
   run();
@@ -186,7 +208,8 @@ TEST_P(EngineTest, UndoRestoresTheStateExactly) {
 }
 
 TEST_P(EngineTest, TheWorkedMovingAverageFiresWhereItShould) {
-  const auto t = trigger({{.condition_type = "agent_id_equals", .field = "agent_id", .op = "=", .value = "42"}, ema_below("70")}, true);
+  const auto t = trigger(
+      {{.condition_type = "agent_id_equals", .field = "agent_id", .op = "=", .value = "42"}, ema_below("70")}, true);
   save(t);
   for (int score : {80, 60}) mine({feedback(score)});
   mine({feedback(5, 43)});
@@ -277,9 +300,11 @@ TEST_P(EngineTest, JobsAreHeldForTheirConfirmations) {
   run();
   EXPECT_EQ(count(t, "held"), 1U);
   mine({});
-  ASSERT_TRUE(in_tx<std::int64_t>([this](store::Tx& tx) { return store::release_held_jobs(tx, kChain, 2, clock_.now()); }));
+  ASSERT_TRUE(
+      in_tx<std::int64_t>([this](store::Tx& tx) { return store::release_held_jobs(tx, kChain, 2, clock_.now()); }));
   EXPECT_EQ(count(t, "held"), 1U);
-  ASSERT_TRUE(in_tx<std::int64_t>([this](store::Tx& tx) { return store::release_held_jobs(tx, kChain, 3, clock_.now()); }));
+  ASSERT_TRUE(
+      in_tx<std::int64_t>([this](store::Tx& tx) { return store::release_held_jobs(tx, kChain, 3, clock_.now()); }));
   EXPECT_EQ(count(t, "pending"), 1U);
 }
 
@@ -304,11 +329,12 @@ class InterruptingClock final : public Clock {
 };
 
 TEST_P(EngineTest, ATriggerThatWasThereBeforeTheBlockSeesTheBlock) {
-  const auto t = trigger({});
+  const auto t = trigger({score_below("50")});
   InterruptingClock clock;
   Engine engine(db(), clock, settings_, metrics_, [] {});
   ASSERT_TRUE(engine.step());
-  // Between the look for edits and the look into the log: an edit, then a block.
+  // In the middle of a step that has found a block: an edit, then another block.
+  mine({feedback(99)});
   clock.interrupt = [&] {
     save(t);
     mine({feedback(1)});
@@ -318,7 +344,110 @@ TEST_P(EngineTest, ATriggerThatWasThereBeforeTheBlockSeesTheBlock) {
   EXPECT_EQ(deliveries(t).size(), 1U);
 }
 
+// --- what cannot be processed (pipeline.md 6.9) ----------------------------------------------------------------------
+
+const store::Query kSpoil{store::Query::Unlisted{}, "spoil_event",
+                          "UPDATE events SET registry = 'nonsense' WHERE block_num = :num AND log_index = :index"};
+
+TEST_P(EngineTest, APoisonEventIsSetAsideAfterFiveAttemptsAndItsChainGoesOn) {
+  const auto t = trigger({score_below("50")});
+  save(t);
+  mine({feedback(1), feedback(2), feedback(3)});
+  mine({feedback(4)});
+  const auto num = static_cast<std::int64_t>(chain_.blocks().back().num) - 1;
+  const auto first_index = in_tx<std::int64_t>([&](store::Tx& tx) -> Result<std::int64_t> {
+    auto events = store::read_block_events(tx, kChain, chain_.blocks()[static_cast<std::size_t>(num)].hash,
+                                           chain_.blocks()[static_cast<std::size_t>(num)].time, 0, 10);
+    if (!events) return fail(events);
+    return (*events)[1].log_index;
+  });
+  ASSERT_TRUE(first_index) << first_index.error().text;
+  ASSERT_TRUE(in_tx<void>([&](store::Tx& tx) -> Result<void> {
+    auto spoiled = tx.run(kSpoil, store::Params().i64("num", num).i64("index", *first_index));
+    if (!spoiled) return fail(spoiled);
+    return {};
+  }));
+  const auto began = clock_.now();
+  for (int second = 0; second < 900 && count(t, "pending") < 3; ++second) {
+    const auto progress = engine_->step();
+    ASSERT_TRUE(progress) << progress.error().text;
+    clock_.advance(std::chrono::seconds(1));
+  }
+  // The events beside it and after it have fired, nothing twice.
+  EXPECT_EQ(deliveries(t).size(), 3U);
+  const auto letters = in_tx<std::vector<store::EventDeadLetter>>(
+      [](store::Tx& tx) { return store::list_event_dead_letters(tx, kChain, 10); });
+  ASSERT_EQ(letters->size(), 1U);
+  EXPECT_EQ((*letters)[0].block_hash, chain_.blocks()[static_cast<std::size_t>(num)].hash);
+  EXPECT_EQ((*letters)[0].position, 1);
+  EXPECT_EQ((*letters)[0].attempts, 5);
+  EXPECT_THAT((*letters)[0].error, ::testing::HasSubstr("registry"));
+  // Back-off of 5 + 30 + 120 + 300 s between its attempts, after a second for the batch.
+  EXPECT_GE(clock_.now() - began, std::chrono::seconds(455));
+  EXPECT_LE(clock_.now() - began, std::chrono::seconds(475));
+  // The trouble is over: new blocks come through at once.
+  mine({feedback(5)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 4U);
+}
+
+TEST_P(EngineTest, AChainInTroubleHoldsUpNoOther) {
+  constexpr domain::ChainId kOther = kChain + 1;
+  testing::attach(db(), clock_.now(), kOther);
+  auto t = trigger({score_below("50")});
+  save(t);
+  mine({feedback(1)});
+  ASSERT_TRUE(in_tx<void>([&](store::Tx& tx) -> Result<void> {
+    auto spoiled = tx.run(kSpoil, store::Params().i64("num", 1).i64("index", 0));
+    if (!spoiled) return fail(spoiled);
+    return {};
+  }));
+  const auto failed = engine_->step();
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->failed_chains, 1);
+  ModelChain other;
+  testing::append(db(), {other.mine({{other.next_txn(), 7, 1}})}, clock_.now(), kOther);
+  const auto progress = engine_->step();
+  ASSERT_TRUE(progress);
+  EXPECT_EQ(progress->jobs, 1);
+  EXPECT_EQ(progress->failed_chains, 1);
+}
+
+// --- the ceiling of an organization (6.10) ---------------------------------------------------------------------------
+
+TEST_P(EngineTest, JobsAboveTheCeilingBecomeDueLaterAndSaySo) {
+  settings_.jobs_per_hour = 4;
+  start();
+  const auto busy = trigger({score_below("50")}), quiet = trigger({score_below("2")});
+  save(busy);
+  save(quiet);
+  mine({feedback(1), feedback(10), feedback(10), feedback(10), feedback(10), feedback(10)});
+  run();
+  const auto due_later = [this](const domain::Trigger& t) {
+    std::vector<std::int64_t> seconds;
+    for (const auto& d : deliveries(t)) {
+      if (d.reason == "throttled") seconds.push_back((d.next_at.value() - clock_.now()) / std::chrono::seconds(1));
+    }
+    std::sort(seconds.begin(), seconds.end());
+    return seconds;
+  };
+  EXPECT_EQ(deliveries(busy).size(), 6U);
+  EXPECT_THAT(due_later(busy), ::testing::ElementsAre(900, 1800));
+  EXPECT_THAT(due_later(quiet), ::testing::IsEmpty());
+  // A restart does not hand out a second hour.
+  start();
+  mine({feedback(10)});
+  run();
+  EXPECT_THAT(due_later(busy), ::testing::ElementsAre(900, 1800, 2700));
+  // An hour and the backlog later everything is as at first.
+  clock_.advance(std::chrono::seconds(3600 + 2700));
+  mine({feedback(10)});
+  run();
+  EXPECT_EQ(due_later(busy).size(), 3U);
+  EXPECT_EQ(deliveries(busy).size(), 8U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, store::testing::kEngines, store::testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::engine
+}   // namespace
+}   // namespace agentauri::engine

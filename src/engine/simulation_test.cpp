@@ -1,5 +1,5 @@
-// Seeded simulation: after any history of reorganisations, crashes and batch sizes, the state equals byte for byte that of
-// a run which saw only the final chain, and each matching occurrence of the final chain has exactly one living job.
+// Seeded simulation: after any history of reorganisations, crashes and batch sizes, the state equals byte for byte that
+// of a run which saw only the final chain, and each matching occurrence of the final chain has exactly one living job.
 //   SIMULATION_SEED=17 runs one seed, SIMULATION_SEEDS=1000 so many.
 #include <gtest/gtest.h>
 
@@ -61,8 +61,10 @@ struct World {
   }
   std::string digest() {
     std::string text;
-    for (const auto& [row, value] : in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>([](store::Tx& tx) { return store::dump_state(tx, kChain); })) {
-      text += to_string(row.trigger) + std::to_string(row.condition) + "/" + std::to_string(row.condition_rev) + "/" + row.key + "=" + value.state + "@" + std::to_string(value.block_num) + "\n";
+    for (const auto& [row, value] : in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>(
+             [](store::Tx& tx) { return store::dump_state(tx, kChain); })) {
+      text += to_string(row.trigger) + std::to_string(row.condition) + "/" + std::to_string(row.condition_rev) + "/" +
+              row.key + "=" + value.state + "@" + std::to_string(value.block_num) + "\n";
     }
     return to_hex(crypto::sha256(as_bytes(text)).view());
   }
@@ -88,14 +90,31 @@ std::vector<domain::Trigger> make_triggers() {
     out.push_back(std::move(t));
   };
   add({{.condition_type = "score_threshold", .field = "score", .op = "<", .value = "50"}}, false);
-  add({{.condition_type = "ema_threshold", .field = "score", .op = "<", .value = "45", .config = R"({"window_size":5})"}}, true);
-  add({{.condition_type = "ema_threshold", .field = "score", .op = ">", .value = "60", .config = R"({"window_size":3,"partition_by":"agent_id"})"}}, true);
-  add({{.condition_type = "score_threshold", .field = "score", .op = "<", .value = "50"}, {.condition_type = "rate_limit", .field = "event_count", .op = ">", .value = "3", .config = R"({"time_window":"2m","reset_on_trigger":true})"}}, true);
+  add({{.condition_type = "ema_threshold",
+        .field = "score",
+        .op = "<",
+        .value = "45",
+        .config = R"({"window_size":5})"}},
+      true);
+  add({{.condition_type = "ema_threshold",
+        .field = "score",
+        .op = ">",
+        .value = "60",
+        .config = R"({"window_size":3,"partition_by":"agent_id"})"}},
+      true);
+  add({{.condition_type = "score_threshold", .field = "score", .op = "<", .value = "50"},
+       {.condition_type = "rate_limit",
+        .field = "event_count",
+        .op = ">",
+        .value = "3",
+        .config = R"({"time_window":"2m","reset_on_trigger":true})"}},
+      true);
   return out;
 }
 
 void save(World& world, const std::vector<domain::Trigger>& triggers) {
-  for (const auto& t : triggers) world.in_tx<std::int64_t>([&](store::Tx& tx) { return store::append_revision(tx, t, false, world.clock.now()); });
+  for (const auto& t : triggers)
+    world.in_tx<std::int64_t>([&](store::Tx& tx) { return store::append_revision(tx, t, false, world.clock.now()); });
 }
 
 std::vector<Txn> random_txns(std::mt19937& random, ModelChain& chain) {
@@ -138,10 +157,14 @@ void simulate(unsigned seed) {
         testing::append(*stormy.temp.db, other, stormy.clock.now());
         break;
       }
-      case 2: stormy.start(1 + random() % 20); break;   // a crash
+      case 2:
+        stormy.start(1 + random() % 20);
+        break;   // a crash
       case 3: {
         // A worker sends some; what is sent is sent.
-        auto claimed = stormy.in_tx<std::vector<store::ClaimedJob>>([&](store::Tx& tx) { return store::claim_jobs(tx, *stormy.holder, 1 + random() % 5, {}, stormy.clock.now()); });
+        auto claimed = stormy.in_tx<std::vector<store::ClaimedJob>>([&](store::Tx& tx) {
+          return store::claim_jobs(tx, *stormy.holder, 1 + random() % 5, {}, stormy.clock.now());
+        });
         std::vector<store::AttemptResult> results;
         for (const auto& job : claimed) {
           store::AttemptResult r;
@@ -151,7 +174,8 @@ void simulate(unsigned seed) {
           results.push_back(r);
           ASSERT_TRUE(sent.insert(to_hex(job.id.view())).second) << "a job is sent once";
         }
-        stormy.in_tx<std::int64_t>([&](store::Tx& tx) { return store::finish_attempts(tx, results, stormy.clock.now()); });
+        stormy.in_tx<std::int64_t>(
+            [&](store::Tx& tx) { return store::finish_attempts(tx, results, stormy.clock.now()); });
         break;
       }
       default: {
@@ -171,7 +195,11 @@ void simulate(unsigned seed) {
   EXPECT_EQ(stormy.digest(), calm.digest());
 
   for (const auto& t : triggers) {
-    const auto list = [&t](World& world) { return world.in_tx<store::DeliveryPage>([&](store::Tx& tx) { return store::list_deliveries(tx, t.id, 100'000, 0); }).rows; };
+    const auto list = [&t](World& world) {
+      return world
+          .in_tx<store::DeliveryPage>([&](store::Tx& tx) { return store::list_deliveries(tx, t.id, 100'000, 0); })
+          .rows;
+    };
     std::set<std::string> expected, living;
     for (const auto& job : list(calm)) expected.insert(to_hex(job.id.view()));
     for (const auto& job : list(stormy)) {
@@ -200,5 +228,5 @@ TEST(Simulation, StateEqualsThatOfARunWhichSawOnlyTheFinalChain) {
   }
 }
 
-}  // namespace
-}  // namespace agentauri::engine
+}   // namespace
+}   // namespace agentauri::engine

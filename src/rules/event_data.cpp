@@ -1,5 +1,7 @@
 #include "rules/event_data.hpp"
 
+#include "rules/stateful_conditions.hpp"
+
 namespace agentauri::rules {
 namespace {
 
@@ -66,7 +68,8 @@ json::Object event_data(const domain::Event& event, const domain::Trigger& trigg
   out["response_hash"] = text(event.response_hash);
   out["tag"] = text(event.tag);
   out["validation_tag"] = text(event.tag);
-  out["ema"] = text(evaluation.ema);
+  // The nearest double, as the API shows the state.
+  out["ema"] = evaluation.ema ? json::Value(nearest_double(*evaluation.ema)) : json::Value();
   out["event_count"] = evaluation.event_count ? number(*evaluation.event_count) : json::Value();
   return out;
 }

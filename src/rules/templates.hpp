@@ -1,7 +1,9 @@
 // Templates (pipeline.md 8.1): `{{name}}`, `{{ name }}`, `{{data.name}}`, `{{raw:name}}`; single pass, values are never
-// scanned again, escaping by context.
+// scanned again, escaping by context. `{{…}}` around anything but a name is literal text, as is an unclosed `{{`.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,9 +12,10 @@
 
 namespace agentauri::rules {
 
-inline constexpr std::size_t kMaxTemplateBytes = 64 * 1024;
-inline constexpr std::size_t kMaxRenderedBytes = 64 * 1024;
+inline constexpr std::size_t kMaxTemplateBytes = 64 * 1024;   // of a text, and of a JSON template as a whole
+inline constexpr std::size_t kMaxRenderedBytes = 64 * 1024;   // likewise
 
+// Where the values go. `{{raw:…}}` switches it off, except that a header never takes control characters.
 enum class Escape : std::uint8_t { none, markdown_v2, html, url_component, http_header };
 
 // Code::invalid naming the unknown placeholder or the bound; used on save.
@@ -20,9 +23,17 @@ Result<void> check_template(std::string_view text);
 // The same for every string of a JSON template.
 Result<void> check_json_template(const json::Value& value);
 
+// Code::invalid as check_template, Code::too_large beyond kMaxRenderedBytes. Names that `data` lacks, and null, are empty.
 Result<std::string> render_text(std::string_view text, const json::Object& data, Escape escape);
 // A string that is exactly one placeholder takes the value with its own type; anything else stays a string. Keys and
-// numbers are not rendered. `legacy_coercion`: a rendered string that reads as a number, boolean or null becomes it.
+// numbers are not rendered. `legacy_coercion`: a rendered string that reads as a number, boolean or null becomes it,
+// unless digits would be lost. Code::too_large when the document would exceed kMaxRenderedBytes.
 Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion);
+
+// Nothing but placeholders and what separates them: such a text holds no secret of its own.
+bool is_only_placeholders(std::string_view text);
+
+// Text of more than `limit` bytes ends in `...` before it, on a character boundary.
+std::string cut_text(std::string text, std::size_t limit);
 
 }  // namespace agentauri::rules

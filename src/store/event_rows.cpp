@@ -1,5 +1,7 @@
 #include "store/event_rows.hpp"
 
+#include <fmt/format.h>
+
 #include "store/chain_log.hpp"
 
 namespace agentauri::store {
@@ -56,8 +58,16 @@ const Query kListEvents{
     "ORDER BY block_time DESC, block_num DESC, chain_id, txn_index DESC, log_index DESC LIMIT :limit OFFSET :offset"};
 const Query kCountEvents{"event_count", "SELECT count(*) FROM (SELECT 1 " EVENT_FILTER "LIMIT :limit) AS counted"};
 
-Event read_event(const Rows& rows, std::size_t i) {
+// `fault` names what cannot be read; the rest of the event stands.
+Event read_event(const Rows& rows, std::size_t i, const char*& fault) {
   Event e;
+  const auto number = [&](std::size_t column, const char* name, auto parse) -> decltype(parse(std::string_view{})) {
+    const auto text = rows.text_or_null(i, column);
+    if (!text) return std::nullopt;
+    auto value = parse(*text);
+    if (!value) fault = name;
+    return value;
+  };
   e.block_hash = rows.fixed<32>(i, 0);
   e.txn_index = static_cast<std::uint32_t>(rows.i64(i, 1));
   e.log_index = static_cast<std::uint32_t>(rows.i64(i, 2));
@@ -67,16 +77,19 @@ Event read_event(const Rows& rows, std::size_t i) {
   e.txn_ordinal = static_cast<std::uint32_t>(rows.i64(i, 6));
   e.content_hash = rows.fixed<32>(i, 7);
   e.block_num = static_cast<std::uint64_t>(rows.i64(i, 8));
-  e.registry = domain::parse_registry(rows.text(i, 9)).value_or(domain::Registry::identity);
+  const auto registry = domain::parse_registry(rows.text(i, 9));
+  if (!registry) fault = "registry";
+  e.registry = registry.value_or(domain::Registry::identity);
   e.event_type = rows.text(i, 10);
-  if (const auto agent = rows.text_or_null(i, 11)) e.agent_id = parse_uint256(*agent);
+  e.agent_id = number(11, "agent_id", [](std::string_view text) { return parse_uint256(text); });
   e.owner = rows.text_or_null(i, 12);
   e.token_uri = rows.text_or_null(i, 13);
   e.metadata_key = rows.text_or_null(i, 14);
   e.metadata_value = rows.text_or_null(i, 15);
   e.client_address = rows.text_or_null(i, 16);
-  if (const auto index = rows.text_or_null(i, 17)) e.feedback_index = parse_uint256(*index)->to_u64();
-  if (const auto value = rows.text_or_null(i, 18)) e.value = parse_int128(*value);
+  const auto index = number(17, "feedback_index", [](std::string_view text) { return parse_uint256(text); });
+  if (index) e.feedback_index = index->to_u64();
+  e.value = number(18, "value", [](std::string_view text) { return parse_int128(text); });
   if (const auto decimals = rows.i64_or_null(i, 19)) e.value_decimals = static_cast<std::uint8_t>(*decimals);
   if (const auto score = rows.i64_or_null(i, 20)) e.score = static_cast<std::int32_t>(*score);
   e.tag1 = rows.text_or_null(i, 21);
@@ -181,7 +194,11 @@ Result<std::vector<Event>> read_block_events(Tx& tx, ChainId chain, const Hash32
                                        .i64("from", from));
   if (!rows) return fail(rows);
   std::vector<Event> out;
-  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(read_event(*rows, i));
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    const char* fault = nullptr;
+    out.push_back(read_event(*rows, i, fault));
+    if (fault) return fail(Code::corrupt, fmt::format("event {}: its {} cannot be read", domain::event_id(out.back()), fault));
+  }
   return out;
 }
 
@@ -201,7 +218,10 @@ Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t li
   if (!rows) return fail(rows);
   EventPage out;
   out.total = count->i64(0, 0);
-  for (std::size_t i = 0; i < rows->size(); ++i) out.rows.push_back(read_event(*rows, i));
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    const char* fault = nullptr;   // a list shows what there is
+    out.rows.push_back(read_event(*rows, i, fault));
+  }
   return out;
 }
 

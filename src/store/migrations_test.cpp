@@ -243,7 +243,7 @@ Schema postgres_schema() {
     out.columns[columns->text(i, 0) + "." + columns->text(i, 1)] = {type == types.end() ? "?" : type->second, columns->boolean(i, 3), value};
   }
   const auto keys = temp.db->query_blocking(kPostgresKeys);
-  for (std::size_t i = 0; i < keys->size(); ++i) out.keys.insert(keys->text(i, 0) + ": " + keys->text(i, 1));
+  for (std::size_t i = 0; i < keys->size(); ++i) out.keys.insert(keys->text(i, 0) + ": " + without(keys->text(i, 1), "\""));   // it quotes keywords
   const auto indexes = temp.db->query_blocking(kPostgresIndexes);
   for (std::size_t i = 0; i < indexes->size(); ++i) out.indexes.insert(index_of(indexes->text(i, 0)));
   return out;

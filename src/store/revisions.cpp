@@ -5,22 +5,38 @@
 namespace agentauri::store {
 namespace {
 
-const Query kDraw{"revision_draw", "UPDATE counters SET value = value + 1 WHERE name = 'trigger_revisions' RETURNING value"};
-const Query kAppend{"revision_append", "INSERT INTO trigger_revisions (revision, trigger_id, deleted, spec, created_at) VALUES (:revision, :trigger, :deleted, :spec, :now)"};
-const Query kRead{"revision_read", "SELECT revision, deleted, spec FROM trigger_revisions WHERE revision > :after ORDER BY revision LIMIT :limit"};
+const Query kDraw{"revision_draw",
+                  "UPDATE counters SET value = value + 1 WHERE name = 'trigger_revisions' RETURNING value"};
+const Query kAppend{"revision_append",
+                    "INSERT INTO trigger_revisions (revision, trigger_id, deleted, spec, created_at) VALUES "
+                    "(:revision, :trigger, :deleted, :spec, :now)"};
+const Query kRead{"revision_read",
+                  "SELECT revision, deleted, spec, trigger_id FROM trigger_revisions WHERE revision > :after ORDER BY "
+                  "revision LIMIT :limit"};
 const Query kTriggersAt{"revision_triggers_at",
-                        "SELECT r.revision, r.deleted, r.spec FROM trigger_revisions r WHERE r.trigger_id > :after AND r.revision <= :upto AND r.deleted = :no "
-                        "AND r.revision = (SELECT max(n.revision) FROM trigger_revisions n WHERE n.trigger_id = r.trigger_id AND n.revision <= :upto) ORDER BY r.trigger_id LIMIT :limit"};
+                        "SELECT r.revision, r.deleted, r.spec, r.trigger_id FROM trigger_revisions r WHERE "
+                        "r.trigger_id > :after AND r.revision <= :upto AND r.deleted = :no "
+                        "AND r.revision = (SELECT max(n.revision) FROM trigger_revisions n WHERE n.trigger_id = "
+                        "r.trigger_id AND n.revision <= :upto) ORDER BY r.trigger_id LIMIT :limit"};
 const Query kNewest{"revision_newest", "SELECT value FROM counters WHERE name = 'trigger_revisions'"};
 
-json::Value text_or_null(const std::optional<std::string>& text) { return text ? json::Value(json::String(*text)) : json::Value(); }
+json::Value text_or_null(const std::optional<std::string>& text) {
+  return text ? json::Value(json::String(*text)) : json::Value();
+}
 
-Result<std::vector<Revision>> read_rows(const Rows& rows) {
+std::vector<Revision> read_rows(const Rows& rows) {
   std::vector<Revision> out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    Revision revision;
+    revision.revision = rows.i64(i, 0);
+    revision.deleted = rows.boolean(i, 1);
     auto trigger = trigger_from_json(rows.text(i, 2));
-    if (!trigger) return fail(trigger);
-    out.push_back({rows.i64(i, 0), rows.boolean(i, 1), std::move(*trigger)});
+    if (trigger)
+      revision.trigger = std::move(*trigger);
+    else
+      revision.fault = std::move(trigger.error().text);
+    revision.trigger.id = rows.id<domain::TriggerId>(i, 3);
+    out.push_back(std::move(revision));
   }
   return out;
 }
@@ -87,7 +103,7 @@ domain::Condition read_condition(Reader r) {
   return c;
 }
 
-}  // namespace
+}   // namespace
 
 std::string trigger_to_json(const domain::Trigger& t) {
   json::Object out;
@@ -151,7 +167,11 @@ Result<domain::Trigger> trigger_from_json(std::string_view text) {
     if (!entry.is_object()) return corrupt();
     Reader a{entry.get_object()};
     const auto type = domain::parse_action_type(a.text("type"));
-    t.actions.push_back({static_cast<domain::ActionId>(a.number("id")), type.value_or(domain::ActionType::rest), static_cast<std::int32_t>(a.number("priority")), a.text("config"), {}});
+    t.actions.push_back({static_cast<domain::ActionId>(a.number("id")),
+                         type.value_or(domain::ActionType::rest),
+                         static_cast<std::int32_t>(a.number("priority")),
+                         a.text("config"),
+                         {}});
     if (!a.ok || !type) return corrupt();
   }
   if (!r.ok || !registry) return corrupt();
@@ -164,7 +184,12 @@ Result<std::int64_t> append_revision(Tx& tx, const domain::Trigger& trigger, boo
   if (!drawn) return fail(drawn);
   if (drawn->empty()) return fail(Code::corrupt, "the counter trigger_revisions is missing");
   const std::int64_t revision = drawn->i64(0, 0);
-  auto put = tx.run(kAppend, Params().i64("revision", revision).id("trigger", trigger.id).boolean("deleted", deleted).text("spec", trigger_to_json(trigger)).time("now", now));
+  auto put = tx.run(kAppend, Params()
+                                 .i64("revision", revision)
+                                 .id("trigger", trigger.id)
+                                 .boolean("deleted", deleted)
+                                 .text("spec", trigger_to_json(trigger))
+                                 .time("now", now));
   if (!put) return fail(put);
   return revision;
 }
@@ -176,7 +201,8 @@ Result<std::vector<Revision>> read_revisions(Tx& tx, std::int64_t after, std::in
 }
 
 Result<std::vector<Revision>> read_triggers_at(Tx& tx, std::int64_t upto, domain::TriggerId after, std::int64_t limit) {
-  auto rows = tx.run(kTriggersAt, Params().i64("upto", upto).id("after", after).i64("limit", limit).boolean("no", false));
+  auto rows =
+      tx.run(kTriggersAt, Params().i64("upto", upto).id("after", after).i64("limit", limit).boolean("no", false));
   if (!rows) return fail(rows);
   return read_rows(*rows);
 }
@@ -187,4 +213,4 @@ Result<std::int64_t> newest_revision(Tx& tx) {
   return rows->empty() ? 0 : rows->i64(0, 0);
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

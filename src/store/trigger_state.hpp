@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "domain/ids.hpp"
@@ -41,9 +42,17 @@ Result<void> write_images(Tx& tx, std::uint64_t block_num, const std::vector<Sta
 // The images of a block, for an undo; and their end once it is done.
 Result<std::vector<StateImage>> read_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
 Result<void> drop_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
-Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below);
-// Of a deleted trigger.
+// At most `limit` rows, the lowest blocks first. Returns how many went.
+Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below, std::int64_t limit);
+// Of a deleted trigger, and of a condition revision that no edit can bring back. Their images stay until they are
+// pruned: an undo passes over what the engine no longer knows.
 Result<void> forget_state(Tx& tx, domain::TriggerId trigger);
+struct ConditionVersion {
+  domain::TriggerId trigger;
+  domain::ConditionId condition = 0;
+  std::int64_t revision = 0;
+};
+Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& conditions);
 // Everything of a chain, ordered: tests and digests.
 Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain);
 
@@ -59,6 +68,8 @@ Result<void> write_cursor(Tx& tx, int shard, domain::ChainId chain, const Engine
 // The highest revision that any cursor of the shard names; nullopt without a cursor.
 Result<std::optional<std::int64_t>> adopted_revision(Tx& tx, int shard);
 
+// The trigger's `last_error`; nullopt clears it. A trigger that is gone is passed over.
 Result<void> set_trigger_error(Tx& tx, domain::TriggerId trigger, const std::optional<std::string>& error);
+Result<std::vector<std::pair<domain::TriggerId, std::string>>> read_trigger_errors(Tx& tx);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -314,7 +314,8 @@ Task<Result<void>> JsonRpcSource::Impl::ask_round(std::vector<std::size_t> indic
     if (outcome) co_return outcome;
     const Code code = outcome.error().code;
     if (code == Code::too_large || code == Code::cancelled) co_return outcome;
-    round.worth_a_retry = round.worth_a_retry || (asked && is_worth_a_retry(code));
+    const bool still_there = asked && providers[index].standing.available(SteadyClock::now());
+    round.worth_a_retry = round.worth_a_retry || (still_there && is_worth_a_retry(code));
     const int rank = code == Code::not_found ? 3 : code == Code::unsupported ? 2 : asked ? 1 : 0;
     if (rank < kept_rank) continue;
     kept = std::move(outcome);
@@ -338,7 +339,7 @@ Task<Result<void>> JsonRpcSource::Impl::ask(std::vector<RpcCall> calls, Reader r
 }
 
 bool JsonRpcSource::Impl::looks_behind(std::uint64_t num) const {
-  if (providers.size() < 2) return false;
+  if (providers.size() < 2 || head_moved_at == SteadyClock::time_point{}) return false;
   const auto now = SteadyClock::now();
   if (now - heads_compared_at < settings.stalled_after) return false;
   return num + kMaxLag < highest_head || now - head_moved_at >= settings.stalled_after;

@@ -35,13 +35,13 @@ std::vector<Txn> ModelChain::drop(std::size_t depth) {
   return out;
 }
 
-store::IngestedBlock to_ingested(const Block& block) {
+store::IngestedBlock to_ingested(const Block& block, domain::ChainId chain) {
   store::IngestedBlock out;
   out.block = {block.hash, block.num, block.parent, block.time, block.time};
   std::uint32_t index = 0;
   for (const Txn& txn : block.txns) {
     domain::Event event;
-    event.chain_id = kChain;
+    event.chain_id = chain;
     event.block_num = block.num;
     event.block_hash = block.hash;
     event.block_time = block.time;
@@ -61,15 +61,15 @@ store::IngestedBlock to_ingested(const Block& block) {
   return out;
 }
 
-void attach(store::Database& db, Time now) {
-  must(db.transact_blocking<store::ChainRow>(store::Priority::interactive, [now](store::Tx& tx) { return store::attach_chain(tx, kChain, "model", 0, 1, 1, now); }));
+void attach(store::Database& db, Time now, domain::ChainId chain) {
+  must(db.transact_blocking<store::ChainRow>(store::Priority::interactive, [now, chain](store::Tx& tx) { return store::attach_chain(tx, chain, "model", 0, 1, 1, now); }));
 }
 
-void append(store::Database& db, const std::vector<Block>& blocks, Time now) {
+void append(store::Database& db, const std::vector<Block>& blocks, Time now, domain::ChainId chain) {
   if (blocks.empty()) return;
   std::vector<store::IngestedBlock> ingested;
-  for (const auto& block : blocks) ingested.push_back(to_ingested(block));
-  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) { return store::append_blocks(tx, kChain, 1, ingested, {{Address{}}, true}, std::nullopt, std::nullopt, now); }));
+  for (const auto& block : blocks) ingested.push_back(to_ingested(block, chain));
+  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) { return store::append_blocks(tx, chain, 1, ingested, {{Address{}}, true}, std::nullopt, std::nullopt, now); }));
 }
 
 void rewind(store::Database& db, const Block& ancestor, Time now) {

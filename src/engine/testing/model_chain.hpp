@@ -44,10 +44,10 @@ class ModelChain {
   std::uint64_t made_ = 0, txns_ = 0;
 };
 
-store::IngestedBlock to_ingested(const Block& block);
+store::IngestedBlock to_ingested(const Block& block, domain::ChainId chain = kChain);
 // Into a store, as the indexer does.
-void attach(store::Database& db, Time now);
-void append(store::Database& db, const std::vector<Block>& blocks, Time now);
+void attach(store::Database& db, Time now, domain::ChainId chain = kChain);
+void append(store::Database& db, const std::vector<Block>& blocks, Time now, domain::ChainId chain = kChain);
 void rewind(store::Database& db, const Block& ancestor, Time now);
 
 }  // namespace agentauri::engine::testing

@@ -1,0 +1,220 @@
+#include "engine/batch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <new>
+
+namespace agentauri::engine {
+namespace {
+
+using store::StateRow;
+using store::StateValue;
+using store::Tx;
+
+constexpr std::size_t kMaxErrorBytes = 300;
+constexpr std::size_t kCrowd = 100;                 // matches of one event from which an operator wants to know
+constexpr std::size_t kMaxJobs = 2'000;             // of a batch; the jobs of one event stay together
+constexpr std::int64_t kMaxEvaluations = 200'000;   // of a batch: below a second
+
+}   // namespace
+
+BatchBuilder::BatchBuilder(TriggerSet& triggers, StateCache& cache,
+                           const std::map<domain::TriggerId, std::string>& known_errors, const EngineSettings& settings,
+                           const BatchOrder& order, Batch& batch)
+    : triggers_(triggers),
+      cache_(cache),
+      known_errors_(known_errors),
+      settings_(settings),
+      order_(order),
+      batch_(batch) {}
+
+Result<bool> BatchBuilder::build(Tx& tx, std::int64_t recorded_revision) {
+  batch_ = Batch{};
+  failure_ = {};
+  alerts_.emplace(settings_, order_.now);
+  try {
+    return compute(tx, recorded_revision);
+  } catch (const std::bad_alloc&) {
+    return fail(Code::busy, "there is not enough memory for a batch");
+  } catch (const std::exception& e) {
+    return fail(Code::internal, fmt::format("a batch failed: {}", plain(e.what())));
+  }
+}
+
+Result<bool> BatchBuilder::compute(Tx& tx, std::int64_t recorded_revision) {
+  // In the snapshot that shows the blocks: an edit that was committed before a block is known when it is evaluated.
+  if (auto adopted = triggers_.adopt(tx); !adopted) return fail(adopted);
+  batch_.revision = triggers_.revision();
+  if (auto started = read_start(tx); !started) return fail(started);
+  const bool settled = batch_.before && batch_.revision <= recorded_revision && triggers_.aftermath().empty();
+  if (batch_.cursor.seq >= batch_.row.last_seq && settled) return false;
+  auto entries = store::read_block_log(tx, order_.chain, batch_.cursor.seq, order_.max_events);
+  if (!entries) return fail(entries);
+  for (const auto& entry : *entries) {
+    if (full()) break;
+    auto done = entry.op > 0 ? join(tx, entry) : leave(tx, entry);
+    if (!done) return fail(done);
+    if (batch_.cursor.seq != entry.seq) break;   // stopped inside a large block
+    if (order_.max_events == 1) break;
+  }
+  batch_.progress.more = batch_.cursor.seq < batch_.row.last_seq;
+  return true;
+}
+
+Result<void> BatchBuilder::read_start(Tx& tx) {
+  auto row = store::find_chain(tx, order_.chain);
+  if (!row) return fail(row);
+  if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to the store", order_.chain));
+  batch_.row = std::move(**row);
+  auto cursor = store::read_cursor(tx, settings_.shard, order_.chain);
+  if (!cursor) return fail(cursor);
+  batch_.before = *cursor;
+  batch_.cursor = cursor->value_or(store::EngineCursor{});
+  return {};
+}
+
+bool BatchBuilder::full() const {
+  return batch_.progress.events >= order_.max_events || batch_.jobs.size() >= kMaxJobs ||
+         batch_.progress.evaluated >= kMaxEvaluations;
+}
+
+Result<void> BatchBuilder::join(Tx& tx, const store::LogEntry& entry) {
+  if (order_.pass_over) {
+    set_aside(entry);
+    return {};
+  }
+  const std::int64_t room = order_.max_events - batch_.progress.events;
+  auto events =
+      store::read_block_events(tx, order_.chain, entry.block_hash, entry.block_time, batch_.cursor.position, room);
+  if (!events) return fail(events);
+  std::int64_t done = 0;
+  for (const auto& event : *events) {
+    if (full()) break;
+    const auto started = std::chrono::steady_clock::now();
+    batch_.at_event = domain::event_id(event);
+    process(tx, event, entry.seq);
+    if (!failure_) return failure_;
+    ++done;
+    ++batch_.progress.events;
+    ++batch_.events_by_registry[event.registry];
+    batch_.durations.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  }
+  if (done == room || done < static_cast<std::int64_t>(events->size())) {
+    batch_.cursor.position += done;   // there may be more in this block
+    return {};
+  }
+  batch_.cursor.seq = entry.seq;
+  batch_.cursor.position = 0;
+  return {};
+}
+
+void BatchBuilder::set_aside(const store::LogEntry& entry) {
+  const Poison& poison = *order_.pass_over;
+  batch_.dead_letter = store::EventDeadLetter{order_.chain, entry.block_hash, batch_.cursor.position, poison.event_id,
+                                              poison.error, poison.attempts,  poison.first_seen,      order_.now};
+  ++batch_.cursor.position;
+  ++batch_.progress.events;
+}
+
+// Undo: what the block changed becomes what it was, and what it enqueued is taken back where that is still possible.
+Result<void> BatchBuilder::leave(Tx& tx, const store::LogEntry& entry) {
+  // Changes of this batch to the same block have not reached the store yet.
+  States before;
+  auto stored = store::read_images(tx, order_.chain, entry.block_num);
+  if (!stored) return fail(stored);
+  if (const auto own = batch_.images.find(entry.block_num); own != batch_.images.end()) {
+    before = std::move(own->second);
+    batch_.images.erase(own);
+  }
+  // The stored ones are the earlier; unless this batch has undone them already.
+  const bool undone = std::any_of(batch_.undone.begin(), batch_.undone.end(),
+                                  [&entry](const auto& block) { return block.first == entry.block_num; });
+  if (!undone) {
+    for (auto& image : *stored) before[image.row] = std::move(image.before);
+  }
+  for (auto& [row, value] : before) {
+    if (triggers_.knows(row)) batch_.states[row] = std::move(value);   // else nobody will ever ask for it
+  }
+  std::erase_if(batch_.jobs, [&entry](const store::NewJob& job) { return job.block_hash == entry.block_hash; });
+  batch_.undone.emplace_back(entry.block_num, entry.block_hash);
+  batch_.cursor.seq = entry.seq;
+  batch_.cursor.position = 0;
+  return {};
+}
+
+std::optional<StateValue> BatchBuilder::state_of(Tx& tx, const StateRow& row) {
+  if (const auto own = batch_.states.find(row); own != batch_.states.end()) return own->second;
+  if (const auto* cached = cache_.find(row)) return *cached;
+  if (const auto read = batch_.reads.find(row); read != batch_.reads.end()) return read->second;
+  auto stored = store::read_state(tx, row);
+  if (!stored) {
+    if (failure_) failure_ = fail(stored);
+    return std::nullopt;
+  }
+  batch_.reads.emplace(row, *stored);
+  return *stored;
+}
+
+void BatchBuilder::process(Tx& tx, const domain::Event& event, std::int64_t seq) {
+  std::size_t matches = 0;
+  for (const auto* trigger : triggers_.index().candidates(event)) {
+    ++batch_.progress.evaluated;
+    try {
+      if (evaluate(tx, event, *trigger, seq)) ++matches;
+    } catch (const std::bad_alloc&) {
+      throw;   // not the trigger's fault, and it passes
+    } catch (const std::exception& e) {
+      note_error(trigger->trigger.id, fmt::format("internal error: {}", plain(e.what())));
+    }
+    if (!failure_) return;
+  }
+  if (matches > kCrowd) ++batch_.crowded;
+}
+
+// Whether it matched. Changes the batch only at its end, so that an exception leaves no half of a match behind.
+bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::CompiledTrigger& compiled,
+                            std::int64_t seq) {
+  const auto& trigger = compiled.trigger;
+  const auto row_of = [&](const rules::StateKey& key) {
+    return StateRow{trigger.id, key.condition, key.revision, order_.chain, key.key};
+  };
+  const auto read = [&](const rules::StateKey& key) -> std::optional<std::string> {
+    auto value = state_of(tx, row_of(key));
+    return value ? std::optional(std::move(value->state)) : std::nullopt;
+  };
+  // By reference: it then fits into the function object itself.
+  const rules::StateReader reader = std::ref(read);
+  auto evaluation = rules::evaluate(event, compiled, reader, rules::Explain::no);
+  if (!failure_) return false;
+  if (evaluation.decision == rules::Decision::error) {
+    note_error(trigger.id, evaluation.steps.empty() ? "evaluation failed" : std::move(evaluation.steps.back().text));
+    return false;
+  }
+  const bool matched = evaluation.decision == rules::Decision::match;
+  std::vector<store::NewJob> jobs;
+  if (matched) {
+    // The same inputs again, this time with words: dear, so only for what fires.
+    const auto explained = rules::evaluate(event, compiled, reader, rules::Explain::yes);
+    jobs = alerts_->make(event, trigger, explained, seq, batch_.row.head_num);
+  }
+  for (auto& change : evaluation.changes) {
+    const StateRow row = row_of(change.key);
+    batch_.images[event.block_num].emplace(row, state_of(tx, row));   // the first change of a block counts
+    batch_.states[row] = StateValue{std::move(change.after), event.block_num};
+  }
+  batch_.jobs.insert(batch_.jobs.end(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
+  if (matched) ++batch_.progress.matched;
+  if (known_errors_.contains(trigger.id)) batch_.errors[trigger.id] = std::nullopt;
+  return matched;
+}
+
+void BatchBuilder::note_error(domain::TriggerId trigger, std::string text) {
+  batch_.errors[trigger] = clipped(std::move(text), kMaxErrorBytes);
+}
+
+}   // namespace agentauri::engine

@@ -1,0 +1,122 @@
+// What the one transaction of a batch writes. It may run more than once, so it changes nothing in memory but what it
+// would work out again.
+#include <algorithm>
+
+#include "engine/engine.hpp"
+#include "store/event_dead_letters.hpp"
+#include "store/jobs.hpp"
+#include "store/leases.hpp"
+
+namespace agentauri::engine {
+namespace {
+
+using store::Tx;
+
+constexpr std::uint64_t kPruneEvery = 32;    // blocks between two prunings
+constexpr std::int64_t kPruneRows = 2'000;   // of one batch
+
+}   // namespace
+
+Result<void> Engine::commit(Tx& tx, const BatchOrder& order, Batch& batch, const OrganizationPaces::Plan& pace) {
+  if (auto ours = check_ours(tx, order, batch); !ours) return ours;
+  if (auto settled = settle_edits(tx, order.now); !settled) return settled;
+  for (const auto& [num, hash] : batch.undone) {
+    if (auto dropped = store::drop_images(tx, order.chain, num); !dropped) return dropped;
+    if (auto orphaned = store::orphan_jobs(tx, order.chain, hash, order.now); !orphaned) return fail(orphaned);
+  }
+  if (auto written = write_state(tx, batch); !written) return written;
+  // The head may have moved since: what was held may be due by now.
+  auto row = store::find_chain(tx, order.chain);
+  if (!row) return fail(row);
+  if (*row) batch.row = std::move(**row);
+  for (auto& job : batch.jobs) {
+    if (job.hold_until_block && *job.hold_until_block <= batch.row.head_num) job.hold_until_block.reset();
+  }
+  if (auto inserted = store::insert_jobs(tx, batch.jobs, order.now); !inserted) return fail(inserted);
+  batch.progress.jobs = static_cast<std::int64_t>(batch.jobs.size());
+  if (auto delayed = store::delay_jobs(tx, pace.delays); !delayed) return delayed;
+  if (auto written = store::write_paces(tx, pace.to_store); !written) return written;
+  if (auto written = write_errors(tx, batch); !written) return written;
+  if (batch.dead_letter) {
+    if (auto put = store::put_event_dead_letter(tx, *batch.dead_letter); !put) return put;
+  }
+  if (auto pruned = prune(tx, batch); !pruned) return pruned;
+  batch.cursor.revision = batch.revision;
+  batch.cursor.epoch = settings_.epoch;
+  return store::write_cursor(tx, settings_.shard, order.chain, batch.cursor);
+}
+
+Result<void> Engine::check_ours(Tx& tx, const BatchOrder& order, const Batch& batch) {
+  auto held = store::check_lease(tx, settings_.lease_name, settings_.instance, settings_.epoch);
+  if (!held) return held;
+  auto cursor = store::read_cursor(tx, settings_.shard, order.chain);
+  if (!cursor) return fail(cursor);
+  const bool same =
+      cursor->has_value() == batch.before.has_value() &&
+      (!*cursor || ((*cursor)->seq == batch.before->seq && (*cursor)->position == batch.before->position));
+  if (!same) return fail(Code::fenced, "the engine's cursor was moved by another process");
+  return {};
+}
+
+Result<void> Engine::settle_edits(Tx& tx, Time now) {
+  const Aftermath& owed = triggers_.aftermath();
+  for (const auto trigger : owed.deleted) {
+    // A batch that read the trigger before may have enqueued after the deletion cancelled what there was.
+    auto cancelled = store::cancel_jobs(tx, trigger, std::nullopt, "trigger_deleted", now);
+    if (!cancelled) return fail(cancelled);
+    if (auto forgotten = store::forget_state(tx, trigger); !forgotten) return forgotten;
+  }
+  for (const auto& [trigger, action] : owed.deleted_actions) {
+    auto cancelled = store::cancel_jobs(tx, trigger, action, "action_deleted", now);
+    if (!cancelled) return fail(cancelled);
+  }
+  if (auto forgotten = store::forget_conditions(tx, owed.gone_conditions); !forgotten) return forgotten;
+  for (const auto trigger : owed.edited) {
+    if (!errors_.contains(trigger)) continue;
+    if (auto cleared = store::set_trigger_error(tx, trigger, std::nullopt); !cleared) return cleared;
+  }
+  for (const auto& [trigger, fault] : owed.faults) {
+    if (auto set = store::set_trigger_error(tx, trigger, fault); !set) return set;
+  }
+  return {};
+}
+
+Result<void> Engine::write_state(Tx& tx, const Batch& batch) {
+  const std::vector<std::pair<store::StateRow, std::optional<store::StateValue>>> changed(batch.states.begin(),
+                                                                                          batch.states.end());
+  if (auto written = store::write_states(tx, changed); !written) return written;
+  for (const auto& [block, rows] : batch.images) {
+    std::vector<store::StateImage> images;
+    for (const auto& [row, before] : rows) images.push_back({row, before});
+    if (auto written = store::write_images(tx, block, images); !written) return written;
+  }
+  return {};
+}
+
+// Only what differs from what the triggers say already.
+Result<void> Engine::write_errors(Tx& tx, const Batch& batch) {
+  const auto& edited = triggers_.aftermath().edited;
+  for (const auto& [trigger, error] : batch.errors) {
+    const auto known = errors_.find(trigger);
+    const bool is_edited = std::find(edited.begin(), edited.end(), trigger) != edited.end();
+    if (!is_edited && error && known != errors_.end() && known->second == *error) continue;
+    if (auto set = store::set_trigger_error(tx, trigger, error); !set) return set;
+  }
+  return {};
+}
+
+// The indexer follows reorganisations exactly as deep as this keeps images (follower.cpp, raise_undo_floor).
+Result<void> Engine::prune(Tx& tx, const Batch& batch) {
+  const std::uint64_t head = batch.row.head_num;
+  std::uint64_t keep_from = head > settings_.min_undo_blocks ? head - settings_.min_undo_blocks : 0;
+  if (batch.row.finalized_num) keep_from = std::min(keep_from, *batch.row.finalized_num);
+  if (head > settings_.max_undo_blocks) keep_from = std::max(keep_from, head - settings_.max_undo_blocks);
+  std::uint64_t& pruned = pruned_below_[batch.row.chain_id];
+  if (keep_from < pruned + kPruneEvery) return {};
+  auto gone = store::prune_images(tx, batch.row.chain_id, keep_from, kPruneRows);
+  if (!gone) return fail(gone);
+  if (*gone < kPruneRows) pruned = keep_from;   // else there is more: the next batch goes on
+  return {};
+}
+
+}   // namespace agentauri::engine

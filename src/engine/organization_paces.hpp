@@ -1,0 +1,33 @@
+// Spreads the jobs of organizations that are over their ceiling (pipeline.md 6.10): nothing is dropped, what is too
+// much becomes due later. A full hour's allowance may come at once; from there on it refills evenly.
+#pragma once
+
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "store/job_pace.hpp"
+#include "store/jobs.hpp"
+
+namespace agentauri::engine {
+
+class OrganizationPaces {
+ public:
+  // What a batch of jobs would use; it counts once it is taken.
+  struct Plan {
+    std::vector<std::pair<domain::JobId, Time>> delays;
+    std::unordered_map<domain::OrganizationId, Time> used_until;
+    std::vector<store::OrganizationPace> to_store;   // of those near their ceiling, so that a restart knows it
+  };
+
+  explicit OrganizationPaces(std::int64_t jobs_per_hour);
+  void load(const std::vector<store::OrganizationPace>& stored);
+  Plan plan(const std::vector<store::NewJob>& jobs, Time now) const;
+  void take(Plan plan, Time now);
+
+ private:
+  Micros step_;   // from one job to the next
+  std::unordered_map<domain::OrganizationId, Time> used_until_;
+};
+
+}   // namespace agentauri::engine
