@@ -42,7 +42,8 @@ std::size_t count_heads(std::string_view bytes, std::size_t& matched) {
       matched = 0;
     }
   }
-  for (std::size_t at; (at = bytes.find(kHeadEnd)) != std::string_view::npos; ++heads) bytes.remove_prefix(at + kHeadEnd.size());
+  for (std::size_t at; (at = bytes.find(kHeadEnd)) != std::string_view::npos; ++heads)
+    bytes.remove_prefix(at + kHeadEnd.size());
   for (std::size_t n = std::min<std::size_t>(3, bytes.size()); n > 0; --n) {
     if (!bytes.ends_with(kHeadEnd.substr(0, n))) continue;
     matched = n;
@@ -51,7 +52,7 @@ std::size_t count_heads(std::string_view bytes, std::size_t& matched) {
   return heads;
 }
 
-}  // namespace
+}   // namespace
 
 int listen_on_loopback(unsigned short& port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -99,4 +100,4 @@ void serve_with_epoll(int listener, const std::string& reply) {
   }
 }
 
-}  // namespace agentauri::bench
+}   // namespace agentauri::bench

@@ -1,5 +1,5 @@
-// What a static reply costs: requests per CPU second of the server's process, for our HTTP server, for a raw epoll loop and,
-// when it is installed, for nginx (`return 200`). One thread each; the same load, in turn, in the same run.
+// What a static reply costs: requests per CPU second of the server's process, for our HTTP server, for a raw epoll loop
+// and, when it is installed, for nginx (`return 200`). One thread each; the same load, in turn, in the same run.
 //
 //   http_bench [seconds] [connections]
 #include <arpa/inet.h>
@@ -55,8 +55,11 @@ Server start_reference() {
   const int listener = listen_on_loopback(out.port);
   out.pid = ::fork();
   if (out.pid == 0) {
-    serve_with_epoll(listener, fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
-                                           "Content-Length: {}\r\n\r\n{}", kBody.size(), kBody));
+    serve_with_epoll(
+        listener,
+        fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                    "Content-Length: {}\r\n\r\n{}",
+                    kBody.size(), kBody));
   }
   ::close(listener);
   return out;
@@ -100,9 +103,11 @@ Server start_nginx(const std::string& program, const std::string& folder) {
   std::ofstream(folder + "/nginx.conf") << fmt::format(
       "daemon off; master_process off; pid {0}/pid; error_log /dev/null; worker_rlimit_nofile 4096;\n"
       "events {{ worker_connections 2048; }}\n"
-      "http {{ access_log off; server_tokens off; keepalive_requests 1000000000; client_body_temp_path {0}/b; proxy_temp_path {0}/p;\n"
+      "http {{ access_log off; server_tokens off; keepalive_requests 1000000000; client_body_temp_path {0}/b; "
+      "proxy_temp_path {0}/p;\n"
       "fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; default_type application/json;\n"
-      "server {{ listen 127.0.0.1:{1}; location / {{ return 200 '{2}'; }} }} }}\n", folder, out.port, kBody);
+      "server {{ listen 127.0.0.1:{1}; location / {{ return 200 '{2}'; }} }} }}\n",
+      folder, out.port, kBody);
   out.pid = ::fork();
   if (out.pid == 0) {
     ::execl(program.c_str(), program.c_str(), "-p", folder.c_str(), "-c", (folder + "/nginx.conf").c_str(), nullptr);
@@ -119,7 +124,8 @@ void end(const Server& server) {
 double cpu_seconds(pid_t pid) {
   clockid_t clock{};
   timespec spent{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &spent) != 0) give_up("the server's CPU clock cannot be read");
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &spent) != 0)
+    give_up("the server's CPU clock cannot be read");
   return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
 }
 
@@ -216,7 +222,9 @@ double median(std::vector<double> values) {
 
 void run(const Load& load, int connections, double seconds, const std::string& nginx, const std::string& folder) {
   const std::vector<std::pair<std::string, std::function<Server()>>> servers{
-      {"raw epoll loop", start_reference}, {"agentauri", start_ours}, {"nginx", [&] { return start_nginx(nginx, folder); }}};
+      {"raw epoll loop", start_reference}, {"agentauri", start_ours}, {"nginx", [&] {
+                                                                         return start_nginx(nginx, folder);
+                                                                       }}};
   std::map<std::string, std::vector<double>> rates;
   for (int round = 0; round < kRounds; ++round) {
     for (const auto& [name, start] : servers) {
@@ -231,12 +239,13 @@ void run(const Load& load, int connections, double seconds, const std::string& n
   for (const auto& [name, start] : servers) {
     if (!rates.contains(name)) continue;
     const double rate = median(rates[name]);
-    fmt::print("  {:<16}{:>10.0f} requests per CPU second{:>8.2f} us each{:>8.2f} of the raw loop\n", name, rate, 1e6 / rate, rate / reference);
+    fmt::print("  {:<16}{:>10.0f} requests per CPU second{:>8.2f} us each{:>8.2f} of the raw loop\n", name, rate,
+               1e6 / rate, rate / reference);
   }
 }
 
-}  // namespace
-}  // namespace agentauri::bench
+}   // namespace
+}   // namespace agentauri::bench
 
 int main(int argc, char** argv) {
   using namespace agentauri::bench;
@@ -248,8 +257,10 @@ int main(int argc, char** argv) {
   if (::mkdtemp(folder.data()) == nullptr) give_up("no temporary folder");
   const std::string nginx = find_nginx();
   const std::string bare = "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-  const std::string typical = "GET /api/v1/health HTTP/1.1\r\nHost: api.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: application/json\r\n"
-                              "Accept-Language: en\r\nAccept-Encoding: gzip, br\r\nX-Request-ID: 0190163d-8694-739b-aea5-966c26f8ad91\r\n\r\n";
+  const std::string typical =
+      "GET /api/v1/health HTTP/1.1\r\nHost: api.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: "
+      "application/json\r\n"
+      "Accept-Language: en\r\nAccept-Encoding: gzip, br\r\nX-Request-ID: 0190163d-8694-739b-aea5-966c26f8ad91\r\n\r\n";
   run({"one request at a time", bare, 1}, connections, seconds, nginx, folder);
   run({"one request at a time, six fields", typical, 1}, connections, seconds, nginx, folder);
   run({"16 requests at a time", bare, 16}, connections, seconds, nginx, folder);

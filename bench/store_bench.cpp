@@ -1,5 +1,5 @@
-// How much the group commit of the embedded store is worth: durable units per second, many at once, against one commit for
-// each row (SQLite's autocommit with the same settings, on the same disk, in the same run).
+// How much the group commit of the embedded store is worth: durable units per second, many at once, against one commit
+// for each row (SQLite's autocommit with the same settings, on the same disk, in the same run).
 //
 //   store_bench [folder] [seconds]     the folder should lie on the disk that matters; a temporary one is made inside
 #include <fmt/format.h>
@@ -27,7 +27,9 @@ constexpr long kTmpfsMagic = 0x01021994;
 
 const Query kPut{"bench_put", "INSERT INTO counters (name, value) VALUES (:name, :value)"};
 
-Params row(std::int64_t n) { return Params().text("name", fmt::format("bench-{:012}", n)).i64("value", n); }
+Params row(std::int64_t n) {
+  return Params().text("name", fmt::format("bench-{:012}", n)).i64("value", n);
+}
 
 struct Rate {
   double per_second = 0;
@@ -40,7 +42,9 @@ struct Rate {
   }
 };
 
-double seconds_since(SteadyClock::time_point started) { return std::chrono::duration<double>(SteadyClock::now() - started).count(); }
+double seconds_since(SteadyClock::time_point started) {
+  return std::chrono::duration<double>(SteadyClock::now() - started).count();
+}
 
 void check(bool good, const std::string& text) {
   if (good) return;
@@ -101,7 +105,8 @@ double rows_in_bulk(const std::string& folder, double seconds, std::int64_t& n) 
   while (seconds_since(started) < seconds) {
     std::vector<Params> sets;
     for (int i = 0; i < 500; ++i) sets.push_back(row(++n));
-    const auto put = (*db)->transact_blocking<std::int64_t>(Priority::bulk, [&sets](Tx& tx) { return tx.run_many(kPut, sets); });
+    const auto put =
+        (*db)->transact_blocking<std::int64_t>(Priority::bulk, [&sets](Tx& tx) { return tx.run_many(kPut, sets); });
     check(put.has_value(), put ? "" : put.error().text);
     rows += *put;
   }
@@ -135,20 +140,22 @@ int run(const std::string& parent, double seconds) {
   Rate& group = median(grouped);
   Rate& alone = median(lone);
   const auto line = [](const std::string& what, Rate& rate) {
-    fmt::print("{:<44} {:>9.0f}/s   p50 {:>7.2f} ms   p99 {:>7.2f} ms\n", what, rate.per_second, rate.percentile(.5), rate.percentile(.99));
+    fmt::print("{:<44} {:>9.0f}/s   p50 {:>7.2f} ms   p99 {:>7.2f} ms\n", what, rate.per_second, rate.percentile(.5),
+               rate.percentile(.99));
   };
   line("autocommit, one row at a time (reference)", reference);
   line(fmt::format("units of one row, {} callers at once", kInFlight), group);
   line("units of one row, one caller", alone);
   fmt::print("{:<44} {:>9.0f} rows/s\n", "units of 500 rows, one caller", median(bulk).per_second);
-  fmt::print("durable group commit / autocommit            {:>9.1f} x   (goal: at least 15)\n", group.per_second / reference.per_second);
+  fmt::print("durable group commit / autocommit            {:>9.1f} x   (goal: at least 15)\n",
+             group.per_second / reference.per_second);
   fmt::print("a lone unit / autocommit                     {:>9.2f} x   (a lone unit does not wait for a group)\n",
              alone.per_second / reference.per_second);
   return 0;
 }
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store
 
 int main(int argc, char** argv) {
   const std::string folder = argc > 1 ? argv[1] : ".";

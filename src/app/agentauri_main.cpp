@@ -1,3 +1,5 @@
 #include "app/command_line.hpp"
 
-int main(int argc, char** argv) { return agentauri::app::run_program(argc, argv); }
+int main(int argc, char** argv) {
+  return agentauri::app::run_program(argc, argv);
+}

@@ -34,10 +34,12 @@ gateway::GatewaySettings gateway_settings(const Settings& settings) {
   out.base_url = settings.base_url;
   out.frontend_url = settings.frontend_url;
   out.production = settings.production;
-  out.password_policy = settings.password_policy == "strict" ? gateway::GatewaySettings::PasswordPolicy::strict : gateway::GatewaySettings::PasswordPolicy::standard;
+  out.password_policy = settings.password_policy == "strict" ? gateway::GatewaySettings::PasswordPolicy::strict
+                                                             : gateway::GatewaySettings::PasswordPolicy::standard;
   out.allowed_origins = settings.allowed_origins;
   out.trusted_proxies = settings.trusted_proxies;
-  out.rate_limit_mode = settings.rate_limit_mode == "shadow" ? gateway::GatewaySettings::RateLimitMode::shadow : gateway::GatewaySettings::RateLimitMode::enforcing;
+  out.rate_limit_mode = settings.rate_limit_mode == "shadow" ? gateway::GatewaySettings::RateLimitMode::shadow
+                                                             : gateway::GatewaySettings::RateLimitMode::enforcing;
   out.register_per_minute = settings.register_per_minute;
   out.monitoring_token = settings.monitoring_token;
   out.hsts = settings.hsts;
@@ -55,7 +57,7 @@ net::HttpResponse plain(int status, std::string text) {
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 struct Application::Impl {
   explicit Impl(Settings s) : settings(std::move(s)) {}
@@ -103,13 +105,16 @@ Result<void> Application::Impl::prepare_secrets() {
       settings.jwt_secret = std::move(*secret);
     }
   }
-  if (!settings.data_encryption_keys.empty()) keys = *crypto::DataKeys::parse(settings.data_encryption_keys.reveal());
-  else keys = crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal());
+  if (!settings.data_encryption_keys.empty())
+    keys = *crypto::DataKeys::parse(settings.data_encryption_keys.reveal());
+  else
+    keys = crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal());
   return {};
 }
 
 Result<void> Application::Impl::start_gateway() {
-  for (unsigned i = 0; i < settings.threads; ++i) gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
+  for (unsigned i = 0; i < settings.threads; ++i)
+    gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
   gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys);
   std::vector<Executor> executors;
   for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
@@ -118,7 +123,9 @@ Result<void> Application::Impl::start_gateway() {
   http.port = settings.server_port;
   server = std::make_unique<net::HttpServer>(
       executors, http, [this](net::HttpRequest request) { return gateway->handle(std::move(request)); },
-      [this](int status, std::string_view text, const net::HttpRequest& request) { return gateway->render_error(status, text, request); });
+      [this](int status, std::string_view text, const net::HttpRequest& request) {
+        return gateway->render_error(status, text, request);
+      });
   if (auto listening = server->start(); !listening) return listening;
   log.info("gateway listens", {{"address", settings.server_host}, {"port", static_cast<int>(server->port())}});
   return {};
@@ -136,8 +143,9 @@ Result<void> Application::Impl::start_metrics() {
     out.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     co_return out;
   };
-  metrics_server = std::make_unique<net::HttpServer>(std::vector<Executor>{roles_thread->executor()}, http, handle,
-                                                     [](int status, std::string_view text, const net::HttpRequest&) { return plain(status, std::string(text)); });
+  metrics_server = std::make_unique<net::HttpServer>(
+      std::vector<Executor>{roles_thread->executor()}, http, handle,
+      [](int status, std::string_view text, const net::HttpRequest&) { return plain(status, std::string(text)); });
   auto listening = metrics_server->start();
   if (!listening) return fail(Code::unavailable, "METRICS_ADDR", listening.error().text);
   return {};
@@ -186,7 +194,8 @@ Task<void> Application::Impl::run_roles() {
   if (settings.roles.indexer) {
     for (const auto& chain : settings.chains) {
       role_tasks->spawn(fmt::format("indexer {}", chain.id), [this, chain]() -> Task<void> {
-        co_await follow_chain({*db, clock, metrics, *open_client, *membership, [this] {
+        co_await follow_chain({*db, clock, metrics, *open_client, *membership,
+                               [this] {
                                  wake_engine();
                                  if (dispatcher) dispatcher->wake();   // held jobs may be due
                                  db->notify("block_log");
@@ -216,11 +225,15 @@ Result<void> Application::Impl::start() {
   const auto instance = domain::InstanceId::make(clock.now());
   membership = std::make_shared<Membership>(*db, instance, to_string(settings.roles), [this] { lost = true; });
   if (settings.roles.worker) {
-    webhook = std::make_unique<delivery::WebhookChannel>(*guarded_client, *keys, settings.webhook_ladder.empty() ? delivery::webhook_ladder() : *delivery::parse_ladder(settings.webhook_ladder));
+    webhook = std::make_unique<delivery::WebhookChannel>(*guarded_client, *keys,
+                                                         settings.webhook_ladder.empty()
+                                                             ? delivery::webhook_ladder()
+                                                             : *delivery::parse_ladder(settings.webhook_ladder));
     delivery::DispatcherSettings dispatch;
     dispatch.instance = instance;
     std::map<domain::ActionType, delivery::Channel*> channels{{domain::ActionType::rest, webhook.get()}};
-    dispatcher = std::make_unique<delivery::Dispatcher>(roles_thread->executor(), *db, clock, dispatch, channels, metrics);
+    dispatcher =
+        std::make_unique<delivery::Dispatcher>(roles_thread->executor(), *db, clock, dispatch, channels, metrics);
     db->on_notify("jobs", [this] { dispatcher->wake(); });
   }
   if (settings.roles.engine) db->on_notify("block_log", [this] { wake_engine(); });
@@ -249,23 +262,40 @@ Result<void> Application::Impl::start() {
     }
   });
   started = true;
-  log.info("started", {{"roles", to_string(settings.roles)}, {"store", db->engine()}, {"chains", static_cast<std::uint64_t>(settings.chains.size())}});
+  log.info("started", {{"roles", to_string(settings.roles)},
+                       {"store", db->engine()},
+                       {"chains", static_cast<std::uint64_t>(settings.chains.size())}});
   return {};
 }
 
 Application::Application(Settings settings) : impl_(std::make_unique<Impl>(std::move(settings))) {}
-Application::~Application() { stop(); }
-Result<void> Application::start() { return impl_->start(); }
-std::uint16_t Application::port() const { return impl_->server ? impl_->server->port() : 0; }
-store::Database& Application::database() { return *impl_->db; }
-const crypto::DataKeys& Application::data_keys() const { return *impl_->keys; }
-bool Application::lost() const { return impl_->lost; }
+Application::~Application() {
+  stop();
+}
+Result<void> Application::start() {
+  return impl_->start();
+}
+std::uint16_t Application::port() const {
+  return impl_->server ? impl_->server->port() : 0;
+}
+store::Database& Application::database() {
+  return *impl_->db;
+}
+const crypto::DataKeys& Application::data_keys() const {
+  return *impl_->keys;
+}
+bool Application::lost() const {
+  return impl_->lost;
+}
 
 void Application::stop() {
   Impl& app = *impl_;
   if (app.started) app.log.info("stopping");
   const auto deadline = std::chrono::steady_clock::now() + app.settings.grace;
-  const auto left = [deadline] { return std::max(std::chrono::milliseconds(1), std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now())); };
+  const auto left = [deadline] {
+    return std::max(std::chrono::milliseconds(1),
+                    std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
+  };
   run_blocking([&app, left]() -> Task<void> {
     if (app.server) co_await app.server->stop(left() / 2);
     if (app.gateway_tasks) {
@@ -308,7 +338,7 @@ sigset_t handled_signals() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
   return set;
 }
-}  // namespace
+}   // namespace
 
 void block_signals() {
   const sigset_t set = handled_signals();
@@ -321,9 +351,11 @@ void wait_for_stop_signal(const std::function<bool()>& give_up) {
   const timespec poll{0, std::chrono::nanoseconds(kStopPoll).count()};
   while (!give_up()) {
     const int signal = sigtimedwait(&set, nullptr, &poll);
-    if (signal == SIGHUP) reopen_log();
-    else if (signal == SIGTERM || signal == SIGINT) return;
+    if (signal == SIGHUP)
+      reopen_log();
+    else if (signal == SIGTERM || signal == SIGINT)
+      return;
   }
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -40,4 +40,4 @@ class Application {
 void block_signals();
 void wait_for_stop_signal(const std::function<bool()>& give_up);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

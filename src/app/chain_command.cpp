@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "app/commands.hpp"
@@ -59,8 +59,7 @@ json::Object to_json(const ChainReport& report) {
   return out;
 }
 
-
-}  // namespace
+}   // namespace
 
 int run_chain_status(const Settings& settings, bool as_json) {
   Metrics metrics;
@@ -69,21 +68,22 @@ int run_chain_status(const Settings& settings, bool as_json) {
     fmt::print(stderr, "{}\n", db.error().text);
     return exit_code_of(db.error());
   }
-  auto reports = (*db)->snapshot_blocking<std::vector<ChainReport>>([](store::Tx& tx) -> Result<std::vector<ChainReport>> {
-    auto rows = store::list_chains(tx);
-    if (!rows) return fail(rows);
-    std::vector<ChainReport> out;
-    for (auto& row : *rows) {
-      auto ranges = store::read_coverage(tx, row.chain_id);
-      if (!ranges) return fail(ranges);
-      ChainReport report;
-      report.gap = gap_of(row.live_from_block, row.head_num, *ranges);
-      report.history_gap = row.live_from_block == 0 ? 0 : gap_of(row.start_block, row.live_from_block - 1, *ranges);
-      report.row = std::move(row);
-      out.push_back(std::move(report));
-    }
-    return out;
-  });
+  auto reports =
+      (*db)->snapshot_blocking<std::vector<ChainReport>>([](store::Tx& tx) -> Result<std::vector<ChainReport>> {
+        auto rows = store::list_chains(tx);
+        if (!rows) return fail(rows);
+        std::vector<ChainReport> out;
+        for (auto& row : *rows) {
+          auto ranges = store::read_coverage(tx, row.chain_id);
+          if (!ranges) return fail(ranges);
+          ChainReport report;
+          report.gap = gap_of(row.live_from_block, row.head_num, *ranges);
+          report.history_gap = row.live_from_block == 0 ? 0 : gap_of(row.start_block, row.live_from_block - 1, *ranges);
+          report.row = std::move(row);
+          out.push_back(std::move(report));
+        }
+        return out;
+      });
   if (!reports) {
     fmt::print(stderr, "{}\n", reports.error().text);
     return exit_code_of(reports.error());
@@ -92,8 +92,11 @@ int run_chain_status(const Settings& settings, bool as_json) {
   json::Array list;
   for (const auto& report : *reports) {
     halted = halted || report.row.state == "halted";
-    if (as_json) list.emplace_back(to_json(report));
-    else fmt::print("{:<7} {:<20} head {}  gap {}  history to read {}  {}\n", report.row.state, report.row.name, report.row.head_num, report.gap, report.history_gap, report.row.reason.value_or(""));
+    if (as_json)
+      list.emplace_back(to_json(report));
+    else
+      fmt::print("{:<7} {:<20} head {}  gap {}  history to read {}  {}\n", report.row.state, report.row.name,
+                 report.row.head_num, report.gap, report.history_gap, report.row.reason.value_or(""));
   }
   if (as_json) {
     json::Object out;
@@ -111,30 +114,38 @@ int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint6
     fmt::print(stderr, "{}\n", db.error().text);
     return exit_code_of(db.error());
   }
-  auto done = (*db)->transact_blocking<std::uint64_t>(store::Priority::interactive, [chain, to, now = clock.now()](store::Tx& tx) -> Result<std::uint64_t> {
-    auto row = store::find_chain(tx, chain);
-    if (!row) return fail(row);
-    if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to this store", chain));
-    if (to + 1 < (*row)->live_from_block) return fail(Code::invalid, fmt::format("--to must be at least {}: below is history", (*row)->live_from_block - 1));
-    if (to >= (*row)->head_num) return fail(Code::invalid, fmt::format("--to must be below the head, {}", (*row)->head_num));
-    // The newest block at or below `to` whose hash is known: from there the follower goes on.
-    auto blocks = store::canonical_blocks(tx, chain, (*row)->live_from_block, to);
-    if (!blocks) return fail(blocks);
-    if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
-    const auto& keep = blocks->back();
-    // A new epoch: whoever follows the chain now must take it up again.
-    auto attached = store::attach_chain(tx, chain, (*row)->name, (*row)->start_block, (*row)->live_from_block, (*row)->epoch + 1, now);
-    if (!attached) return fail(attached);
-    if (auto rewound = store::rewind_chain(tx, chain, attached->epoch, keep.num, keep.hash, now); !rewound) return fail(rewound);
-    if (auto set = store::set_chain_state(tx, chain, attached->epoch, "ok", std::nullopt, now); !set) return fail(set);
-    return keep.num;
-  });
+  auto done = (*db)->transact_blocking<std::uint64_t>(
+      store::Priority::interactive, [chain, to, now = clock.now()](store::Tx& tx) -> Result<std::uint64_t> {
+        auto row = store::find_chain(tx, chain);
+        if (!row) return fail(row);
+        if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to this store", chain));
+        if (to + 1 < (*row)->live_from_block)
+          return fail(Code::invalid,
+                      fmt::format("--to must be at least {}: below is history", (*row)->live_from_block - 1));
+        if (to >= (*row)->head_num)
+          return fail(Code::invalid, fmt::format("--to must be below the head, {}", (*row)->head_num));
+        // The newest block at or below `to` whose hash is known: from there the follower goes on.
+        auto blocks = store::canonical_blocks(tx, chain, (*row)->live_from_block, to);
+        if (!blocks) return fail(blocks);
+        if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
+        const auto& keep = blocks->back();
+        // A new epoch: whoever follows the chain now must take it up again.
+        auto attached = store::attach_chain(tx, chain, (*row)->name, (*row)->start_block, (*row)->live_from_block,
+                                            (*row)->epoch + 1, now);
+        if (!attached) return fail(attached);
+        if (auto rewound = store::rewind_chain(tx, chain, attached->epoch, keep.num, keep.hash, now); !rewound)
+          return fail(rewound);
+        if (auto set = store::set_chain_state(tx, chain, attached->epoch, "ok", std::nullopt, now); !set)
+          return fail(set);
+        return keep.num;
+      });
   if (!done) {
     fmt::print(stderr, "{}\n", done.error().text);
-    return done.error().code == Code::invalid || done.error().code == Code::not_found ? kExitUsage : exit_code_of(done.error());
+    return done.error().code == Code::invalid || done.error().code == Code::not_found ? kExitUsage
+                                                                                      : exit_code_of(done.error());
   }
   fmt::print("chain {} goes on from block {}\n", chain, *done);
   return kExitOk;
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -24,7 +24,7 @@ chain::Contracts contracts_of(const ChainSetting& setting) {
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 std::string chain_name(domain::ChainId id) {
   const auto* known = chain::find_known_chain(id);
@@ -59,9 +59,10 @@ Task<void> follow_chain(ChainRoleParts parts, ChainSetting setting) {
     chain::ChainFollower follower(source, parts.db, parts.clock, follow, parts.metrics, parts.on_commit);
     const auto ended = co_await follower.run();
     if (co_await cancelled()) co_return;
-    log.warn("the chain is not followed here any more; taking its lease again", {{"chain", follow.name}, {"why", ended ? std::string() : ended.error().text}});
+    log.warn("the chain is not followed here any more; taking its lease again",
+             {{"chain", follow.name}, {"why", ended ? std::string() : ended.error().text}});
     if (!co_await sleep_for(std::chrono::seconds(1))) co_return;
   }
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -17,7 +17,7 @@ struct ChainRoleParts {
   store::Database& db;
   const Clock& clock;
   Metrics& metrics;
-  net::HttpClient& client;      // unguarded
+  net::HttpClient& client;   // unguarded
   Membership& membership;
   std::function<void()> on_commit;
 };
@@ -26,4 +26,4 @@ Task<void> follow_chain(ChainRoleParts parts, ChainSetting chain);
 std::string chain_name(domain::ChainId id);
 std::uint32_t chain_confirmations(const ChainSetting& chain);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -13,7 +13,8 @@
 namespace agentauri::app {
 namespace {
 
-constexpr std::string_view kProviders[] = {"PUBLICNODE", "LLAMANODES", "ANKR", "ALCHEMY", "INFURA", "QUIKNODE"};   // in the order of preference
+constexpr std::string_view kProviders[] = {"PUBLICNODE", "LLAMANODES", "ANKR",
+                                           "ALCHEMY",    "INFURA",     "QUIKNODE"};   // in the order of preference
 
 // The chain ids that CHAIN_<id>_… names, and the older prefixes of chains that are known.
 std::set<domain::ChainId> mentioned_chains(Environment& env) {
@@ -26,7 +27,8 @@ std::set<domain::ChainId> mentioned_chains(Environment& env) {
     if (error == std::errc{} && end != last && *end == '_' && id > 0) out.insert(id);
   }
   for (const auto& chain : chain::known_chains()) {
-    if (!chain.env_prefix.empty() && !env.names_with_prefix(fmt::format("{}_RPC_", chain.env_prefix)).empty()) out.insert(chain.id);
+    if (!chain.env_prefix.empty() && !env.names_with_prefix(fmt::format("{}_RPC_", chain.env_prefix)).empty())
+      out.insert(chain.id);
   }
   return out;
 }
@@ -73,8 +75,10 @@ void read_address(Environment& env, const std::vector<std::string>& names, std::
   const auto found = first_set(env, names);
   if (!found) return;
   const auto address = parse_address(found->value);
-  if (!address) env.fault(found->name, "must be an address: 0x and 40 hex digits");
-  else out = address;
+  if (!address)
+    env.fault(found->name, "must be an address: 0x and 40 hex digits");
+  else
+    out = address;
 }
 
 ChainSetting read_chain(Environment& env, domain::ChainId id) {
@@ -91,21 +95,27 @@ ChainSetting read_chain(Environment& env, domain::ChainId id) {
       if (const auto url = env.text(name)) add_url(env, name, *url, out);
     }
   }
-  if (const auto start = first_set(env, spellings(id, prefix, "START_BLOCK"))) out.start_block = static_cast<std::uint64_t>(env.integer(start->name, 0, 0, INT64_MAX));
+  if (const auto start = first_set(env, spellings(id, prefix, "START_BLOCK")))
+    out.start_block = static_cast<std::uint64_t>(env.integer(start->name, 0, 0, INT64_MAX));
   const std::string confirmations = fmt::format("CHAIN_{}_CONFIRMATIONS", id);
-  if (env.text(confirmations)) out.confirmations = static_cast<std::uint32_t>(env.integer(confirmations, 0, 0, 100'000));
+  if (env.text(confirmations))
+    out.confirmations = static_cast<std::uint32_t>(env.integer(confirmations, 0, 0, 100'000));
   const std::string poll = fmt::format("CHAIN_{}_POLL_INTERVAL_MS", id);
   if (env.text(poll)) out.poll_interval = std::chrono::milliseconds(env.integer(poll, 1000, 20, 60'000));
   read_address(env, spellings(id, prefix, "IDENTITY_ADDRESS"), out.identity);
   read_address(env, spellings(id, prefix, "REPUTATION_ADDRESS"), out.reputation);
   read_address(env, spellings(id, prefix, "VALIDATION_ADDRESS"), out.validation);
   if (known == nullptr && !out.rpc_urls.empty() && !out.identity && !out.reputation && !out.validation) {
-    env.fault(fmt::format("CHAIN_{}_IDENTITY_ADDRESS", id), fmt::format("must be given (or _REPUTATION_ADDRESS, _VALIDATION_ADDRESS): chain {} is not in the table of known chains", id));
+    env.fault(
+        fmt::format("CHAIN_{}_IDENTITY_ADDRESS", id),
+        fmt::format(
+            "must be given (or _REPUTATION_ADDRESS, _VALIDATION_ADDRESS): chain {} is not in the table of known chains",
+            id));
   }
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 std::vector<ChainSetting> read_chains(Environment& env) {
   std::vector<ChainSetting> out;
@@ -116,4 +126,4 @@ std::vector<ChainSetting> read_chains(Environment& env) {
   return out;
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

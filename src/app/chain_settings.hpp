@@ -16,4 +16,4 @@ std::vector<ChainSetting> read_chains(Environment& env);
 // Items between commas, trimmed, empty ones dropped.
 std::vector<std::string> split_list(std::string_view text);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

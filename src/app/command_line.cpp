@@ -1,7 +1,7 @@
 #include "app/command_line.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <filesystem>
 
@@ -26,7 +26,7 @@ struct Flags {
   }
 };
 
-}  // namespace
+}   // namespace
 
 int run_program(int argc, char** argv) {
   const bool as_gateway = std::filesystem::path(argv[0]).filename() == "api-gateway";
@@ -65,7 +65,8 @@ int run_program(int argc, char** argv) {
   rewind->add_option("chain", chain_id, "chain id")->required();
   rewind->add_option("--to", to, "last block to keep")->required();
 
-  auto* demo = app.add_subcommand("demo", "serve with a chain of its own, a user, a trigger and a receiver that verifies");
+  auto* demo =
+      app.add_subcommand("demo", "serve with a chain of its own, a user, a trigger and a receiver that verifies");
   DemoOptions demo_options;
   demo->add_option("--seed", demo_options.seed, "of the demo chain (default: by the clock)");
   demo->add_option("--block-ms", demo_options.block_ms, "time between blocks")->check(CLI::Range(10, 60'000));
@@ -101,4 +102,4 @@ int run_program(int argc, char** argv) {
   return run_serve(std::move(settings));
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

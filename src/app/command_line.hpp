@@ -11,4 +11,4 @@ namespace agentauri::app {
 // Runs the program and returns its exit code. `program` is the name it was started under.
 int run_program(int argc, char** argv);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

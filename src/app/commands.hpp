@@ -17,9 +17,9 @@ int run_chain_status(const Settings& settings, bool as_json);
 int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to);
 
 struct DemoOptions {
-  std::uint64_t seed = 0;             // 0: by the clock
+  std::uint64_t seed = 0;   // 0: by the clock
   std::int64_t block_ms = 1000;
-  std::int64_t stop_after_alerts = 0; // 0: until interrupted
+  std::int64_t stop_after_alerts = 0;   // 0: until interrupted
 };
 int run_demo(Settings settings, DemoOptions options);
 
@@ -28,4 +28,4 @@ bool report_faults(const Environment& env);
 // The exit code that goes with a failed start.
 int exit_code_of(const Error& error);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

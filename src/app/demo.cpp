@@ -1,5 +1,5 @@
-// `agentauri demo`: serve, with a chain of its own, a user, a trigger and a receiver that verifies. Everything goes the way
-// that a real alert goes: JSON-RPC, store, engine, worker, HTTP.
+// `agentauri demo`: serve, with a chain of its own, a user, a trigger and a receiver that verifies. Everything goes the
+// way that a real alert goes: JSON-RPC, store, engine, worker, HTTP.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -37,13 +37,14 @@ constexpr auto kFirstAlertLimit = std::chrono::seconds(60);
 class DemoReceiver {
  public:
   explicit DemoReceiver(Executor executor)
-      : server_({std::move(executor)}, {}, [this](net::HttpRequest request) { return receive(std::move(request)); },
-                [](int status, std::string_view text, const net::HttpRequest&) {
-                  net::HttpResponse out;
-                  out.status = status;
-                  out.body = std::string(text);
-                  return out;
-                }) {}
+      : server_(
+            {std::move(executor)}, {}, [this](net::HttpRequest request) { return receive(std::move(request)); },
+            [](int status, std::string_view text, const net::HttpRequest&) {
+              net::HttpResponse out;
+              out.status = status;
+              out.body = std::string(text);
+              return out;
+            }) {}
 
   Result<void> start() { return server_.start(); }
   Task<void> stop() { co_await server_.stop(std::chrono::milliseconds(100)); }
@@ -67,7 +68,8 @@ class DemoReceiver {
     };
     net::HttpResponse out;
     const std::lock_guard lock(mutex_);
-    const auto expected = delivery::sign_webhook({secret_}, field("webhook-id"), std::atoll(field("webhook-timestamp").c_str()), request.body);
+    const auto expected = delivery::sign_webhook({secret_}, field("webhook-id"),
+                                                 std::atoll(field("webhook-timestamp").c_str()), request.body);
     if (!expected || *expected != field("webhook-signature")) {
       ++refused_;
       out.status = 401;
@@ -88,10 +90,12 @@ class DemoReceiver {
 // Registrations and feedback, as registries see them; one reorganisation.
 class DemoTraffic {
  public:
-  DemoTraffic(chain::FakeChain& chain, std::uint64_t seed, std::chrono::milliseconds block) : chain_(chain), random_(seed), block_(block) {}
+  DemoTraffic(chain::FakeChain& chain, std::uint64_t seed, std::chrono::milliseconds block)
+      : chain_(chain), random_(seed), block_(block) {}
 
   void run(const std::atomic<bool>& stop) {
-    for (std::uint64_t agent = 0; agent < kDemoAgents; ++agent) chain_.register_agent(agent, fmt::format("https://agents.example/{}.json", agent));
+    for (std::uint64_t agent = 0; agent < kDemoAgents; ++agent)
+      chain_.register_agent(agent, fmt::format("https://agents.example/{}.json", agent));
     for (int n = 1; !stop; ++n) {
       const auto feedbacks = 1 + random_() % 3;
       for (std::uint64_t i = 0; i < feedbacks; ++i) {
@@ -106,7 +110,8 @@ class DemoTraffic {
         mine();
       }
       const auto until = std::chrono::steady_clock::now() + block_;
-      while (!stop && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(block_, std::chrono::milliseconds(20)));
+      while (!stop && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(block_, std::chrono::milliseconds(20)));
     }
   }
   // When a block could first be asked for.
@@ -130,7 +135,8 @@ class DemoTraffic {
   std::map<std::uint64_t, Time> visible_;
 };
 
-Task<Result<json::Object>> call(net::HttpClient& client, std::string base, std::string method, std::string path, std::string token, json::Value body) {
+Task<Result<json::Object>> call(net::HttpClient& client, std::string base, std::string method, std::string path,
+                                std::string token, json::Value body) {
   net::ClientRequest request;
   request.method = std::move(method);
   request.url = *net::parse_url(base + path);
@@ -140,7 +146,8 @@ Task<Result<json::Object>> call(net::HttpClient& client, std::string base, std::
   auto answer = co_await client.send(std::move(request));
   if (!answer) co_return fail(Code::unavailable, fmt::format("{}: {}", path, answer.error().text));
   auto parsed = json::parse(answer->body);
-  if (answer->status >= 300 || !parsed || !parsed->is_object()) co_return fail(Code::protocol, fmt::format("{}: HTTP {} {}", path, answer->status, answer->body.substr(0, 200)));
+  if (answer->status >= 300 || !parsed || !parsed->is_object())
+    co_return fail(Code::protocol, fmt::format("{}: HTTP {} {}", path, answer->status, answer->body.substr(0, 200)));
   co_return std::move(parsed->get_object());
 }
 
@@ -157,12 +164,18 @@ Task<Result<std::string>> make_trigger(net::HttpClient& client, std::string base
   if (!session) co_return fail(session);
   json::Object condition{{"condition_type", "score_threshold"}, {"field", "score"}, {"operator", "<"}, {"value", "60"}};
   json::Object action{{"action_type", "webhook"}, {"config", json::Object{{"url", hook}}}};
-  json::Object trigger{{"name", "Low score"}, {"chain_id", kDemoChain}, {"registry", "reputation"}, {"conditions", json::Array{condition}}, {"actions", json::Array{action}}};
+  json::Object trigger{{"name", "Low score"},
+                       {"chain_id", kDemoChain},
+                       {"registry", "reputation"},
+                       {"conditions", json::Array{condition}},
+                       {"actions", json::Array{action}}};
   auto made = co_await call(client, base, "POST", "/api/v1/triggers", text_of(*session, "token"), trigger);
   if (!made) co_return fail(made);
   const auto* data = json::find(*made, "data");
   const auto* actions = data != nullptr && data->is_object() ? json::find(data->get_object(), "actions") : nullptr;
-  if (actions == nullptr || !actions->is_array() || actions->get_array().empty() || !actions->get_array()[0].is_object()) co_return fail(Code::protocol, "the trigger was answered without its action");
+  if (actions == nullptr || !actions->is_array() || actions->get_array().empty() ||
+      !actions->get_array()[0].is_object())
+    co_return fail(Code::protocol, "the trigger was answered without its action");
   fmt::print("user       {} (password: a quiet river 77)\n", name);
   co_return text_of(actions->get_array()[0].get_object(), "signing_secret");
 }
@@ -173,8 +186,10 @@ void print_first_alert(store::Database& db, DemoTraffic& traffic, const std::str
   const auto hash = job ? Hash32::from(*job) : std::nullopt;
   if (!hash) return;
   std::optional<store::LatencyBill> bill;
-  for (int i = 0; i < 100 && !(bill && bill->acknowledged); ++i) {   // the answer is recorded after the receiver gave it
-    auto read = db.snapshot_blocking<std::optional<store::LatencyBill>>([&hash](store::Tx& tx) { return store::latency_of(tx, *hash); });
+  for (int i = 0; i < 100 && !(bill && bill->acknowledged);
+       ++i) {   // the answer is recorded after the receiver gave it
+    auto read = db.snapshot_blocking<std::optional<store::LatencyBill>>(
+        [&hash](store::Tx& tx) { return store::latency_of(tx, *hash); });
     if (read) bill = *read;
     if (!(bill && bill->acknowledged)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
@@ -182,12 +197,14 @@ void print_first_alert(store::Database& db, DemoTraffic& traffic, const std::str
   const auto parsed = json::parse(body);
   const auto* event = json::find(parsed->get_object(), "event");
   const auto* num = json::find(event->get_object(), "block_number");
-  const auto visible = num->is_int64() ? traffic.visible_at(static_cast<std::uint64_t>(num->get_int64())) : std::nullopt;
+  const auto visible =
+      num->is_int64() ? traffic.visible_at(static_cast<std::uint64_t>(num->get_int64())) : std::nullopt;
   const Time start = visible.value_or(bill->seen);
   Time before = start;
   fmt::print("Where its time went:\n");
   const auto line = [&](const char* what, Time at) {
-    fmt::print("  {:<44} +{:>8.3f} ms   (at {:>8.3f} ms)\n", what, static_cast<double>((at - before).count()) / 1000, static_cast<double>((at - start).count()) / 1000);
+    fmt::print("  {:<44} +{:>8.3f} ms   (at {:>8.3f} ms)\n", what, static_cast<double>((at - before).count()) / 1000,
+               static_cast<double>((at - start).count()) / 1000);
     before = at;
   };
   line("block visible -> seen by the indexer", bill->seen);
@@ -198,12 +215,13 @@ void print_first_alert(store::Database& db, DemoTraffic& traffic, const std::str
   std::fflush(stdout);
 }
 
-}  // namespace
+}   // namespace
 
 int run_demo(Settings settings, DemoOptions options) {
   static const Log log("demo");
   block_signals();
-  const std::uint64_t seed = options.seed != 0 ? options.seed : static_cast<std::uint64_t>(to_micros(SystemClock().now()));
+  const std::uint64_t seed =
+      options.seed != 0 ? options.seed : static_cast<std::uint64_t>(to_micros(SystemClock().now()));
   IoThread thread("demo");
   // A chain of its own for each run: the store of an earlier demo must not take it for a deep reorganisation.
   chain::FakeChain chain(kDemoChain, seed, SystemClock().now(), std::chrono::seconds(1));
@@ -220,7 +238,8 @@ int run_demo(Settings settings, DemoOptions options) {
     return kExitConfig;
   }
   settings.data_dir += "/demo-" + std::to_string(seed % 1'000'000'000);
-  if (auto made = std::filesystem::path(settings.data_dir).parent_path(); !made.empty()) std::filesystem::create_directories(made);
+  if (auto made = std::filesystem::path(settings.data_dir).parent_path(); !made.empty())
+    std::filesystem::create_directories(made);
   settings.production = false;
   settings.egress_allow.push_back("127.0.0.1");
   settings.egress_https_only = false;
@@ -264,12 +283,15 @@ int run_demo(Settings settings, DemoOptions options) {
   wait_for_stop_signal([&] {
     const auto alerts = receiver.alerts();
     for (; printed < alerts.size(); ++printed) {
-      if (printed == 0) print_first_alert(application.database(), traffic, alerts[0].first, alerts[0].second);
-      else fmt::print("alert {:>5}  {}\n", printed + 1, alerts[printed].first.substr(0, 16));
+      if (printed == 0)
+        print_first_alert(application.database(), traffic, alerts[0].first, alerts[0].second);
+      else
+        fmt::print("alert {:>5}  {}\n", printed + 1, alerts[printed].first.substr(0, 16));
       std::fflush(stdout);
     }
     late = printed == 0 && std::chrono::steady_clock::now() - started > kFirstAlertLimit;
-    return late || application.lost() || (options.stop_after_alerts > 0 && printed >= static_cast<std::size_t>(options.stop_after_alerts));
+    return late || application.lost() ||
+           (options.stop_after_alerts > 0 && printed >= static_cast<std::size_t>(options.stop_after_alerts));
   });
   stop = true;
   miner.join();
@@ -281,9 +303,10 @@ int run_demo(Settings settings, DemoOptions options) {
   thread.stop();
   std::set<std::string> ids;
   for (const auto& [id, body] : receiver.alerts()) ids.insert(id);
-  fmt::print("{} alerts, {} different, {} refused by the receiver\n", receiver.alerts().size(), ids.size(), receiver.refused());
+  fmt::print("{} alerts, {} different, {} refused by the receiver\n", receiver.alerts().size(), ids.size(),
+             receiver.refused());
   if (late) fmt::print(stderr, "no alert came within {} s\n", kFirstAlertLimit.count());
   return late ? kExitNo : kExitOk;
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

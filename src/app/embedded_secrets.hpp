@@ -14,4 +14,4 @@ Result<void> make_data_dir(const std::string& path);
 // <data_dir>/jwt_secret: read, or made from 32 random bytes and written durably.
 Result<crypto::Secret<std::string>> load_or_make_jwt_secret(const std::string& data_dir);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -5,7 +5,7 @@ namespace {
 
 constexpr auto kLeaseRetry = std::chrono::milliseconds(500);
 
-}  // namespace
+}   // namespace
 
 Membership::Membership(store::Database& db, domain::InstanceId id, std::string roles, std::function<void()> on_lost)
     : db_(db), id_(id), roles_(std::move(roles)), on_lost_(std::move(on_lost)), process_(store::this_process()) {}
@@ -46,14 +46,16 @@ Task<void> Membership::run() {
 Task<void> Membership::leave() {
   auto remove = [id = id_](store::Tx& tx) { return store::remove_instance(tx, id); };
   const auto removed = co_await db_.transact<void>(store::Priority::interactive, std::move(remove));
-  if (!removed) log_.warn("this process could not sign off; others wait for its silence", {{"why", removed.error().text}});
+  if (!removed)
+    log_.warn("this process could not sign off; others wait for its silence", {{"why", removed.error().text}});
 }
 
 Task<std::optional<std::int64_t>> Membership::hold(std::string name) {
   bool told = false;
   for (;;) {
     auto acquire = [id = id_, name](store::Tx& tx) { return store::acquire_lease(tx, name, id); };
-    const auto epoch = co_await db_.transact<std::optional<std::int64_t>>(store::Priority::interactive, std::move(acquire));
+    const auto epoch =
+        co_await db_.transact<std::optional<std::int64_t>>(store::Priority::interactive, std::move(acquire));
     if (epoch && *epoch) {
       log_.info("lease held", {{"lease", name}, {"epoch", **epoch}});
       co_return **epoch;
@@ -68,4 +70,4 @@ Task<std::optional<std::int64_t>> Membership::hold(std::string name) {
   }
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -12,8 +12,8 @@
 
 namespace agentauri::app {
 
-// Made by serve, used on the roles' executor. `run` beats until it is cancelled; `leave` removes the row, so that others
-// need not wait for the silence.
+// Made by serve, used on the roles' executor. `run` beats until it is cancelled; `leave` removes the row, so that
+// others need not wait for the silence.
 class Membership {
  public:
   // `on_lost`: somebody declared this process dead (it was frozen for too long): everything it holds is gone.
@@ -36,4 +36,4 @@ class Membership {
   Log log_{"membership"};
 };
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -16,13 +16,21 @@ namespace {
 Result<void> check_schema(const std::vector<store::MigrationStatus>& statuses) {
   using State = store::MigrationStatus::State;
   for (const auto& status : statuses) {
-    if (status.state == State::pending) return fail(Code::invalid, "database", fmt::format("migration {:04}_{} is not applied: run `agentauri migrate up` first, or start with --migrate", status.version, status.name));
-    if (status.state == State::changed) return fail(Code::invalid, "database", fmt::format("migration {:04}_{} differs from what was applied: this program and the database do not belong together; see `agentauri migrate verify`", status.version, status.name));
+    if (status.state == State::pending)
+      return fail(
+          Code::invalid, "database",
+          fmt::format("migration {:04}_{} is not applied: run `agentauri migrate up` first, or start with --migrate",
+                      status.version, status.name));
+    if (status.state == State::changed)
+      return fail(Code::invalid, "database",
+                  fmt::format("migration {:04}_{} differs from what was applied: this program and the database do not "
+                              "belong together; see `agentauri migrate verify`",
+                              status.version, status.name));
   }
   return {};
 }
 
-}  // namespace
+}   // namespace
 
 store::PostgresSettings postgres_settings(const PostgresLogin& login, Metrics* metrics) {
   store::PostgresSettings out;
@@ -44,7 +52,8 @@ store::PostgresSettings postgres_settings(const PostgresLogin& login, Metrics* m
 
 Result<std::unique_ptr<store::Database>> open_store_to_read(const Settings& settings, Metrics& metrics) {
   if (settings.postgres) return store::make_postgres_database(postgres_settings(*settings.postgres, &metrics));
-  if (!std::filesystem::exists(settings.data_dir + "/agentauri.db")) return fail(Code::invalid, "AGENTAURI_DATA_DIR", fmt::format("there is no store in {}", settings.data_dir));
+  if (!std::filesystem::exists(settings.data_dir + "/agentauri.db"))
+    return fail(Code::invalid, "AGENTAURI_DATA_DIR", fmt::format("there is no store in {}", settings.data_dir));
   store::SqliteSettings sqlite;
   sqlite.data_dir = settings.data_dir;
   sqlite.read_only = true;
@@ -63,10 +72,11 @@ Result<std::unique_ptr<store::Database>> open_store(const Settings& settings, co
   const auto postgres = postgres_settings(*settings.postgres, &metrics);
   auto db = store::make_postgres_database(postgres);
   if (!db) return db;
-  auto statuses = settings.migrate_at_start ? store::postgres_migrate_up(postgres) : store::postgres_migration_status(postgres);
+  auto statuses =
+      settings.migrate_at_start ? store::postgres_migrate_up(postgres) : store::postgres_migration_status(postgres);
   if (!statuses) return fail(statuses);
   if (auto good = check_schema(*statuses); !good) return fail(good);
   return db;
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -20,4 +20,4 @@ Result<std::unique_ptr<store::Database>> open_store(const Settings& settings, co
 // For tools that only look: also beside a process that holds the embedded store.
 Result<std::unique_ptr<store::Database>> open_store_to_read(const Settings& settings, Metrics& metrics);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

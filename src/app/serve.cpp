@@ -24,4 +24,4 @@ int run_serve(Settings settings) {
   return lost ? kExitUnavailable : kExitOk;
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

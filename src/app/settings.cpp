@@ -19,12 +19,14 @@ constexpr std::size_t kMinSecretChars = 32;
 constexpr std::size_t kMinDistinctChars = 10;
 // Above this length a random value may contain a short word by chance (operations.md 2.4), so only whole words count.
 constexpr std::size_t kLongSecretChars = 40;
-constexpr std::string_view kWeakWords[] = {"dev_secret", "change_me", "changeme", "example", "secret", "password", "test",
-                                           "default", "your_secret", "your-secret", "jwt_secret", "jwt-secret"};
+constexpr std::string_view kWeakWords[] = {"dev_secret",  "change_me",   "changeme",   "example",
+                                           "secret",      "password",    "test",       "default",
+                                           "your_secret", "your-secret", "jwt_secret", "jwt-secret"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -43,12 +45,19 @@ Roles read_roles(Environment& env) {
   if (!text) return {};
   Roles roles{false, false, false, false};
   for (const auto& word : split_list(*text)) {
-    if (word == "gateway") roles.gateway = true;
-    else if (word == "indexer") roles.indexer = true;
-    else if (word == "engine") roles.engine = true;
-    else if (word == "worker") roles.worker = true;
-    else if (word == "all") roles = {};
-    else env.fault("ROLES", fmt::format("must list gateway, indexer, engine, worker or all; \"{}\" is none of them", word.substr(0, 40)));
+    if (word == "gateway")
+      roles.gateway = true;
+    else if (word == "indexer")
+      roles.indexer = true;
+    else if (word == "engine")
+      roles.engine = true;
+    else if (word == "worker")
+      roles.worker = true;
+    else if (word == "all")
+      roles = {};
+    else
+      env.fault("ROLES", fmt::format("must list gateway, indexer, engine, worker or all; \"{}\" is none of them",
+                                     word.substr(0, 40)));
   }
   return roles;
 }
@@ -60,9 +69,12 @@ bool read_database_url(Environment& env, const std::string& url, PostgresLogin& 
     return false;
   };
   std::string_view rest = url;
-  if (rest.starts_with("postgresql://")) rest.remove_prefix(13);
-  else if (rest.starts_with("postgres://")) rest.remove_prefix(11);
-  else return bad("it starts with something else");
+  if (rest.starts_with("postgresql://"))
+    rest.remove_prefix(13);
+  else if (rest.starts_with("postgres://"))
+    rest.remove_prefix(11);
+  else
+    return bad("it starts with something else");
   std::string_view query;
   if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
     query = rest.substr(mark + 1);
@@ -71,20 +83,26 @@ bool read_database_url(Environment& env, const std::string& url, PostgresLogin& 
   const auto slash = rest.find('/');
   std::string_view authority = rest.substr(0, slash);
   const auto decode = [](std::string_view text, std::string& out) { return net::percent_decode(text, out); };
-  if (slash != std::string_view::npos && slash + 1 < rest.size() && !decode(rest.substr(slash + 1), login.database)) return bad("an escape in the database is malformed");
+  if (slash != std::string_view::npos && slash + 1 < rest.size() && !decode(rest.substr(slash + 1), login.database))
+    return bad("an escape in the database is malformed");
   if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
     const std::string_view user = authority.substr(0, at);
     authority = authority.substr(at + 1);
     const auto colon = user.find(':');
     std::string password;
     if (!decode(user.substr(0, colon), login.user)) return bad("an escape in the user is malformed");
-    if (colon != std::string_view::npos && !decode(user.substr(colon + 1), password)) return bad("an escape in the password is malformed");
+    if (colon != std::string_view::npos && !decode(user.substr(colon + 1), password))
+      return bad("an escape in the password is malformed");
     login.password = crypto::Secret(std::move(password));
   }
   if (const auto colon = authority.rfind(':'); colon != std::string_view::npos && !authority.ends_with(']')) {
     int port = 0;
     const std::string digits(authority.substr(colon + 1));
-    try { port = std::stoi(digits); } catch (const std::exception&) { port = 0; }
+    try {
+      port = std::stoi(digits);
+    } catch (const std::exception&) {
+      port = 0;
+    }
     if (port < 1 || port > 65535) return bad("the port is not a number from 1 to 65535");
     login.port = static_cast<std::uint16_t>(port);
     authority = authority.substr(0, colon);
@@ -94,10 +112,14 @@ bool read_database_url(Environment& env, const std::string& url, PostgresLogin& 
   std::vector<std::pair<std::string, std::string>> options;
   if (!net::parse_query(query, options)) return bad("an escape in the query is malformed");
   for (const auto& [key, value] : options) {
-    if (key == "sslmode") login.ssl_mode = value;
-    else if (key == "sslrootcert") login.ssl_root_cert = value;
-    else if (key == "host") login.host = value;
-    else env.warning("DATABASE_URL", fmt::format("the option {} is not used", key));
+    if (key == "sslmode")
+      login.ssl_mode = value;
+    else if (key == "sslrootcert")
+      login.ssl_root_cert = value;
+    else if (key == "host")
+      login.host = value;
+    else
+      env.warning("DATABASE_URL", fmt::format("the option {} is not used", key));
   }
   return true;
 }
@@ -124,7 +146,8 @@ std::optional<PostgresLogin> read_postgres(Environment& env, bool required) {
   login.acquire_timeout = std::chrono::seconds(env.integer("DB_ACQUIRE_TIMEOUT", 5, 1, 3600));
   login.idle_timeout = std::chrono::seconds(env.integer("DB_IDLE_TIMEOUT", 180, 1, 86'400));
   login.max_lifetime = std::chrono::seconds(env.integer("DB_MAX_LIFETIME", 900, 1, 86'400));
-  const std::string mode = env.one_of("DB_SSL_MODE", "", {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"});
+  const std::string mode =
+      env.one_of("DB_SSL_MODE", "", {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"});
   login.ssl_root_cert = env.text("DB_SSL_ROOT_CERT").value_or("");
   for (const char* later : {"DB_READ_HOST", "DB_READ_PORT", "DB_READ_MAX_CONNECTIONS", "DB_READ_MIN_CONNECTIONS"}) {
     if (env.text(later)) env.warning(later, "read replicas are not used by this version");
@@ -137,21 +160,29 @@ std::optional<PostgresLogin> read_postgres(Environment& env, bool required) {
     login.host = host.value_or(login.host);
     login.database = name.value_or(login.database);
     login.user = user.value_or(login.user);
-    if (password) login.password = crypto::Secret(*password);
-    else env.fault("DB_PASSWORD", "must be set when a database is configured; make one with `openssl rand -base64 24`");
+    if (password)
+      login.password = crypto::Secret(*password);
+    else
+      env.fault("DB_PASSWORD", "must be set when a database is configured; make one with `openssl rand -base64 24`");
   }
   if (!mode.empty()) login.ssl_mode = mode;
   if (login.ssl_mode.empty()) login.ssl_mode = is_local_host(login.host) ? "prefer" : "verify-full";
-  if (login.ssl_mode == "verify-full" && login.ssl_root_cert.empty()) login.ssl_root_cert = "/etc/ssl/certs/ca-certificates.crt";
+  if (login.ssl_mode == "verify-full" && login.ssl_root_cert.empty())
+    login.ssl_root_cert = "/etc/ssl/certs/ca-certificates.crt";
   return login;
 }
 
-void read_address(Environment& env, std::string_view name, std::string_view fallback, std::string& host, std::uint16_t& port) {
+void read_address(Environment& env, std::string_view name, std::string_view fallback, std::string& host,
+                  std::uint16_t& port) {
   const std::string text = env.text(name).value_or(std::string(fallback));
   const auto colon = text.rfind(':');
   int number = 0;
   if (colon != std::string::npos) {
-    try { number = std::stoi(text.substr(colon + 1)); } catch (const std::exception&) { number = -1; }
+    try {
+      number = std::stoi(text.substr(colon + 1));
+    } catch (const std::exception&) {
+      number = -1;
+    }
   }
   std::string address = text.substr(0, colon);
   if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
@@ -171,11 +202,14 @@ std::vector<std::string> read_origins(Environment& env, bool production) {
   }
   std::vector<std::string> origins;
   for (const auto& origin : split_list(*text)) {
-    if (origin.starts_with("https://") || (!production && origin.starts_with("http://"))) origins.push_back(origin);
-    else env.warning("ALLOWED_ORIGINS", fmt::format("\"{}\" is left out: an origin starts with https://{}", origin.substr(0, 80),
-                                                    production ? "" : " or http://"));
+    if (origin.starts_with("https://") || (!production && origin.starts_with("http://")))
+      origins.push_back(origin);
+    else
+      env.warning("ALLOWED_ORIGINS", fmt::format("\"{}\" is left out: an origin starts with https://{}",
+                                                 origin.substr(0, 80), production ? "" : " or http://"));
   }
-  if (origins.empty() && production) env.warning("ALLOWED_ORIGINS", "holds no usable origin: browsers of other origins are refused");
+  if (origins.empty() && production)
+    env.warning("ALLOWED_ORIGINS", "holds no usable origin: browsers of other origins are refused");
   return origins;
 }
 
@@ -188,7 +222,8 @@ Level read_level(Environment& env) {
     if (word == "info") return Level::info;
     if (word == "warn" || word == "warning") return Level::warn;
     if (word == "error") return Level::error;
-    if (word.find('=') == std::string::npos) env.fault("LOG_LEVEL", fmt::format("must be trace, debug, info, warn or error, not \"{}\"", word.substr(0, 40)));
+    if (word.find('=') == std::string::npos)
+      env.fault("LOG_LEVEL", fmt::format("must be trace, debug, info, warn or error, not \"{}\"", word.substr(0, 40)));
   }
   return Level::info;
 }
@@ -198,7 +233,8 @@ void read_secrets(Environment& env, bool required, Settings& out) {
   if (!secret && required) {
     env.fault("JWT_SECRET", "must be set; make one with `openssl rand -base64 32`");
   } else if (secret) {
-    if (const auto weakness = weakness_of_secret(*secret)) env.fault("JWT_SECRET", fmt::format("{}; make one with `openssl rand -base64 32`", *weakness));
+    if (const auto weakness = weakness_of_secret(*secret))
+      env.fault("JWT_SECRET", fmt::format("{}; make one with `openssl rand -base64 32`", *weakness));
     out.jwt_secret = crypto::Secret(*secret);
   }
   out.jwt_secret_previous = crypto::Secret(env.text("JWT_SECRET_PREVIOUS").value_or(""));
@@ -211,14 +247,16 @@ void read_secrets(Environment& env, bool required, Settings& out) {
 }
 
 std::vector<std::string> read_trusted_proxies(Environment& env) {
-  const auto list = split_list(env.text("TRUSTED_PROXIES").value_or("127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"));
+  const auto list = split_list(
+      env.text("TRUSTED_PROXIES").value_or("127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"));
   for (const auto& entry : list) {
-    if (!net::parse_cidr(entry)) env.fault("TRUSTED_PROXIES", fmt::format("\"{}\" is not an address or a CIDR range", entry.substr(0, 60)));
+    if (!net::parse_cidr(entry))
+      env.fault("TRUSTED_PROXIES", fmt::format("\"{}\" is not an address or a CIDR range", entry.substr(0, 60)));
   }
   return list;
 }
 
-}  // namespace
+}   // namespace
 
 std::string to_string(const Roles& roles) {
   std::string out;
@@ -256,7 +294,8 @@ std::optional<std::string> weakness_of_secret(std::string_view secret) {
   }
   const std::string text = lower(secret);
   for (const auto word : kWeakWords) {
-    const bool weak = secret.size() >= kLongSecretChars ? contains_word(text, word) : text.find(word) != std::string::npos;
+    const bool weak =
+        secret.size() >= kLongSecretChars ? contains_word(text, word) : text.find(word) != std::string::npos;
     if (weak) return fmt::format("must be random, and holds the word \"{}\"", word);
   }
   return std::nullopt;
@@ -272,12 +311,16 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   for (const char* name : {"REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"}) {
     if (env.text(name)) out.redis_configured = true;
   }
-  if (out.redis_configured) env.warning("REDIS_URL", "Redis is not used by this version: limits and hints live in the process");
+  if (out.redis_configured)
+    env.warning("REDIS_URL", "Redis is not used by this version: limits and hints live in the process");
 
-  out.production = env.one_of("ENVIRONMENT", embedded ? "development" : "production", {"development", "production"}) == "production";
+  out.production =
+      env.one_of("ENVIRONMENT", embedded ? "development" : "production", {"development", "production"}) == "production";
   read_secrets(env, !embedded, out);
   out.server_host = env.text("SERVER_HOST").value_or(embedded ? "127.0.0.1" : "0.0.0.0");
-  if (!net::parse_ip(out.server_host)) env.fault("SERVER_HOST", fmt::format("must be an IP address, such as 127.0.0.1, not \"{}\"", out.server_host.substr(0, 60)));
+  if (!net::parse_ip(out.server_host))
+    env.fault("SERVER_HOST",
+              fmt::format("must be an IP address, such as 127.0.0.1, not \"{}\"", out.server_host.substr(0, 60)));
   out.server_port = static_cast<std::uint16_t>(env.integer("SERVER_PORT", 8080, 0, 65535));
   read_address(env, "METRICS_ADDR", "127.0.0.1:9464", out.metrics_host, out.metrics_port);
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
@@ -300,9 +343,12 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.chains = read_chains(env);
   out.egress_allow = split_list(env.text("EGRESS_ALLOW").value_or(""));
   out.egress_https_only = env.boolean("EGRESS_HTTPS_ONLY", out.production);
-  if (const auto guard = net::AddressGuard::make(out.egress_allow, out.egress_https_only); !guard) env.fault("EGRESS_ALLOW", guard.error().text);
+  if (const auto guard = net::AddressGuard::make(out.egress_allow, out.egress_https_only); !guard)
+    env.fault("EGRESS_ALLOW", guard.error().text);
   out.webhook_ladder = env.text("WEBHOOK_RETRY_SECONDS").value_or("");
-  if (!out.webhook_ladder.empty() && !delivery::parse_ladder(out.webhook_ladder)) env.fault("WEBHOOK_RETRY_SECONDS", "must be 1 to 20 waits in seconds between commas, the first of them 0, such as 0,5,300");
+  if (!out.webhook_ladder.empty() && !delivery::parse_ladder(out.webhook_ladder))
+    env.fault("WEBHOOK_RETRY_SECONDS",
+              "must be 1 to 20 waits in seconds between commas, the first of them 0, such as 0,5,300");
   out.log.level = read_level(env);
   out.log.json = env.one_of("LOG_FORMAT", "json", {"json", "text"}) == "json";
   out.log.directory = env.text("LOG_DIR").value_or("");
@@ -313,4 +359,4 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   return out;
 }
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

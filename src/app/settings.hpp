@@ -1,4 +1,5 @@
-// Every setting of the program, read once. One table in docs/configuration.md lists them; operations.md 2 is the contract.
+// Every setting of the program, read once. One table in docs/configuration.md lists them; operations.md 2 is the
+// contract.
 #pragma once
 
 #include <chrono>
@@ -27,7 +28,7 @@ struct PostgresLogin {
   std::string database = "agentauri_backend";
   std::string user = "postgres";
   crypto::Secret<std::string> password;
-  std::string ssl_mode;         // libpq's words
+  std::string ssl_mode;   // libpq's words
   std::string ssl_root_cert;
   unsigned max_connections = 50, min_connections = 5;
   std::chrono::seconds acquire_timeout{5}, idle_timeout{180}, max_lifetime{900};
@@ -35,10 +36,10 @@ struct PostgresLogin {
 
 struct ChainSetting {
   domain::ChainId id = 0;
-  std::vector<crypto::Secret<std::string>> rpc_urls;       // in order; may hold keys
+  std::vector<crypto::Secret<std::string>> rpc_urls;   // in order; may hold keys
   std::optional<std::uint64_t> start_block;
   std::optional<std::uint32_t> confirmations;
-  std::optional<std::chrono::milliseconds> poll_interval;  // unset: half the block time
+  std::optional<std::chrono::milliseconds> poll_interval;    // unset: half the block time
   std::optional<Address> identity, reputation, validation;   // the zero address: not deployed, skip
 };
 
@@ -50,16 +51,16 @@ struct Settings {
   std::uint16_t server_port = 8080;
   std::string metrics_host = "127.0.0.1";
   std::uint16_t metrics_port = 9464;
-  unsigned threads = 1;              // I/O threads of the gateway
+  unsigned threads = 1;   // I/O threads of the gateway
   bool production = false;
   bool migrate_at_start = false;
 
   std::optional<PostgresLogin> postgres;   // nullopt: SQLite in data_dir
   bool redis_configured = false;
 
-  crypto::Secret<std::string> jwt_secret;            // empty: embedded, made on first start
+  crypto::Secret<std::string> jwt_secret;   // empty: embedded, made on first start
   crypto::Secret<std::string> jwt_secret_previous;
-  crypto::Secret<std::string> data_encryption_keys;  // empty: derived from jwt_secret
+  crypto::Secret<std::string> data_encryption_keys;   // empty: derived from jwt_secret
   std::string password_policy = "default";
   std::string base_url = "https://api.agentauri.ai";
   std::string frontend_url;
@@ -74,7 +75,7 @@ struct Settings {
   std::vector<ChainSetting> chains;
   std::vector<std::string> egress_allow;
   bool egress_https_only = false;
-  std::string webhook_ladder;        // WEBHOOK_RETRY_SECONDS as given; empty: the default ladder
+  std::string webhook_ladder;   // WEBHOOK_RETRY_SECONDS as given; empty: the default ladder
 
   LogSettings log;
   std::chrono::milliseconds grace{5000};
@@ -87,4 +88,4 @@ Settings read_settings(Environment& env, bool as_gateway_program);
 // Why a JWT_SECRET is refused (length, variety, forbidden words); nullopt when it is good.
 std::optional<std::string> weakness_of_secret(std::string_view secret);
 
-}  // namespace agentauri::app
+}   // namespace agentauri::app

@@ -30,7 +30,8 @@ double random_unit() {
 // What strangers say ends up in a text column, in one line of a log and on a page: printable ASCII, bounded.
 std::string printable(std::string_view text) {
   std::string out;
-  for (const char c : text.substr(0, kMaxExcerptBytes)) out.push_back(c == '\n' || c == '\t' ? ' ' : c >= 0x20 && c < 0x7f ? c : '?');
+  for (const char c : text.substr(0, kMaxExcerptBytes))
+    out.push_back(c == '\n' || c == '\t' ? ' ' : c >= 0x20 && c < 0x7f ? c : '?');
   return out;
 }
 
@@ -41,25 +42,32 @@ Sent refused(std::string text) {
   return sent;
 }
 
-bool is_expired(const store::ClaimedJob& job, Time now) { return job.expires_at && *job.expires_at < now; }
+bool is_expired(const store::ClaimedJob& job, Time now) {
+  return job.expires_at && *job.expires_at < now;
+}
 
-}  // namespace
+}   // namespace
 
 struct Dispatcher::TypeMetrics {
   TypeMetrics(Metrics& metrics, domain::ActionType action_type)
       : type(domain::to_string(action_type)),
         seconds(metrics.histogram("action_worker_job_duration_seconds", "From the job's making to its end", kJobBuckets,
                                   {{"action_type", type}})),
-        succeeded(processed(metrics, "success")), failed(processed(metrics, "failure")), dead(processed(metrics, "dlq")),
-        executed_well(executed(metrics, "success")), executed_badly(executed(metrics, "failure")) {
+        succeeded(processed(metrics, "success")),
+        failed(processed(metrics, "failure")),
+        dead(processed(metrics, "dlq")),
+        executed_well(executed(metrics, "success")),
+        executed_badly(executed(metrics, "failure")) {
     for (const auto outcome : {domain::Outcome::ok, domain::Outcome::refused, domain::Outcome::network,
                                domain::Outcome::http, domain::Outcome::unknown}) {
-      attempts.emplace(outcome, metrics.counter("action_worker_attempts_total", "Attempts by outcome",
-                                                {{"action_type", type}, {"outcome", std::string(domain::to_string(outcome))}}));
+      attempts.emplace(outcome,
+                       metrics.counter("action_worker_attempts_total", "Attempts by outcome",
+                                       {{"action_type", type}, {"outcome", std::string(domain::to_string(outcome))}}));
     }
   }
   Counter processed(Metrics& metrics, const char* status) const {
-    return metrics.counter("action_worker_jobs_processed_total", "Jobs that ended", {{"action_type", type}, {"status", status}});
+    return metrics.counter("action_worker_jobs_processed_total", "Jobs that ended",
+                           {{"action_type", type}, {"status", status}});
   }
   Counter executed(Metrics& metrics, const char* status) const {
     return metrics.counter("actions_executed_total", "Jobs that ended", {{"action_type", type}, {"status", status}});
@@ -73,8 +81,15 @@ struct Dispatcher::TypeMetrics {
 
 Dispatcher::Dispatcher(Executor executor, store::Database& db, const Clock& clock, DispatcherSettings settings,
                        std::map<domain::ActionType, Channel*> channels, Metrics& metrics)
-    : executor_(executor), db_(db), clock_(clock), settings_(settings), channels_(std::move(channels)),
-      metrics_(metrics), wake_(executor), results_ready_(executor), lanes_(settings.lanes),
+    : executor_(executor),
+      db_(db),
+      clock_(clock),
+      settings_(settings),
+      channels_(std::move(channels)),
+      metrics_(metrics),
+      wake_(executor),
+      results_ready_(executor),
+      lanes_(settings.lanes),
       active_(metrics.gauge("action_worker_active_workers", "Attempts in flight")),
       depth_(metrics.gauge("action_worker_queue_depth", "Pending jobs")),
       depth_too_(metrics.gauge("action_queue_depth", "Pending jobs")),
@@ -147,7 +162,9 @@ Task<void> Dispatcher::claim_loop(TaskGroup& attempts) {
     start_attempts(attempts, std::move(batch->jobs));
     if (at_once) continue;
     auto pause = std::chrono::microseconds(settings_.poll);
-    if (batch->next_due) pause = std::clamp<std::chrono::microseconds>(*batch->next_due - clock_.now(), std::chrono::microseconds(0), pause);
+    if (batch->next_due)
+      pause =
+          std::clamp<std::chrono::microseconds>(*batch->next_due - clock_.now(), std::chrono::microseconds(0), pause);
     if (pause.count() > 0) co_await wake_.wait_for(pause);
   }
 }
@@ -183,7 +200,11 @@ Task<void> Dispatcher::attempt(std::shared_ptr<const store::ClaimedJob> job, Lan
   const auto outcome = sent.end.outcome;
   const bool silent = outcome == domain::Outcome::network || outcome == domain::Outcome::unknown;
   const bool tried = outcome != domain::Outcome::refused && !sent.end.interrupted;
-  lanes_.end(ticket, !tried ? Lanes::End::not_tried : silent ? Lanes::End::unanswered : Lanes::End::answered, clock_.now());
+  lanes_.end(ticket,
+             !tried   ? Lanes::End::not_tried
+             : silent ? Lanes::End::unanswered
+                      : Lanes::End::answered,
+             clock_.now());
   finish(*job, std::move(sent), took);
   active_.set(static_cast<double>(lanes_.in_flight()));
   if (wanting_) wake_.notify();
@@ -196,8 +217,10 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
   static const RetryLadder kNone{{std::chrono::milliseconds(0)}, 0};
   const RetryLadder& ladder = channel == channels_.end() ? kNone : channel->second->ladder();
   Next next = decide(sent.end, job.attempt, ladder, sent.retry_count, job.expires_at, now, random_unit);
-  if (!job.action_exists) next = {JobState::cancelled, std::nullopt, "action deleted"};
-  else if (sent.end.outcome == domain::Outcome::refused && is_expired(job, now)) next.state = JobState::expired;
+  if (!job.action_exists)
+    next = {JobState::cancelled, std::nullopt, "action deleted"};
+  else if (sent.end.outcome == domain::Outcome::refused && is_expired(job, now))
+    next.state = JobState::expired;
 
   store::AttemptResult result;
   result.job = job.id;
@@ -217,8 +240,10 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
   const bool ok = next.state == JobState::succeeded;
   metrics.attempts.at(sent.end.outcome).add();
   if (job.attempt > 1) {
-    metrics_.counter("action_worker_retries_total", "Attempts after the first",
-                     {{"action_type", metrics.type}, {"attempt", std::to_string(std::min(job.attempt, 10))}}).add();
+    metrics_
+        .counter("action_worker_retries_total", "Attempts after the first",
+                 {{"action_type", metrics.type}, {"attempt", std::to_string(std::min(job.attempt, 10))}})
+        .add();
   }
   if (next.state != JobState::pending) {
     (ok ? metrics.succeeded : next.state == JobState::dead ? metrics.dead : metrics.failed).add();
@@ -228,7 +253,10 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
   const bool again = next.state == JobState::pending;
   const Level level = ok || sent.end.interrupted ? Level::info : Level::warn;
   if (log_.enabled(level)) {
-    log_.write(level, ok ? "delivered" : again ? "attempt failed; it will be retried" : "not delivered",
+    log_.write(level,
+               ok      ? "delivered"
+               : again ? "attempt failed; it will be retried"
+                       : "not delivered",
                {{"request_id", job.request_id},
                 {"job_id", to_hex(job.id.view())},
                 {"trigger_id", to_string(job.trigger_id)},
@@ -239,7 +267,9 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
                 {"duration_us", static_cast<std::int64_t>(took.count())},
                 {"endpoint", job.endpoint.value_or("")},
                 {"state", domain::to_string(next.state)},
-                {"why", ok ? std::string() : result.reason.empty() ? result.excerpt : result.reason}});
+                {"why", ok                      ? std::string()
+                        : result.reason.empty() ? result.excerpt
+                                                : result.reason}});
   }
   results_.push_back(std::move(result));
   results_ready_.notify();
@@ -248,27 +278,33 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
 // --- recording -------------------------------------------------------------------------------------------------------
 
 Task<Result<std::int64_t>> Dispatcher::write_results(std::size_t count) {
-  auto batch = std::vector<store::AttemptResult>(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
-  auto write = [batch = std::move(batch), now = clock_.now()](store::Tx& tx) { return store::finish_attempts(tx, batch, now); };
+  auto batch =
+      std::vector<store::AttemptResult>(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
+  auto write = [batch = std::move(batch), now = clock_.now()](store::Tx& tx) {
+    return store::finish_attempts(tx, batch, now);
+  };
   co_return co_await db_.transact<std::int64_t>(store::Priority::interactive, std::move(write));
 }
 
 // Results wait here for the store; whatever arrives while one commit is made durable goes with the next. A result that
-// the store refuses for what it says (a bug of ours) goes alone and then stays unrecorded: it must not hold up the others.
+// the store refuses for what it says (a bug of ours) goes alone and then stays unrecorded: it must not hold up the
+// others.
 Task<void> Dispatcher::flush_results() {
   auto store_retry = std::chrono::milliseconds(kStoreRetry);
   std::size_t limit = kMaxResultsAtOnce;
   while (!results_.empty()) {
     const std::size_t count = std::min(results_.size(), limit);
     auto written = co_await write_results(count);
-    const bool refused_for_good = !written && (written.error().code == Code::invalid || written.error().code == Code::overflow ||
-                                               written.error().code == Code::check_failed);
+    const bool refused_for_good =
+        !written && (written.error().code == Code::invalid || written.error().code == Code::overflow ||
+                     written.error().code == Code::check_failed);
     if (refused_for_good && count > 1) {
       limit = 1;
       continue;
     }
     if (refused_for_good) {
-      log_.error("the result of an attempt could not be recorded", {{"why", written.error().text}, {"job_id", to_hex(results_.front().job.view())}});
+      log_.error("the result of an attempt could not be recorded",
+                 {{"why", written.error().text}, {"job_id", to_hex(results_.front().job.view())}});
     } else if (!written) {
       if (written.error().code == Code::cancelled) co_return;
       log_.warn("results of attempts could not be recorded; trying again",
@@ -284,7 +320,8 @@ Task<void> Dispatcher::flush_results() {
 
 Task<void> Dispatcher::record_loop() {
   while (recording_) {
-    if (results_.empty() && !co_await results_ready_.wait_for(std::chrono::seconds(60)) && co_await cancelled()) co_return;
+    if (results_.empty() && !co_await results_ready_.wait_for(std::chrono::seconds(60)) && co_await cancelled())
+      co_return;
     co_await flush_results();
   }
 }
@@ -316,7 +353,8 @@ Task<void> Dispatcher::count() {
                                                                     {"dead", counts->dead},
                                                                     {"cancelled", counts->cancelled},
                                                                     {"expired", counts->expired}}};
-  for (const auto& [state, n] : states) metrics_.gauge("jobs", "Jobs by state", {{"state", state}}).set(static_cast<double>(n));
+  for (const auto& [state, n] : states)
+    metrics_.gauge("jobs", "Jobs by state", {{"state", state}}).set(static_cast<double>(n));
 }
 
 // Jobs of workers that are gone, and the counts that operators look at.
@@ -331,4 +369,4 @@ Task<void> Dispatcher::upkeep_loop() {
   } while (co_await sleep_for(settings_.recover_every));
 }
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

@@ -1,9 +1,9 @@
 // The worker: claims due jobs, makes the attempts, records how they ended.
 //
-// Life: made by src/app, used on one executor. run() ends when stop() was called and what is in hand has ended; when it is
-// cancelled, attempts in hand are cut and recorded as such (`unknown` when bytes had left), due again at once. Results
-// wait in memory while the store is away; what could not be recorded stays leased and becomes `unknown` when its instance
-// is gone.
+// Life: made by src/app, used on one executor. run() ends when stop() was called and what is in hand has ended; when it
+// is cancelled, attempts in hand are cut and recorded as such (`unknown` when bytes had left), due again at once.
+// Results wait in memory while the store is away; what could not be recorded stays leased and becomes `unknown` when
+// its instance is gone.
 #pragma once
 
 #include <chrono>
@@ -26,8 +26,8 @@ namespace agentauri::delivery {
 struct DispatcherSettings {
   domain::InstanceId instance;
   LaneSettings lanes;
-  std::size_t claim = 128;                    // jobs of one claim
-  std::chrono::milliseconds poll{500};        // when no hint comes
+  std::size_t claim = 128;               // jobs of one claim
+  std::chrono::milliseconds poll{500};   // when no hint comes
   std::chrono::milliseconds recover_every{1000};
 };
 
@@ -78,4 +78,4 @@ class Dispatcher {
   std::map<domain::ActionType, std::unique_ptr<TypeMetrics>> type_metrics_;
 };
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

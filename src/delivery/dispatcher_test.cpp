@@ -18,10 +18,10 @@ namespace agentauri::delivery {
 namespace {
 
 using testing::answer_with;
-using testing::WebhookSink;
-using testing::WorkerRig;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using testing::WebhookSink;
+using testing::WorkerRig;
 
 const std::string kSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const std::string kOlderSecret = "whsec_" + crypto::base64(as_bytes("an older secret of 32 bytes, padded"));
@@ -50,7 +50,9 @@ std::string field(const net::HttpRequest& request, std::string_view name) {
 
 TEST_P(Delivering, SignsAndSaysWhatItIs) {
   WebhookSink sink;
-  const auto action = hook(sink, R"(,"headers":{"Authorization":"Bearer s3cret","Content-Type":"application/cloudevents+json","X-Score":"{{score}}"},"secret":"legacy")");
+  const auto action = hook(
+      sink,
+      R"(,"headers":{"Authorization":"Bearer s3cret","Content-Type":"application/cloudevents+json","X-Score":"{{score}}"},"secret":"legacy")");
   auto job = alerts_.job(action, "a", sink.endpoint());
   alerts_.insert({job});
   start();
@@ -88,7 +90,9 @@ TEST_P(Delivering, SignsAndSaysWhatItIs) {
 }
 
 TEST_P(Delivering, TriesAgainWithTheSameIdAndBytes) {
-  WebhookSink sink([](const net::HttpRequest&, int n) { return answer_with(n == 1 ? 500 : n == 2 ? 429 : 202, "answer " + std::to_string(n)); });
+  WebhookSink sink([](const net::HttpRequest&, int n) {
+    return answer_with(n == 1 ? 500 : n == 2 ? 429 : 202, "answer " + std::to_string(n));
+  });
   const auto action = hook(sink);
   add(action, "a", sink.endpoint());
   start();
@@ -206,7 +210,8 @@ TEST_P(Delivering, BothSecretsSignWhileTheOlderOneIsValid) {
   const auto seen = sink.seen();
   ASSERT_EQ(seen.size(), 2U);
   const auto expected = [](const net::HttpRequest& request, const std::vector<std::string>& secrets) {
-    return sign_webhook(secrets, field(request, "webhook-id"), std::stoll(field(request, "webhook-timestamp")), request.body);
+    return sign_webhook(secrets, field(request, "webhook-id"), std::stoll(field(request, "webhook-timestamp")),
+                        request.body);
   };
   EXPECT_EQ(field(seen[0].request, "webhook-signature"), expected(seen[0].request, {kSecret, kOlderSecret}));
   EXPECT_EQ(field(seen[1].request, "webhook-signature"), expected(seen[1].request, {kSecret}));
@@ -255,7 +260,8 @@ TEST_P(Delivering, SilentReceiversDoNotHoldUpOthers) {
     holes.push_back(std::make_unique<WebhookSink>());
     holes.back()->hold();
     const auto action = hook(*holes.back());
-    for (int n = 0; n < 40; ++n) jobs.push_back(alerts_.job(action, fmt::format("hole {} {}", i, n), holes.back()->endpoint()));
+    for (int n = 0; n < 40; ++n)
+      jobs.push_back(alerts_.job(action, fmt::format("hole {} {}", i, n), holes.back()->endpoint()));
   }
   alerts_.insert(jobs);   // all of them are due before the others
   WebhookSink healthy;
@@ -291,7 +297,8 @@ TEST_P(Delivering, ResultsWaitForAStoreThatIsAway) {
     const int before = flaky.refused();
     sink.release();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while ((rig.dispatcher().in_flight() > 0 || flaky.refused() < before + 3) && std::chrono::steady_clock::now() < deadline) {
+    while ((rig.dispatcher().in_flight() > 0 || flaky.refused() < before + 3) &&
+           std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     EXPECT_EQ(alerts_.find("0")->state, "leased");
@@ -341,7 +348,8 @@ TEST_P(Delivering, ANewWorkerTakesOverFromOneThatIsGone) {
   WebhookSink sink;
   add(hook(sink), "a", sink.endpoint());
   const auto gone = domain::InstanceId::make(SystemClock().now());   // it claimed, and crashed before it said anything
-  auto claimed = in_tx<std::vector<store::ClaimedJob>>([&](store::Tx& tx) { return store::claim_jobs(tx, gone, 10, {}, SystemClock().now()); });
+  auto claimed = in_tx<std::vector<store::ClaimedJob>>(
+      [&](store::Tx& tx) { return store::claim_jobs(tx, gone, 10, {}, SystemClock().now()); });
   ASSERT_EQ(claimed->size(), 1U);
   start();
   const auto delivery = alerts_.wait_until_ended("a");
@@ -354,5 +362,5 @@ TEST_P(Delivering, ANewWorkerTakesOverFromOneThatIsGone) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Delivering, store::testing::kEngines, store::testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::delivery
+}   // namespace
+}   // namespace agentauri::delivery

@@ -16,7 +16,7 @@ Micros pace(Micros typical, std::size_t width) {
   return std::clamp(typical / static_cast<std::int64_t>(std::max<std::size_t>(width, 1)), kShortestPace, kLongestPace);
 }
 
-}  // namespace
+}   // namespace
 
 Lanes::Ticket Lanes::start(const store::LaneKey& key, Time now) {
   auto& lane = lanes_[key];
@@ -124,4 +124,4 @@ void Lanes::prune(Time now) {
   });
 }
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

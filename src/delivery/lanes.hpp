@@ -1,9 +1,9 @@
 // How many attempts each receiver and each organization may have in flight. Pure: time is an argument.
 //
-// A lane is one organization's jobs for one endpoint. It starts narrow and widens by one with each answer; attempts that
-// end without an answer narrow it, and after some in a row it pauses, longer each time, and then tries one job at a time.
-// An attempt that has been out for a second counts as slow and stands in nobody's way: silent receivers fill a bound of
-// their own.
+// A lane is one organization's jobs for one endpoint. It starts narrow and widens by one with each answer; attempts
+// that end without an answer narrow it, and after some in a row it pauses, longer each time, and then tries one job at
+// a time. An attempt that has been out for a second counts as slow and stands in nobody's way: silent receivers fill a
+// bound of their own.
 #pragma once
 
 #include <chrono>
@@ -18,13 +18,13 @@
 namespace agentauri::delivery {
 
 struct LaneSettings {
-  std::size_t concurrent = 512;        // attempts in flight that are not slow
-  std::size_t slow = 1536;             // beside them
+  std::size_t concurrent = 512;   // attempts in flight that are not slow
+  std::size_t slow = 1536;        // beside them
   std::chrono::milliseconds slow_after{1000};
-  std::size_t first = 4;               // of a lane that has not answered yet
-  std::size_t widest = 16;             // of one that has
+  std::size_t first = 4;     // of a lane that has not answered yet
+  std::size_t widest = 16;   // of one that has
   std::size_t per_organization = 256;
-  int failures_to_pause = 3;           // attempts without an answer in a row
+  int failures_to_pause = 3;   // attempts without an answer in a row
   std::chrono::milliseconds first_pause{1000};
   std::chrono::milliseconds longest_pause{60'000};
 };
@@ -77,4 +77,4 @@ class Lanes {
   std::map<domain::OrganizationId, Place> organizations_;   // with something in flight
 };
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

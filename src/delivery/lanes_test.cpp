@@ -48,7 +48,8 @@ TEST(Lanes, SilenceNarrowsThenPausesLongerEachTime) {
   EXPECT_EQ(rest(lanes, kLane), 1U);
   EXPECT_FALSE(lanes.claim_room(kNow).lanes.at(kLane).closed);
   Time now = kNow;
-  for (const auto pause : {seconds(1), seconds(2), seconds(4), seconds(8), seconds(16), seconds(32), seconds(60), seconds(60)}) {
+  for (const auto pause :
+       {seconds(1), seconds(2), seconds(4), seconds(8), seconds(16), seconds(32), seconds(60), seconds(60)}) {
     lanes.end(lanes.start(kLane, now), End::unanswered, now);
     const auto place = lanes.claim_room(now + pause - milliseconds(1)).lanes.at(kLane);
     EXPECT_TRUE(place.closed);
@@ -111,7 +112,8 @@ TEST(Shares, ALongQueueIsSpreadAtTheLanesPaceAndBounded) {
   const auto shares = store::share_out(due, room, 10, true, kNow);
   EXPECT_TRUE(shares.chosen.empty());
   ASSERT_EQ(shares.put_back.size(), 5U);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(shares.put_back[static_cast<std::size_t>(i)].second, kNow + milliseconds(10) * (i + 1));
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(shares.put_back[static_cast<std::size_t>(i)].second, kNow + milliseconds(10) * (i + 1));
   EXPECT_EQ(shares.lane_slots.at(kLane), kNow + milliseconds(50));
 
   room.lanes[kLane].next_slot = kNow + std::chrono::hours(5);
@@ -138,5 +140,5 @@ TEST(Shares, TheLimitLeavesTheRestWhereItIs) {
   EXPECT_TRUE(shares.put_back.empty());
 }
 
-}  // namespace
-}  // namespace agentauri::delivery
+}   // namespace
+}   // namespace agentauri::delivery

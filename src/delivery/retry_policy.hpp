@@ -28,9 +28,9 @@ struct AttemptEnd {
   domain::Outcome outcome = domain::Outcome::ok;
   std::optional<int> status;
   bool retryable = false;
-  bool no_such_host = false;                             // at most two retries
-  bool gone = false;                                     // 410: the action is disabled
-  bool interrupted = false;                              // we stopped: due again at once, whatever the ladder says
+  bool no_such_host = false;   // at most two retries
+  bool gone = false;           // 410: the action is disabled
+  bool interrupted = false;    // we stopped: due again at once, whatever the ladder says
   std::optional<std::chrono::seconds> retry_after;
   std::string excerpt;
 };
@@ -42,11 +42,12 @@ struct Next {
 };
 
 // `attempt` is the number of the one that ended; `retry_count` shortens the ladder; `random` gives [0, 1).
-Next decide(const AttemptEnd& end, int attempt, const RetryLadder& ladder, std::optional<int> retry_count, std::optional<Time> expires_at, Time now, const std::function<double()>& random);
+Next decide(const AttemptEnd& end, int attempt, const RetryLadder& ladder, std::optional<int> retry_count,
+            std::optional<Time> expires_at, Time now, const std::function<double()>& random);
 
 // Status codes of a webhook. `expected`: empty means 200..299.
 AttemptEnd classify_status(int status, const std::vector<int>& expected);
 // Seconds or an HTTP date, at most a day.
 std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, Time now);
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

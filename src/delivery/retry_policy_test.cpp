@@ -12,7 +12,8 @@ using domain::Outcome;
 
 const Time kNow = from_unix_seconds(1'768'471'200);
 
-Next after(AttemptEnd end, int attempt, std::optional<int> retry_count = std::nullopt, std::optional<Time> expires = std::nullopt, double random = 0.5) {
+Next after(AttemptEnd end, int attempt, std::optional<int> retry_count = std::nullopt,
+           std::optional<Time> expires = std::nullopt, double random = 0.5) {
   return decide(end, attempt, webhook_ladder(), retry_count, expires, kNow, [random] { return random; });
 }
 AttemptEnd network() {
@@ -37,9 +38,12 @@ TEST(RetryPolicy, FollowsTheLadderWithJitter) {
 }
 
 TEST(RetryPolicy, StatusCodesAreToldApart) {
-  for (int status : {200, 201, 204, 299}) EXPECT_EQ(after(classify_status(status, {}), 1).state, JobState::succeeded) << status;
-  for (int status : {408, 425, 429, 500, 502, 503, 504, 599}) EXPECT_EQ(after(classify_status(status, {}), 1).state, JobState::pending) << status;
-  for (int status : {301, 302, 400, 401, 403, 404, 405, 410, 422}) EXPECT_EQ(after(classify_status(status, {}), 1).state, JobState::dead) << status;
+  for (int status : {200, 201, 204, 299})
+    EXPECT_EQ(after(classify_status(status, {}), 1).state, JobState::succeeded) << status;
+  for (int status : {408, 425, 429, 500, 502, 503, 504, 599})
+    EXPECT_EQ(after(classify_status(status, {}), 1).state, JobState::pending) << status;
+  for (int status : {301, 302, 400, 401, 403, 404, 405, 410, 422})
+    EXPECT_EQ(after(classify_status(status, {}), 1).state, JobState::dead) << status;
   EXPECT_TRUE(classify_status(410, {}).gone);
   EXPECT_EQ(after(classify_status(200, {202}), 1).state, JobState::dead) << "an unexpected 2xx is no success";
   EXPECT_EQ(after(classify_status(404, {404}), 1).state, JobState::succeeded);
@@ -78,14 +82,17 @@ TEST(RetryPolicy, LaddersAreParsedStrictly) {
 
 // The published example of the specification's reference libraries.
 TEST(StandardWebhooks, SignsAsTheSpecificationDoes) {
-  const auto signature = sign_webhook({"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, R"({"test": 2432232314})");
+  const auto signature = sign_webhook({"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                                      1614265330, R"({"test": 2432232314})");
   ASSERT_TRUE(signature);
   EXPECT_EQ(*signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-  const auto both = sign_webhook({"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "a", 1, "b");
+  const auto both =
+      sign_webhook({"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "a", 1, "b");
   EXPECT_NE(both->find(' '), std::string::npos);
   EXPECT_FALSE(sign_webhook({"plain"}, "a", 1, "b"));
-  EXPECT_EQ(sign_legacy("key", "The quick brown fox jumps over the lazy dog"), "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+  EXPECT_EQ(sign_legacy("key", "The quick brown fox jumps over the lazy dog"),
+            "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
 }
 
-}  // namespace
-}  // namespace agentauri::delivery
+}   // namespace
+}   // namespace agentauri::delivery

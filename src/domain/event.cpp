@@ -6,9 +6,12 @@ namespace agentauri::domain {
 
 std::string_view to_string(Registry registry) {
   switch (registry) {
-    case Registry::identity: return "identity";
-    case Registry::reputation: return "reputation";
-    case Registry::validation: return "validation";
+    case Registry::identity:
+      return "identity";
+    case Registry::reputation:
+      return "reputation";
+    case Registry::validation:
+      return "validation";
   }
   return "identity";
 }
@@ -21,7 +24,8 @@ std::optional<Registry> parse_registry(std::string_view text) {
 }
 
 std::string event_id(const Event& event) {
-  return fmt::format("{}-{}-{}-{}", to_string(event.registry), event.chain_id, to_hex_0x(event.txn_hash), event.log_index);
+  return fmt::format("{}-{}-{}-{}", to_string(event.registry), event.chain_id, to_hex_0x(event.txn_hash),
+                     event.log_index);
 }
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -21,4 +21,4 @@ using ActionId = std::int32_t;
 // The hash of an occurrence (job_id.hpp): 64 hex digits on the wire, also the webhook-id.
 using JobId = Hash32;
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -7,7 +7,8 @@
 namespace agentauri::domain {
 namespace {
 
-constexpr std::array<std::string_view, 7> kStates{"held", "pending", "leased", "succeeded", "dead", "cancelled", "expired"};
+constexpr std::array<std::string_view, 7> kStates{"held", "pending",   "leased", "succeeded",
+                                                  "dead", "cancelled", "expired"};
 constexpr std::array<std::string_view, 5> kOutcomes{"ok", "refused", "network", "http", "unknown"};
 
 template <class Enum, std::size_t N>
@@ -22,16 +23,27 @@ std::optional<Enum> parse_name(const std::array<std::string_view, N>& names, std
 void put(Bytes& out, std::uint64_t n) {
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(n >> shift));
 }
-void put(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+void put(Bytes& out, ByteView bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
-}  // namespace
+}   // namespace
 
-std::string_view to_string(JobState state) { return kStates[static_cast<std::size_t>(state)]; }
-std::optional<JobState> parse_job_state(std::string_view text) { return parse_name<JobState>(kStates, text); }
-std::string_view to_string(Outcome outcome) { return kOutcomes[static_cast<std::size_t>(outcome)]; }
-std::optional<Outcome> parse_outcome(std::string_view text) { return parse_name<Outcome>(kOutcomes, text); }
+std::string_view to_string(JobState state) {
+  return kStates[static_cast<std::size_t>(state)];
+}
+std::optional<JobState> parse_job_state(std::string_view text) {
+  return parse_name<JobState>(kStates, text);
+}
+std::string_view to_string(Outcome outcome) {
+  return kOutcomes[static_cast<std::size_t>(outcome)];
+}
+std::optional<Outcome> parse_outcome(std::string_view text) {
+  return parse_name<Outcome>(kOutcomes, text);
+}
 
-JobId occurrence_id(const Event& event, TriggerId trigger, ActionId action, std::string_view kind, std::uint32_t count) {
+JobId occurrence_id(const Event& event, TriggerId trigger, ActionId action, std::string_view kind,
+                    std::uint32_t count) {
   Bytes text;
   text.reserve(192);
   put(text, as_bytes("agentauri:job:1"));
@@ -48,4 +60,4 @@ JobId occurrence_id(const Event& event, TriggerId trigger, ActionId action, std:
   return crypto::sha256(text);
 }
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

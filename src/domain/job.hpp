@@ -27,4 +27,4 @@ std::optional<Outcome> parse_outcome(std::string_view text);
 JobId occurrence_id(const Event& event, TriggerId trigger, ActionId action, std::string_view kind = "alert",
                     std::uint32_t count = 0);
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -4,10 +4,14 @@ namespace agentauri::domain {
 
 std::string_view to_string(Role role) {
   switch (role) {
-    case Role::viewer: return "viewer";
-    case Role::member: return "member";
-    case Role::admin: return "admin";
-    case Role::owner: return "owner";
+    case Role::viewer:
+      return "viewer";
+    case Role::member:
+      return "member";
+    case Role::admin:
+      return "admin";
+    case Role::owner:
+      return "owner";
   }
   return "viewer";
 }
@@ -20,4 +24,4 @@ std::optional<Role> parse_role(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -16,12 +16,12 @@ struct Principal {
   enum class Kind : std::uint8_t { anonymous, session, api_key };
 
   Kind kind = Kind::anonymous;
-  AccountId account;                  // the user, or the creator of the key
+  AccountId account;   // the user, or the creator of the key
   std::string username;
   std::optional<SessionId> session;
   std::optional<OrganizationId> organization;   // of this request: header, else the personal one
-  Role role = Role::viewer;           // in that organization
-  bool by_cookie = false;             // unsafe methods then need an allowed Origin
+  Role role = Role::viewer;                     // in that organization
+  bool by_cookie = false;                       // unsafe methods then need an allowed Origin
 };
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -4,9 +4,12 @@ namespace agentauri::domain {
 
 std::string_view to_string(ActionType type) {
   switch (type) {
-    case ActionType::telegram: return "telegram";
-    case ActionType::rest: return "rest";
-    case ActionType::mcp: return "mcp";
+    case ActionType::telegram:
+      return "telegram";
+    case ActionType::rest:
+      return "rest";
+    case ActionType::mcp:
+      return "mcp";
   }
   return "rest";
 }
@@ -18,4 +21,4 @@ std::optional<ActionType> parse_action_type(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -15,7 +15,7 @@ namespace agentauri::domain {
 // Stored and answered verbatim; src/rules compiles it.
 struct Condition {
   ConditionId id = 0;
-  std::int64_t revision = 1;        // grows when the condition changes: fresh state
+  std::int64_t revision = 1;   // grows when the condition changes: fresh state
   std::string condition_type, field, op, value;
   std::optional<std::string> config;   // JSON text
   std::int32_t position = 0;           // order of evaluation
@@ -23,24 +23,24 @@ struct Condition {
 };
 
 enum class ActionType : std::uint8_t { telegram, rest, mcp };
-std::string_view to_string(ActionType type);                        // `rest` also for webhooks
+std::string_view to_string(ActionType type);                          // `rest` also for webhooks
 std::optional<ActionType> parse_action_type(std::string_view text);   // takes `webhook` for rest
 
 struct Action {
   ActionId id = 0;
   ActionType type = ActionType::rest;
-  std::int32_t priority = 0;        // lower first
-  std::string config;               // JSON text; members that are secrets are `enc:v1:…`
+  std::int32_t priority = 0;   // lower first
+  std::string config;          // JSON text; members that are secrets are `enc:v1:…`
   Time created_at;
 };
 
 struct Trigger {
   TriggerId id;
   OrganizationId organization_id;
-  AccountId account_id;             // who made it
+  AccountId account_id;   // who made it
   std::string name;
   std::optional<std::string> description;
-  std::optional<ChainId> chain_id;  // nullopt: every chain
+  std::optional<ChainId> chain_id;   // nullopt: every chain
   Registry registry = Registry::identity;
   bool enabled = true;
   bool is_stateful = false;
@@ -51,4 +51,4 @@ struct Trigger {
   std::vector<Action> actions;         // by priority, then id
 };
 
-}  // namespace agentauri::domain
+}   // namespace agentauri::domain

@@ -32,12 +32,19 @@ struct Gateway::Impl {
   Housekeeping housekeeping;
 };
 
-Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings, crypto::DataKeys keys)
+Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings,
+                 crypto::DataKeys keys)
     : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys))) {}
 Gateway::~Gateway() = default;
 
-Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) { return impl_->pipeline.handle(std::move(request)); }
-net::HttpResponse Gateway::render_error(int status, std::string_view text, const net::HttpRequest& request) { return impl_->pipeline.render_error(status, text, request); }
-Task<void> Gateway::run() { return impl_->housekeeping.run(); }
+Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) {
+  return impl_->pipeline.handle(std::move(request));
+}
+net::HttpResponse Gateway::render_error(int status, std::string_view text, const net::HttpRequest& request) {
+  return impl_->pipeline.render_error(status, text, request);
+}
+Task<void> Gateway::run() {
+  return impl_->housekeeping.run();
+}
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -35,4 +35,4 @@ class Gateway {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -33,4 +33,4 @@ class Housekeeping {
   Log log_{"gateway"};
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

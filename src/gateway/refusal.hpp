@@ -40,9 +40,15 @@ using Outcome = std::expected<T, Refusal>;
 inline std::unexpected<Refusal> refuse(int status, std::string_view code, std::string message) {
   return std::unexpected(Refusal::make(status, code, std::move(message)));
 }
-inline std::unexpected<Refusal> bad_request(std::string message) { return refuse(400, "bad_request", std::move(message)); }
-inline std::unexpected<Refusal> forbidden(std::string message) { return refuse(403, "forbidden", std::move(message)); }
-inline std::unexpected<Refusal> not_found(std::string message) { return refuse(404, "not_found", std::move(message)); }
+inline std::unexpected<Refusal> bad_request(std::string message) {
+  return refuse(400, "bad_request", std::move(message));
+}
+inline std::unexpected<Refusal> forbidden(std::string message) {
+  return refuse(403, "forbidden", std::move(message));
+}
+inline std::unexpected<Refusal> not_found(std::string message) {
+  return refuse(404, "not_found", std::move(message));
+}
 
 // Inside a transaction: hands the store's error up.
 template <class T>
@@ -65,8 +71,8 @@ std::unexpected<Refusal> pass(Outcome<T>&& outcome) {
   return std::unexpected(std::move(outcome.error()));
 }
 
-// A failure of the store: 503 when it cannot be asked now, else 500. `operation` is "Failed to …"; the store's own words
-// never reach the client.
+// A failure of the store: 503 when it cannot be asked now, else 500. `operation` is "Failed to …"; the store's own
+// words never reach the client.
 Refusal store_refusal(const Error& error, std::string_view operation);
 
 // Collects every broken rule of a request, so that all of them are told at once.
@@ -87,4 +93,4 @@ class Validation {
 // Unicode scalar values of valid UTF-8.
 std::size_t count_characters(std::string_view utf8);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

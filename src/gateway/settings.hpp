@@ -13,13 +13,14 @@
 namespace agentauri::gateway {
 
 struct GatewaySettings {
-  crypto::Secret<std::string> jwt_secret;            // at least 32 characters
-  crypto::Secret<std::string> jwt_secret_previous;   // empty, or still accepted for verification
+  crypto::Secret<std::string> jwt_secret;              // at least 32 characters
+  crypto::Secret<std::string> jwt_secret_previous;     // empty, or still accepted for verification
   std::string base_url = "https://api.agentauri.ai";   // `iss` and `aud` of access tokens
   std::string frontend_url;                            // its origin may use cookies too; empty: none
   bool production = false;                             // Secure cookies, https origins only
   enum class PasswordPolicy : std::uint8_t { standard, strict } password_policy = PasswordPolicy::standard;
-  std::vector<std::string> allowed_origins;   // as configured: filtered here by http-api.md 2.4; empty: the default list
+  std::vector<std::string>
+      allowed_origins;   // as configured: filtered here by http-api.md 2.4; empty: the default list
   // Addresses or CIDRs; empty: the default list of http-api.md 2.5. Entries that do not parse are refused by src/app.
   std::vector<std::string> trusted_proxies;
   enum class RateLimitMode : std::uint8_t { enforcing, shadow } rate_limit_mode = RateLimitMode::enforcing;
@@ -31,4 +32,4 @@ struct GatewaySettings {
   std::string version = "0.1.0";
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

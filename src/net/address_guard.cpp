@@ -13,9 +13,10 @@ namespace {
 
 // pipeline.md 8.5, and documentation space of RFC 9637. What is not judged by an inner address is refused whole.
 constexpr std::string_view kRefused[] = {
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-    "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-    "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"};
+    "0.0.0.0/8",      "10.0.0.0/8",   "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24",   "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",  "198.51.100.0/24",
+    "203.0.113.0/24", "224.0.0.0/4",  "240.0.0.0/4",    "64:ff9b:1::/48", "100::/64",       "2001::/23",
+    "2001:db8::/32",  "3fff::/20",    "fc00::/7",       "fe80::/10",      "fec0::/10",      "ff00::/8"};
 // All that IANA gives out; the rest is reserved and reaches nobody, or somebody unforeseen.
 constexpr std::string_view kGlobalV6 = "2000::/3";
 
@@ -24,9 +25,11 @@ struct Embedding {
   std::string_view range;
   std::size_t offset;
 };
-constexpr Embedding kEmbeddings[] = {{"::/96", 12}, {"::ffff:0:0/96", 12}, {"::ffff:0:0:0/96", 12}, {"64:ff9b::/96", 12}, {"2002::/16", 2}};
+constexpr Embedding kEmbeddings[] = {
+    {"::/96", 12}, {"::ffff:0:0/96", 12}, {"::ffff:0:0:0/96", 12}, {"64:ff9b::/96", 12}, {"2002::/16", 2}};
 
-constexpr std::string_view kMetadataNames[] = {"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"};
+constexpr std::string_view kMetadataNames[] = {"metadata", "metadata.google.internal", "instance-data",
+                                               "instance-data.ec2.internal"};
 
 struct Ranges {
   Cidr global_v6;
@@ -76,16 +79,18 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
 std::string normal_name(std::string_view host) {
   if (const auto ip = parse_ip(host)) return to_string(*ip);
   std::string out(host);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   while (out.ends_with('.')) out.pop_back();
   return out;
 }
 
 bool is_local_name(std::string_view name) {
-  return name == "localhost" || name == "localhost.localdomain" || name.ends_with(".localhost") || name.ends_with(".local") || name.ends_with(".internal");
+  return name == "localhost" || name == "localhost.localdomain" || name.ends_with(".localhost") ||
+         name.ends_with(".local") || name.ends_with(".internal");
 }
 
-}  // namespace
+}   // namespace
 
 Result<IpAddress> parse_ip(std::string_view text) {
   IpAddress out;
@@ -123,7 +128,9 @@ Result<Cidr> parse_cidr(std::string_view text) {
   const unsigned full = base->v6 ? 128 : 32;
   if (slash == std::string_view::npos) return Cidr{*base, full};
   const auto prefix = parse_number(text.substr(slash + 1), full);
-  if (!prefix) return fail(Code::invalid, fmt::format("the prefix of \"{}\" must be a number from 0 to {}", text.substr(0, 60), full));
+  if (!prefix)
+    return fail(Code::invalid,
+                fmt::format("the prefix of \"{}\" must be a number from 0 to {}", text.substr(0, 60), full));
   return Cidr{*base, *prefix};
 }
 
@@ -135,7 +142,8 @@ bool is_global_unicast(const IpAddress& address) {
     }
     if (!shares_prefix(known.global_v6.base, address, known.global_v6.prefix)) return false;
   }
-  return std::none_of(known.refused.begin(), known.refused.end(), [&address](const Cidr& range) { return range.contains(address); });
+  return std::none_of(known.refused.begin(), known.refused.end(),
+                      [&address](const Cidr& range) { return range.contains(address); });
 }
 
 Result<AddressGuard> AddressGuard::make(const std::vector<std::string>& allow, bool https_only) {
@@ -147,11 +155,13 @@ Result<AddressGuard> AddressGuard::make(const std::vector<std::string>& allow, b
       continue;
     }
     const std::size_t colon = entry.rfind(':');
-    const auto port = colon == std::string::npos ? std::nullopt : parse_number(std::string_view(entry).substr(colon + 1), 65535);
+    const auto port =
+        colon == std::string::npos ? std::nullopt : parse_number(std::string_view(entry).substr(colon + 1), 65535);
     std::string host = entry.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     if (!port || *port == 0 || host.empty()) {
-      return fail(Code::invalid, fmt::format("\"{}\" must be a CIDR range, an address or host:port", entry.substr(0, 80)));
+      return fail(Code::invalid,
+                  fmt::format("\"{}\" must be a CIDR range, an address or host:port", entry.substr(0, 80)));
     }
     guard.allowed_hosts_.push_back({normal_name(host), static_cast<std::uint16_t>(*port)});
   }
@@ -164,13 +174,17 @@ Result<void> AddressGuard::check_name(std::string_view scheme, std::string_view 
   const auto literal = parse_ip(name);
   if (literal && lists(*literal)) return {};
   if (https_only_ && scheme != "https") return fail(Code::forbidden, "only https is allowed");
-  if (port != 80 && port != 443 && port < 1024) return fail(Code::forbidden, fmt::format("port {} is not allowed", port));
-  const bool metadata = std::find(std::begin(kMetadataNames), std::end(kMetadataNames), name) != std::end(kMetadataNames);
+  if (port != 80 && port != 443 && port < 1024)
+    return fail(Code::forbidden, fmt::format("port {} is not allowed", port));
+  const bool metadata =
+      std::find(std::begin(kMetadataNames), std::end(kMetadataNames), name) != std::end(kMetadataNames);
   if (metadata) return fail(Code::forbidden, fmt::format("the name {} is not allowed", name));
   // A local name may still be opened by a range that its address is in: check_address() decides then.
-  if (is_local_name(name) && allowed_ranges_.empty()) return fail(Code::forbidden, fmt::format("the local name {} is not allowed", name));
+  if (is_local_name(name) && allowed_ranges_.empty())
+    return fail(Code::forbidden, fmt::format("the local name {} is not allowed", name));
   // Known already, so that a wrong address is told when it is saved and not when it is used.
-  if (literal && !is_global_unicast(*literal)) return fail(Code::forbidden, fmt::format("{} is not a public address", name));
+  if (literal && !is_global_unicast(*literal))
+    return fail(Code::forbidden, fmt::format("{} is not a public address", name));
   return {};
 }
 
@@ -180,11 +194,13 @@ Result<void> AddressGuard::check_address(std::string_view host, const IpAddress&
 }
 
 bool AddressGuard::lists(std::string_view name, std::uint16_t port) const {
-  return std::any_of(allowed_hosts_.begin(), allowed_hosts_.end(), [&](const HostPort& h) { return h.host == name && h.port == port; });
+  return std::any_of(allowed_hosts_.begin(), allowed_hosts_.end(),
+                     [&](const HostPort& h) { return h.host == name && h.port == port; });
 }
 
 bool AddressGuard::lists(const IpAddress& address) const {
-  return std::any_of(allowed_ranges_.begin(), allowed_ranges_.end(), [&](const Cidr& range) { return range.contains(address); });
+  return std::any_of(allowed_ranges_.begin(), allowed_ranges_.end(),
+                     [&](const Cidr& range) { return range.contains(address); });
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

@@ -27,11 +27,12 @@ struct Cidr {
 
   bool contains(const IpAddress& address) const;   // an IPv4-mapped IPv6 address is judged as IPv4
 };
-Result<Cidr> parse_cidr(std::string_view text);    // an address alone is a full-length prefix
+Result<Cidr> parse_cidr(std::string_view text);   // an address alone is a full-length prefix
 
 class AddressGuard {
  public:
-  // `allow`: entries of EGRESS_ALLOW, each a CIDR, an address or host:port. `https_only` refuses plain http (production).
+  // `allow`: entries of EGRESS_ALLOW, each a CIDR, an address or host:port. `https_only` refuses plain http
+  // (production).
   static Result<AddressGuard> make(const std::vector<std::string>& allow, bool https_only);
 
   // Of a URL before resolving: scheme, port policy (80, 443, 8080, 8443 and >= 1024), metadata and local names, literal
@@ -58,4 +59,4 @@ class AddressGuard {
 // decides.
 bool is_global_unicast(const IpAddress& address);
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

@@ -13,7 +13,9 @@ IpAddress ip(std::string_view text) {
   return parsed.value_or(IpAddress{});
 }
 
-bool global(std::string_view text) { return is_global_unicast(ip(text)); }
+bool global(std::string_view text) {
+  return is_global_unicast(ip(text));
+}
 
 // First and last address of a refused range, and what lies just outside; a neighbour that another range refuses is
 // marked so by hand.
@@ -41,16 +43,25 @@ constexpr RangeCase kRanges[] = {
     {"203.0.112.255", true, "203.0.113.0", "203.0.113.255", "203.0.114.0", true},
     {"223.255.255.255", true, "224.0.0.0", "239.255.255.255", "240.0.0.0", false},
     {"239.255.255.255", false, "240.0.0.0", "255.255.255.255", nullptr, false},
-    {"64:ff9b:0:ffff:ffff:ffff:ffff:ffff", false, "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:2::", false},
+    {"64:ff9b:0:ffff:ffff:ffff:ffff:ffff", false, "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff",
+     "64:ff9b:2::", false},
     {"ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "100::", "100::ffff:ffff:ffff:ffff", "100:0:0:1::", false},
-    {"2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true, "2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", "2001:200::", true},
-    {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", true, "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db9::", true},
-    {"3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true, "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", "3fff:1000::", true},
-    {"3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true, "4000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, false},
-    {"fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fe00::", false},
-    {"fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fec0::", false},
-    {"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ff00::", false},
-    {"feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, false},
+    {"2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true, "2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "2001:200::", true},
+    {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", true, "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+     "2001:db9::", true},
+    {"3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true, "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "3fff:1000::", true},
+    {"3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true, "4000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr,
+     false},
+    {"fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "fe00::", false},
+    {"fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "fec0::", false},
+    {"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "ff00::", false},
+    {"feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr,
+     false},
 };
 
 TEST(GlobalUnicast, EndsExactlyAtTheBordersOfEachRange) {
@@ -63,7 +74,8 @@ TEST(GlobalUnicast, EndsExactlyAtTheBordersOfEachRange) {
 }
 
 TEST(GlobalUnicast, TakesWellKnownHosts) {
-  for (const char* text : {"8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001:800::200e"}) EXPECT_TRUE(global(text)) << text;
+  for (const char* text : {"8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001:800::200e"})
+    EXPECT_TRUE(global(text)) << text;
 }
 
 // Every IPv4 case again in each form that carries an IPv4 address.
@@ -77,11 +89,14 @@ TEST(GlobalUnicast, JudgesEmbeddedAddressesByTheInnerOne) {
     const char* prefix;
     std::size_t offset;
   };
-  constexpr Form kForms[] = {{"::", 12}, {"::ffff:0:0", 12}, {"::ffff:0:0:0", 12}, {"64:ff9b::", 12}, {"2002::", 2}, {"2002::1", 2}};
+  constexpr Form kForms[] = {{"::", 12},        {"::ffff:0:0", 12}, {"::ffff:0:0:0", 12},
+                             {"64:ff9b::", 12}, {"2002::", 2},      {"2002::1", 2}};
   for (const auto& c : kRanges) {
     for (const char* text : {c.before, c.first, c.last, c.after}) {
       if (text == nullptr || ip(text).v6) continue;
-      for (const auto& form : kForms) EXPECT_EQ(is_global_unicast(embedded(ip(text), form.prefix, form.offset)), global(text)) << text << " in " << form.prefix;
+      for (const auto& form : kForms)
+        EXPECT_EQ(is_global_unicast(embedded(ip(text), form.prefix, form.offset)), global(text))
+            << text << " in " << form.prefix;
     }
   }
   EXPECT_FALSE(global("::"));
@@ -92,7 +107,8 @@ TEST(GlobalUnicast, JudgesEmbeddedAddressesByTheInnerOne) {
 }
 
 TEST(ParseIp, TakesOnlyTheUsualSpellings) {
-  for (const char* text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "0x7f.0.0.1", "1.2.3.4 ", " 1.2.3.4", "[::1]", "::1%lo", "1:2", ":::", "a"}) {
+  for (const char* text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "0x7f.0.0.1", "1.2.3.4 ", " 1.2.3.4",
+                           "[::1]", "::1%lo", "1:2", ":::", "a"}) {
     EXPECT_FALSE(parse_ip(text).has_value()) << text;
   }
   EXPECT_FALSE(parse_ip(std::string_view("127.0.0.1\0x", 11)).has_value());
@@ -100,7 +116,8 @@ TEST(ParseIp, TakesOnlyTheUsualSpellings) {
 }
 
 TEST(ParseCidr, ChecksThePrefix) {
-  for (const char* text : {"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "/8", "10.0.0/8"}) EXPECT_FALSE(parse_cidr(text).has_value()) << text;
+  for (const char* text : {"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "/8", "10.0.0/8"})
+    EXPECT_FALSE(parse_cidr(text).has_value()) << text;
   EXPECT_TRUE(parse_cidr("0.0.0.0/0")->contains(ip("255.1.2.3")));
   EXPECT_FALSE(parse_cidr("0.0.0.0/0")->contains(ip("::1")));
   EXPECT_TRUE(parse_cidr("10.1.2.3")->contains(ip("::ffff:10.1.2.3")));
@@ -116,18 +133,23 @@ AddressGuard guard(const std::vector<std::string>& allow = {}, bool https_only =
 }
 
 TEST(AddressGuard, RefusesLocalAndMetadataNames) {
-  for (const char* name : {"localhost", "LocalHost", "localhost.", "a.localhost", "localhost.localdomain", "printer.local", "printer.LOCAL.", "db.internal",
-                           "metadata.google.internal", "metadata", "instance-data", "instance-data.ec2.internal", "127.0.0.1", "::1", "169.254.169.254", "10.0.0.1"}) {
+  for (const char* name :
+       {"localhost", "LocalHost", "localhost.", "a.localhost", "localhost.localdomain", "printer.local",
+        "printer.LOCAL.", "db.internal", "metadata.google.internal", "metadata", "instance-data",
+        "instance-data.ec2.internal", "127.0.0.1", "::1", "169.254.169.254", "10.0.0.1"}) {
     EXPECT_FALSE(guard().check_name("https", name, 443).has_value()) << name;
   }
-  for (const char* name : {"example.org", "localhost.example.org", "local", "mylocalhost", "8.8.8.8", "2606:4700:4700::1111"}) {
+  for (const char* name :
+       {"example.org", "localhost.example.org", "local", "mylocalhost", "8.8.8.8", "2606:4700:4700::1111"}) {
     EXPECT_TRUE(guard().check_name("https", name, 443).has_value()) << name;
   }
 }
 
 TEST(AddressGuard, HoldsThePortPolicy) {
-  for (const std::uint16_t port : {80, 443, 1024, 8080, 8443, 65535}) EXPECT_TRUE(guard().check_name("http", "example.org", port).has_value()) << port;
-  for (const std::uint16_t port : {1, 22, 25, 79, 81, 442, 444, 1023}) EXPECT_FALSE(guard().check_name("http", "example.org", port).has_value()) << port;
+  for (const std::uint16_t port : {80, 443, 1024, 8080, 8443, 65535})
+    EXPECT_TRUE(guard().check_name("http", "example.org", port).has_value()) << port;
+  for (const std::uint16_t port : {1, 22, 25, 79, 81, 442, 444, 1023})
+    EXPECT_FALSE(guard().check_name("http", "example.org", port).has_value()) << port;
 }
 
 TEST(AddressGuard, RefusesPlainHttpWhenToldTo) {
@@ -162,11 +184,12 @@ TEST(AddressGuard, OpensAHostAtItsPortOnly) {
 }
 
 TEST(AddressGuard, NamesAWrongEntry) {
-  for (const char* entry : {"", "example.org", "example.org:", "example.org:0", "example.org:65536", "example.org:http", ":80", "10.0.0.0/40"}) {
+  for (const char* entry : {"", "example.org", "example.org:", "example.org:0", "example.org:65536", "example.org:http",
+                            ":80", "10.0.0.0/40"}) {
     const auto made = AddressGuard::make({entry}, false);
     EXPECT_FALSE(made.has_value()) << entry;
   }
 }
 
-}  // namespace
-}  // namespace agentauri::net
+}   // namespace
+}   // namespace agentauri::net

@@ -94,12 +94,16 @@ Kind kind_of(const error_code& error, Kind otherwise) {
 }
 
 // The connection is ours no more: nothing is to be tried on it.
-bool is_final(const error_code& error) { return error == beast::error::timeout || error == asio::error::operation_aborted; }
+bool is_final(const error_code& error) {
+  return error == beast::error::timeout || error == asio::error::operation_aborted;
+}
 
 ClientError read_failure(const error_code& error) {
-  if (error == http::error::end_of_stream || error == asio::error::eof) return {Kind::reset, true, "closed without an answer"};
+  if (error == http::error::end_of_stream || error == asio::error::eof)
+    return {Kind::reset, true, "closed without an answer"};
   if (error == http::error::partial_message) return {Kind::reset, true, "closed within the answer"};
-  if (error.category() == http::make_error_code(http::error::bad_version).category()) return {Kind::protocol, true, "the answer is not HTTP: " + error.message()};
+  if (error.category() == http::make_error_code(http::error::bad_version).category())
+    return {Kind::protocol, true, "the answer is not HTTP: " + error.message()};
   return {kind_of(error, Kind::reset), true, error.message()};
 }
 
@@ -144,16 +148,20 @@ bool is_own_field(std::string_view name) {
 std::string fault_of(const ClientRequest& request) {
   if (!is_token(request.method)) return "the method is not a token";
   const auto visible = [](char c) { return c > 0x20 && c < 0x7f; };
-  if (!request.url.target.starts_with('/') || !std::all_of(request.url.target.begin(), request.url.target.end(), visible)) return "the target is not a path";
+  if (!request.url.target.starts_with('/') ||
+      !std::all_of(request.url.target.begin(), request.url.target.end(), visible))
+    return "the target is not a path";
   for (const auto& [name, value] : request.headers.all()) {
     if (!is_token(name)) return "a header field has no proper name";
-    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return fmt::format("the header field {} holds a line break or NUL", name);
+    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+      return fmt::format("the header field {} holds a line break or NUL", name);
   }
   return {};
 }
 
 std::string render(const ClientRequest& request) {
-  std::string out = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target, request.url.authority());
+  std::string out =
+      fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target, request.url.authority());
   for (const auto& [name, value] : request.headers.all()) {
     if (is_own_field(name)) continue;
     out += name;
@@ -161,27 +169,38 @@ std::string render(const ClientRequest& request) {
     out += value;
     out += "\r\n";
   }
-  const bool carries = !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  const bool carries =
+      !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
   if (carries) out += fmt::format("Content-Length: {}\r\n", request.body.size());
   out += "\r\n";
   out += request.body;
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 std::string_view to_string(ClientError::Kind kind) {
   switch (kind) {
-    case Kind::refused: return "refused";
-    case Kind::resolve: return "resolve";
-    case Kind::no_such_host: return "no_such_host";
-    case Kind::connect: return "connect";
-    case Kind::tls: return "tls";
-    case Kind::timed_out: return "timed_out";
-    case Kind::reset: return "reset";
-    case Kind::protocol: return "protocol";
-    case Kind::too_large: return "too_large";
-    case Kind::cancelled: return "cancelled";
+    case Kind::refused:
+      return "refused";
+    case Kind::resolve:
+      return "resolve";
+    case Kind::no_such_host:
+      return "no_such_host";
+    case Kind::connect:
+      return "connect";
+    case Kind::tls:
+      return "tls";
+    case Kind::timed_out:
+      return "timed_out";
+    case Kind::reset:
+      return "reset";
+    case Kind::protocol:
+      return "protocol";
+    case Kind::too_large:
+      return "too_large";
+    case Kind::cancelled:
+      return "cancelled";
   }
   return "connect";
 }
@@ -195,7 +214,8 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
 
   Task<Answer> send(ClientRequest request);
   Task<Addresses> find_addresses(const ClientRequest& request);
-  Task<Opened> open(const ClientRequest& request, const std::vector<IpAddress>& addresses, SteadyClock::time_point deadline);
+  Task<Opened> open(const ClientRequest& request, const std::vector<IpAddress>& addresses,
+                    SteadyClock::time_point deadline);
   Task<Opened> connect(const Url& url, const IpAddress& address, SteadyClock::time_point deadline);
   std::unique_ptr<Connection> take_idle(const Url& url, const std::vector<IpAddress>& addresses);
   void put_idle(const Url& url, std::unique_ptr<Connection> connection);
@@ -213,14 +233,19 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
   IdlePool<Connection> idle;
   asio::steady_timer sweeper;   // closes idle connections in time also when nothing is sent any more
   bool sweeping = false;
-  bool closed = false;          // the client is gone, exchanges in hand may still end
+  bool closed = false;   // the client is gone, exchanges in hand may still end
 };
 
 HttpClient::Impl::Impl(Executor ex, Settings s)
-    : executor(std::move(ex)), settings(std::move(s)), resolver(settings.resolver ? *settings.resolver : shared_resolver()),
-      tls(make_client_tls(settings.ca_file, tls_problem)), idle(settings.idle_per_endpoint, settings.idle_total, settings.idle_time), sweeper(executor) {
+    : executor(std::move(ex)),
+      settings(std::move(s)),
+      resolver(settings.resolver ? *settings.resolver : shared_resolver()),
+      tls(make_client_tls(settings.ca_file, tls_problem)),
+      idle(settings.idle_per_endpoint, settings.idle_total, settings.idle_time),
+      sweeper(executor) {
   static const Log log("http_client");
-  if (!tls_problem.empty()) log.error("certificate authorities could not be loaded", {{"file", settings.ca_file}, {"why", tls_problem}});
+  if (!tls_problem.empty())
+    log.error("certificate authorities could not be loaded", {{"file", settings.ca_file}, {"why", tls_problem}});
 }
 
 // --- the pool --------------------------------------------------------------------------------------------------------
@@ -263,7 +288,8 @@ void HttpClient::Impl::sweep_later(SteadyClock::time_point when) {
 Task<HttpClient::Impl::Addresses> HttpClient::Impl::find_addresses(const ClientRequest& request) {
   const Url& url = request.url;
   if (settings.guard) {
-    if (const auto allowed = settings.guard->check_name(url.scheme, url.host, url.port); !allowed) co_return failed(Kind::refused, false, allowed.error().text);
+    if (const auto allowed = settings.guard->check_name(url.scheme, url.host, url.port); !allowed)
+      co_return failed(Kind::refused, false, allowed.error().text);
   }
   auto found = co_await resolver.resolve(url.host, std::min(request.timeout, request.connect_timeout));
   if (co_await cancelled()) co_return failed(Kind::cancelled, false, "cancelled");
@@ -275,14 +301,17 @@ Task<HttpClient::Impl::Addresses> HttpClient::Impl::find_addresses(const ClientR
   if (settings.guard) {
     // One bad address refuses the name: a rebinding answer mixes them.
     for (const auto& address : *found) {
-      if (const auto allowed = settings.guard->check_address(url.host, address, url.port); !allowed) co_return failed(Kind::refused, false, allowed.error().text);
+      if (const auto allowed = settings.guard->check_address(url.host, address, url.port); !allowed)
+        co_return failed(Kind::refused, false, allowed.error().text);
     }
   }
   co_return std::move(*found);
 }
 
 // Connects to the first checked address that answers.
-Task<HttpClient::Impl::Opened> HttpClient::Impl::open(const ClientRequest& request, const std::vector<IpAddress>& addresses, SteadyClock::time_point deadline) {
+Task<HttpClient::Impl::Opened> HttpClient::Impl::open(const ClientRequest& request,
+                                                      const std::vector<IpAddress>& addresses,
+                                                      SteadyClock::time_point deadline) {
   ClientError last{Kind::timed_out, false, "no time left to connect"};
   for (const IpAddress& address : addresses) {
     const auto now = SteadyClock::now();
@@ -296,18 +325,21 @@ Task<HttpClient::Impl::Opened> HttpClient::Impl::open(const ClientRequest& reque
   co_return std::unexpected(std::move(last));
 }
 
-Task<HttpClient::Impl::Opened> HttpClient::Impl::connect(const Url& url, const IpAddress& address, SteadyClock::time_point deadline) {
+Task<HttpClient::Impl::Opened> HttpClient::Impl::connect(const Url& url, const IpAddress& address,
+                                                         SteadyClock::time_point deadline) {
   auto connection = std::make_unique<Connection>();
   connection->plain = std::make_unique<beast::tcp_stream>(executor);
   beast::tcp_stream& stream = *connection->plain;
   stream.expires_at(deadline);
   error_code error;
   co_await stream.async_connect(to_endpoint(address, url.port), asio::redirect_error(asio::use_awaitable, error));
-  if (error) co_return failed(kind_of(error, Kind::connect), false, fmt::format("{}: {}", to_string(address), error.message()));
+  if (error)
+    co_return failed(kind_of(error, Kind::connect), false, fmt::format("{}: {}", to_string(address), error.message()));
   if (settings.guard) {
     const auto peer = stream.socket().remote_endpoint(error);
     if (error) co_return failed(Kind::connect, false, fmt::format("{}: {}", to_string(address), error.message()));
-    if (const auto allowed = settings.guard->check_address(url.host, to_ip(peer.address()), url.port); !allowed) co_return failed(Kind::refused, false, allowed.error().text);
+    if (const auto allowed = settings.guard->check_address(url.host, to_ip(peer.address()), url.port); !allowed)
+      co_return failed(Kind::refused, false, allowed.error().text);
   }
   error_code ignored;
   stream.socket().set_option(tcp::no_delay(true), ignored);
@@ -316,11 +348,13 @@ Task<HttpClient::Impl::Opened> HttpClient::Impl::connect(const Url& url, const I
   connection->tls = std::make_unique<TlsStream>(std::move(stream), tls);
   connection->plain.reset();
   const bool is_name = !parse_ip(url.host).has_value();
-  if (is_name && SSL_set_tlsext_host_name(connection->tls->native_handle(), url.host.c_str()) != 1) co_return failed(Kind::tls, false, "TLS: the host name is not usable");
+  if (is_name && SSL_set_tlsext_host_name(connection->tls->native_handle(), url.host.c_str()) != 1)
+    co_return failed(Kind::tls, false, "TLS: the host name is not usable");
   connection->tls->set_verify_callback(asio::ssl::host_name_verification(url.host), error);
   if (error) co_return failed(Kind::tls, false, "TLS: " + error.message());
   connection->tcp_layer().expires_at(deadline);
-  co_await connection->tls->async_handshake(asio::ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, error));
+  co_await connection->tls->async_handshake(asio::ssl::stream_base::client,
+                                            asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return failed(kind_of(error, Kind::tls), false, "TLS: " + error.message());
   co_return connection;
 }
@@ -328,12 +362,14 @@ Task<HttpClient::Impl::Opened> HttpClient::Impl::connect(const Url& url, const I
 // --- the exchange ----------------------------------------------------------------------------------------------------
 
 template <class Stream>
-Task<HttpClient::Impl::Answer> HttpClient::Impl::exchange(Stream& stream, Connection& connection, const ClientRequest& request, bool& keep) {
+Task<HttpClient::Impl::Answer> HttpClient::Impl::exchange(Stream& stream, Connection& connection,
+                                                          const ClientRequest& request, bool& keep) {
   const std::string text = render(request);
   error_code error;
   std::size_t written = 0;
   while (written < text.size() && !error) {
-    written += co_await stream.async_write_some(asio::buffer(text.data() + written, text.size() - written), asio::redirect_error(asio::use_awaitable, error));
+    written += co_await stream.async_write_some(asio::buffer(text.data() + written, text.size() - written),
+                                                asio::redirect_error(asio::use_awaitable, error));
   }
   if (error) {
     // TLS may have sent a record that it does not report; a pooled connection counts as sent anyway.
@@ -348,7 +384,8 @@ Task<HttpClient::Impl::Answer> HttpClient::Impl::exchange(Stream& stream, Connec
 }
 
 template <class Stream>
-Task<HttpClient::Impl::Answer> HttpClient::Impl::read_answer(Stream& stream, Connection& connection, const ClientRequest& request, bool& keep) {
+Task<HttpClient::Impl::Answer> HttpClient::Impl::read_answer(Stream& stream, Connection& connection,
+                                                             const ClientRequest& request, bool& keep) {
   for (int interim = 0; interim < kMaxInterimAnswers; ++interim) {
     http::response_parser<BoundedBody> parser;
     parser.header_limit(static_cast<std::uint32_t>(settings.max_head_bytes));
@@ -356,7 +393,8 @@ Task<HttpClient::Impl::Answer> HttpClient::Impl::read_answer(Stream& stream, Con
     parser.skip(request.method == "HEAD");
     parser.get().body().bound = request.max_body_bytes;
     error_code error;
-    co_await http::async_read_header(stream, connection.buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+    co_await http::async_read_header(stream, connection.buffer, parser,
+                                     asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return std::unexpected(read_failure(error));
     const int status = static_cast<int>(parser.get().result_int());
     if (status == 101) co_return failed(Kind::protocol, true, "the peer changed the protocol unasked");
@@ -364,16 +402,20 @@ Task<HttpClient::Impl::Answer> HttpClient::Impl::read_answer(Stream& stream, Con
 
     auto& body = parser.get().body();
     while (!error && !parser.is_done() && !body.over) {
-      co_await http::async_read_some(stream, connection.buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+      co_await http::async_read_some(stream, connection.buffer, parser,
+                                     asio::redirect_error(asio::use_awaitable, error));
     }
     // Many servers end a body without a length by closing TLS in disorder: it may be cut, the status stands.
     const bool cut = error == asio::ssl::error::stream_truncated && parser.need_eof();
     if (error && !cut) co_return std::unexpected(read_failure(error));
-    if (body.over && !request.truncate_body) co_return failed(Kind::too_large, true, fmt::format("the answer is larger than {} bytes", request.max_body_bytes));
+    if (body.over && !request.truncate_body)
+      co_return failed(Kind::too_large, true,
+                       fmt::format("the answer is larger than {} bytes", request.max_body_bytes));
     ClientResponse response;
     response.status = status;
     response.truncated = cut || body.over;
-    for (const auto& field : parser.get()) response.headers.add(std::string(field.name_string()), std::string(field.value()));
+    for (const auto& field : parser.get())
+      response.headers.add(std::string(field.name_string()), std::string(field.value()));
     keep = !cut && parser.is_done() && parser.get().keep_alive() && connection.buffer.size() == 0;
     response.body = std::move(body.text);
     co_return response;
@@ -396,12 +438,14 @@ Task<HttpClient::Impl::Answer> HttpClient::Impl::send(ClientRequest request) {
   if (co_await cancelled()) co_return failed(Kind::cancelled, false, "cancelled");
   connection->tcp_layer().expires_at(deadline);
   bool keep = false;
-  Answer answer = connection->tls ? co_await exchange(*connection->tls, *connection, request, keep) : co_await exchange(*connection->plain, *connection, request, keep);
+  Answer answer = connection->tls ? co_await exchange(*connection->tls, *connection, request, keep)
+                                  : co_await exchange(*connection->plain, *connection, request, keep);
   if (keep) put_idle(request.url, std::move(connection));
   co_return answer;
 }
 
-HttpClient::HttpClient(Executor executor, Settings settings) : impl_(std::make_shared<Impl>(std::move(executor), std::move(settings))) {}
+HttpClient::HttpClient(Executor executor, Settings settings)
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(settings))) {}
 
 HttpClient::~HttpClient() {
   impl_->closed = true;
@@ -418,4 +462,4 @@ void HttpClient::close_idle() {
   impl_->sweeper.cancel();
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

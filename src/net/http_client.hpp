@@ -1,8 +1,8 @@
 // The HTTP/1.1 client: keep-alive pool keyed by the checked address, bounded head and body, one deadline for the whole
 // exchange, no redirects, no proxies from the environment. Knows whether request bytes left.
 //
-// Made in two forms: guarded (addresses that users give: every resolved address passes AddressGuard, the connection goes
-// to a checked one, and it is checked again at socket open) and unguarded (addresses that the operator gives).
+// Made in two forms: guarded (addresses that users give: every resolved address passes AddressGuard, the connection
+// goes to a checked one, and it is checked again at socket open) and unguarded (addresses that the operator gives).
 #pragma once
 
 #include <chrono>
@@ -35,12 +35,12 @@ Result<Url> parse_url(std::string_view text);
 struct ClientRequest {
   std::string method = "GET";
   Url url;
-  Headers headers;           // Host, Content-Length and Connection are the client's
+  Headers headers;   // Host, Content-Length and Connection are the client's
   std::string body;
-  std::chrono::milliseconds timeout{30'000};           // the whole exchange, resolving included
+  std::chrono::milliseconds timeout{30'000};   // the whole exchange, resolving included
   std::chrono::milliseconds connect_timeout{5'000};
-  std::size_t max_body_bytes = 64 * 1024;              // of the answer
-  bool truncate_body = true;  // true: stop reading there and keep the status; false: too_large
+  std::size_t max_body_bytes = 64 * 1024;   // of the answer
+  bool truncate_body = true;                // true: stop reading there and keep the status; false: too_large
 };
 
 struct ClientResponse {
@@ -57,7 +57,13 @@ struct ClientError {
     refused,        // by the address guard: nothing was sent, retrying will not help until the name changes
     resolve,        // name server failure, try again
     no_such_host,   // the name does not exist
-    connect, tls, timed_out, reset, protocol, too_large, cancelled,
+    connect,
+    tls,
+    timed_out,
+    reset,
+    protocol,
+    too_large,
+    cancelled,
   };
   Kind kind = Kind::connect;
   bool sent = false;
@@ -70,16 +76,17 @@ class Resolver;
 class HttpClient {
  public:
   struct Settings {
-    std::optional<AddressGuard> guard;            // set: guarded
+    std::optional<AddressGuard> guard;   // set: guarded
     std::size_t idle_per_endpoint = 8;
     std::size_t idle_total = 512;
     std::chrono::milliseconds idle_time{30'000};
     std::size_t max_head_bytes = 32 * 1024;
-    std::string ca_file;                          // extra roots for tests and private CAs; empty: the system's
-    std::shared_ptr<Resolver> resolver;           // empty: the process's own
+    std::string ca_file;                  // extra roots for tests and private CAs; empty: the system's
+    std::shared_ptr<Resolver> resolver;   // empty: the process's own
   };
 
-  // Used and destroyed on `executor` only (or after its thread ended). Resolver threads are shared by the process and bounded.
+  // Used and destroyed on `executor` only (or after its thread ended). Resolver threads are shared by the process and
+  // bounded.
   HttpClient(Executor executor, Settings settings);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
@@ -96,4 +103,4 @@ class HttpClient {
   std::shared_ptr<Impl> impl_;
 };
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

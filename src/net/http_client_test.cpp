@@ -19,15 +19,17 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
 using testing::RawPeer;
 using testing::RawSocket;
+using ::testing::StartsWith;
 using testing::TestAuthority;
 using testing::TlsSocket;
 using Answer = std::expected<ClientResponse, ClientError>;
 using Kind = ClientError::Kind;
 
-ClientRequest get(const std::string& url) { return ClientRequest{.url = parse_url(url).value(), .timeout = 5s, .connect_timeout = 2s}; }
+ClientRequest get(const std::string& url) {
+  return ClientRequest{.url = parse_url(url).value(), .timeout = 5s, .connect_timeout = 2s};
+}
 ClientRequest post(const std::string& url, std::string body) {
   auto request = get(url);
   request.method = "POST";
@@ -64,17 +66,19 @@ std::function<void(RawSocket)> once(std::string answer) {
 const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok";
 
 // Names are answered from a table, so that no test asks a name server.
-std::shared_ptr<Resolver> table(std::vector<std::pair<std::string, std::vector<std::string>>> names, std::atomic<int>* asked = nullptr) {
-  return std::make_shared<Resolver>(1, 16, [names = std::move(names), asked](const std::string& host) -> Resolver::Answer {
-    if (asked != nullptr) ++*asked;
-    for (const auto& [name, addresses] : names) {
-      if (name != host) continue;
-      std::vector<IpAddress> out;
-      for (const auto& address : addresses) out.push_back(parse_ip(address).value());
-      return out;
-    }
-    return std::unexpected(Resolver::Failure::no_such_host);
-  });
+std::shared_ptr<Resolver> table(std::vector<std::pair<std::string, std::vector<std::string>>> names,
+                                std::atomic<int>* asked = nullptr) {
+  return std::make_shared<Resolver>(1, 16,
+                                    [names = std::move(names), asked](const std::string& host) -> Resolver::Answer {
+                                      if (asked != nullptr) ++*asked;
+                                      for (const auto& [name, addresses] : names) {
+                                        if (name != host) continue;
+                                        std::vector<IpAddress> out;
+                                        for (const auto& address : addresses) out.push_back(parse_ip(address).value());
+                                        return out;
+                                      }
+                                      return std::unexpected(Resolver::Failure::no_such_host);
+                                    });
 }
 
 void expect_failure(const Answer& answer, Kind kind, bool sent) {
@@ -101,7 +105,8 @@ TEST(HttpClient, WritesOneRequestAndReadsItsAnswer) {
   EXPECT_EQ(answer->body, "ok");
   EXPECT_EQ(*answer->headers.find("x-a"), "b");
   EXPECT_FALSE(answer->truncated);
-  EXPECT_EQ(seen, "POST /hook?a=b HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(peer.port()) + "\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+  EXPECT_EQ(seen, "POST /hook?a=b HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(peer.port()) +
+                      "\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 }
 
 TEST(HttpClient, WritesNothingThatCouldBeReadAsTwoRequests) {
@@ -228,7 +233,8 @@ TEST(HttpClient, EndsAHeadWithoutEnd) {
 }
 
 TEST(HttpClient, RefusesWhatIsNotHttp) {
-  for (const char* text : {"hello\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+  for (const char* text : {"hello\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+                           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     RawPeer peer(once(text));
     expect_failure(send_once(get(at(peer))), Kind::protocol, true);
   }
@@ -236,7 +242,9 @@ TEST(HttpClient, RefusesWhatIsNotHttp) {
 
 // --- whether bytes left ----------------------------------------------------------------------------------------------
 
-std::uint16_t closed_port() { return RawPeer([](RawSocket) {}).port(); }
+std::uint16_t closed_port() {
+  return RawPeer([](RawSocket) {}).port();
+}
 
 TEST(HttpClient, KnowsThatNothingWasSentWhenNobodyListens) {
   expect_failure(send_once(get("http://127.0.0.1:" + std::to_string(closed_port()) + "/")), Kind::connect, false);
@@ -338,8 +346,10 @@ TEST(HttpClient, UsesAConnectionAgain) {
 TEST(HttpClient, DoesNotUseAgainWhatMayNotBe) {
   EXPECT_EQ(connections_for("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 3), 3);
   EXPECT_EQ(connections_for("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 3), 3);
-  EXPECT_EQ(connections_for("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + std::string(300'000, 'x'), 3), 3);   // not read to its end
-  EXPECT_EQ(connections_for(kOk + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", 3), 3);   // an answer nobody asked for
+  EXPECT_EQ(connections_for("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + std::string(300'000, 'x'), 3),
+            3);   // not read to its end
+  EXPECT_EQ(connections_for(kOk + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", 3),
+            3);   // an answer nobody asked for
   EXPECT_EQ(connections_for(kOk, 3, {.idle_per_endpoint = 0}), 3);
   EXPECT_EQ(connections_for(kOk, 3, {.idle_time = 0ms}), 3);
 }
@@ -401,20 +411,25 @@ TEST(HttpClient, SendsToTheAddressTheNameHasNow) {
 
 TEST(HttpClient, TriesTheNextAddressWhenOneDoesNotAnswer) {
   RawPeer peer(always(kOk), "127.0.0.2");
-  const auto answer = send_once(get(at(peer, "/", "two.test")), {.resolver = table({{"two.test", {"127.0.0.1", "127.0.0.2"}}})});
+  const auto answer =
+      send_once(get(at(peer, "/", "two.test")), {.resolver = table({{"two.test", {"127.0.0.1", "127.0.0.2"}}})});
   ASSERT_TRUE(answer.has_value()) << answer.error().text;
   EXPECT_EQ(answer->status, 200);
 }
 
 // --- the guard -------------------------------------------------------------------------------------------------------
 
-AddressGuard guard(const std::vector<std::string>& allow = {}) { return AddressGuard::make(allow, false).value(); }
+AddressGuard guard(const std::vector<std::string>& allow = {}) {
+  return AddressGuard::make(allow, false).value();
+}
 
 TEST(HttpClient, RefusesLocalAddressesBeforeItConnects) {
   RawPeer peer(always(kOk));
   expect_failure(send_once(get(at(peer)), {.guard = guard()}), Kind::refused, false);
   expect_failure(send_once(get(at(peer, "/", "localhost")), {.guard = guard()}), Kind::refused, false);
-  expect_failure(send_once(get(at(peer, "/", "inside.test")), {.guard = guard(), .resolver = table({{"inside.test", {"127.0.0.1"}}})}), Kind::refused, false);
+  expect_failure(send_once(get(at(peer, "/", "inside.test")),
+                           {.guard = guard(), .resolver = table({{"inside.test", {"127.0.0.1"}}})}),
+                 Kind::refused, false);
   expect_failure(send_once(get(at(peer, "/", "[::ffff:127.0.0.1]")), {.guard = guard()}), Kind::refused, false);
   EXPECT_EQ(peer.connections(), 0);
 }
@@ -422,15 +437,18 @@ TEST(HttpClient, RefusesLocalAddressesBeforeItConnects) {
 TEST(HttpClient, RefusesANameWhenOneOfItsAddressesIsLocal) {
   RawPeer peer(always(kOk));
   const auto resolver = table({{"mixed.test", {"8.8.8.8", "127.0.0.1"}}});
-  expect_failure(send_once(get(at(peer, "/", "mixed.test")), {.guard = guard(), .resolver = resolver}), Kind::refused, false);
+  expect_failure(send_once(get(at(peer, "/", "mixed.test")), {.guard = guard(), .resolver = resolver}), Kind::refused,
+                 false);
   EXPECT_EQ(peer.connections(), 0);
 }
 
 TEST(HttpClient, AsksNoNameServerForWhatItsNameForbids) {
   std::atomic<int> asked{0};
   const auto resolver = table({}, &asked);
-  expect_failure(send_once(get("http://metadata.google.internal/"), {.guard = guard(), .resolver = resolver}), Kind::refused, false);
-  expect_failure(send_once(get("http://example.org:22/"), {.guard = guard(), .resolver = resolver}), Kind::refused, false);
+  expect_failure(send_once(get("http://metadata.google.internal/"), {.guard = guard(), .resolver = resolver}),
+                 Kind::refused, false);
+  expect_failure(send_once(get("http://example.org:22/"), {.guard = guard(), .resolver = resolver}), Kind::refused,
+                 false);
   EXPECT_EQ(asked, 0);
 }
 
@@ -561,8 +579,10 @@ TEST(HttpClient, HoldsManyCallsAtOnce) {
 // --- TLS -------------------------------------------------------------------------------------------------------------
 
 struct TlsPeer {
-  TlsPeer(const TestAuthority& authority, const std::string& names, int valid_days = 1, std::string answer = kOk, bool orderly = true)
-      : context(authority.make_context(names, valid_days)), peer([this, answer = std::move(answer), orderly](RawSocket raw) {
+  TlsPeer(const TestAuthority& authority, const std::string& names, int valid_days = 1, std::string answer = kOk,
+          bool orderly = true)
+      : context(authority.make_context(names, valid_days)),
+        peer([this, answer = std::move(answer), orderly](RawSocket raw) {
           TlsSocket socket(std::move(raw), context.get());
           if (!socket.accept()) return;
           {
@@ -689,5 +709,5 @@ TEST(HttpClientTls, MarksABodyThatAnAttackerMayHaveCut) {
   EXPECT_TRUE(part->truncated);
 }
 
-}  // namespace
-}  // namespace agentauri::net
+}   // namespace
+}   // namespace agentauri::net

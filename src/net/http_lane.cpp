@@ -26,7 +26,8 @@ constexpr auto kDrainTime = std::chrono::milliseconds(1000);    // after an answ
 std::chrono::steady_clock::time_point coarse_now() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return std::chrono::steady_clock::time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+  return std::chrono::steady_clock::time_point(std::chrono::seconds(now.tv_sec) +
+                                               std::chrono::nanoseconds(now.tv_nsec));
 }
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
@@ -42,7 +43,7 @@ std::string peer_text(const tcp::socket& socket) {
   return address.to_string();
 }
 
-}  // namespace
+}   // namespace
 
 // The parser uses up everything that was read before more is read, so one buffer of fixed size is enough.
 struct HttpLane::Connection {
@@ -55,7 +56,8 @@ struct HttpLane::Connection {
       const bool in_head = parser.state() == State::head;
       begin += parser.feed({buffer.get() + begin, end - begin});
       // Not when the body is here already.
-      if (in_head && parser.state() == State::body && parser.wants_continue() && begin == end) out += "HTTP/1.1 100 Continue\r\n\r\n";
+      if (in_head && parser.state() == State::body && parser.wants_continue() && begin == end)
+        out += "HTTP/1.1 100 Continue\r\n\r\n";
     }
   }
 
@@ -74,27 +76,30 @@ struct HttpLane::Connection {
   std::unique_ptr<char[]> buffer;
   std::size_t begin = 0, end = 0;   // of `buffer`: read and not parsed
   std::string out;
-  std::size_t sent = 0;             // of `out`
-  std::size_t batched = 0;          // answers in `out`
-  bool broken = false;              // the last write failed
+  std::size_t sent = 0;      // of `out`
+  std::size_t batched = 0;   // answers in `out`
+  bool broken = false;       // the last write failed
   std::string peer;
   std::string target, request_id;   // of the request in hand
   bool head_only = false;
   SteadyClock::time_point deadline = SteadyClock::time_point::max();   // of the operation that waits
   SteadyClock::time_point phase_end{};                                 // however slowly its bytes come
   Phase phase = Phase::none;
-  bool expired = false;             // the deadline passed: what waited was cancelled
+  bool expired = false;   // the deadline passed: what waited was cancelled
 };
 
 class HttpLane::ChunkedBody final : public BodyStream {
  public:
-  ChunkedBody(HttpLane& lane, Connection& connection, bool chunked) : lane_(lane), connection_(connection), chunked_(chunked) {}
+  ChunkedBody(HttpLane& lane, Connection& connection, bool chunked)
+      : lane_(lane), connection_(connection), chunked_(chunked) {}
 
   Task<bool> write(std::string_view piece) override {
     if (broken_ || lane_.stopping_) co_return false;
     if (piece.empty()) co_return true;   // an empty chunk would end the body
-    if (chunked_) append_chunk(connection_.out, piece);
-    else connection_.out += piece;
+    if (chunked_)
+      append_chunk(connection_.out, piece);
+    else
+      connection_.out += piece;
     const bool wrote = co_await lane_.flush(connection_);
     broken_ = !wrote;
     co_return wrote;
@@ -108,16 +113,25 @@ class HttpLane::ChunkedBody final : public BodyStream {
 };
 
 HttpLane::HttpLane(Executor executor, std::shared_ptr<const HttpService> service)
-    : executor_(std::move(executor)), service_(std::move(service)), acceptor_(executor_), ticker_(executor_), loops_(executor_),
-      serving_(executor_), log_(service_->settings.name) {}
+    : executor_(std::move(executor)),
+      service_(std::move(service)),
+      acceptor_(executor_),
+      ticker_(executor_),
+      loops_(executor_),
+      serving_(executor_),
+      log_(service_->settings.name) {}
 
 // --- reading and writing ---------------------------------------------------------------------------------------------
 
 // Idle time starts anew with each wait; a head and a body have one limit each, from their first byte on.
 void HttpLane::set_read_deadline(Connection& c) const {
-  const Phase phase = c.parser.state() == HttpParser::State::body ? Phase::body : c.parser.started() ? Phase::head : Phase::idle;
+  const Phase phase = c.parser.state() == HttpParser::State::body ? Phase::body
+                      : c.parser.started()                        ? Phase::head
+                                                                  : Phase::idle;
   if (phase != c.phase || phase == Phase::idle) {
-    const auto limit = phase == Phase::body ? limits().body_time : phase == Phase::head ? limits().head_time : limits().idle_time;
+    const auto limit = phase == Phase::body   ? limits().body_time
+                       : phase == Phase::head ? limits().head_time
+                                              : limits().idle_time;
     c.phase = phase;
     c.phase_end = coarse_now() + limit;
   }
@@ -143,7 +157,8 @@ Task<bool> HttpLane::drain(Connection& c) {
   boost::system::error_code error;
   while (!c.broken && c.sent < c.out.size()) {
     c.deadline = SteadyClock::now() + limits().write_time;   // for each step: a reader that takes nothing is cut
-    c.sent += co_await c.socket.async_write_some(asio::buffer(c.out.data() + c.sent, c.out.size() - c.sent), asio::redirect_error(asio::use_awaitable, error));
+    c.sent += co_await c.socket.async_write_some(asio::buffer(c.out.data() + c.sent, c.out.size() - c.sent),
+                                                 asio::redirect_error(asio::use_awaitable, error));
     c.deadline = SteadyClock::time_point::max();
     c.broken = static_cast<bool>(error);
   }
@@ -166,7 +181,8 @@ Task<void> HttpLane::linger(Connection& c, std::size_t bytes, std::chrono::milli
   std::size_t total = c.end - c.begin;
   while (!error && total < bytes) {
     c.deadline = end;
-    total += co_await c.socket.async_read_some(asio::buffer(c.buffer.get(), kReadBytes), asio::redirect_error(asio::use_awaitable, error));
+    total += co_await c.socket.async_read_some(asio::buffer(c.buffer.get(), kReadBytes),
+                                               asio::redirect_error(asio::use_awaitable, error));
     c.deadline = SteadyClock::time_point::max();
     if (SteadyClock::now() >= end) break;
   }
@@ -196,7 +212,9 @@ Task<void> HttpLane::serve(ConnectionPtr connection) {
       }
       if (!fault.empty()) response = failed_response(c, fault);
       const bool client_keeps = c.parser.keep_alive();
-      const RenderOptions options{.head_only = c.head_only, .keep_alive = client_keeps && !response.close && !stopping_, .http10 = c.parser.is_http10()};
+      const RenderOptions options{.head_only = c.head_only,
+                                  .keep_alive = client_keeps && !response.close && !stopping_,
+                                  .http10 = c.parser.is_http10()};
       c.parser.reset();
       c.phase = Phase::none;
       if (response.stream) {
@@ -205,10 +223,12 @@ Task<void> HttpLane::serve(ConnectionPtr connection) {
       }
       append_response(c.out, response, options);
       // Pipelined requests that are here already are answered first, within bounds.
-      if (options.keep_alive && c.begin < c.end && ++c.batched < limits().pipelined && c.out.size() < kWriteBatch) continue;
+      if (options.keep_alive && c.begin < c.end && ++c.batched < limits().pipelined && c.out.size() < kWriteBatch)
+        continue;
       open = (try_flush(c) || co_await drain(c)) && options.keep_alive;
       // A client that counts on this connection may be sending its next request already.
-      if (!c.broken && client_keeps && !options.keep_alive) co_await linger(c, limits().linger_bytes, std::min(kDrainTime, limits().linger_time));
+      if (!c.broken && client_keeps && !options.keep_alive)
+        co_await linger(c, limits().linger_bytes, std::min(kDrainTime, limits().linger_time));
       continue;
     }
     if (!try_flush(c) && !co_await drain(c)) break;
@@ -217,7 +237,8 @@ Task<void> HttpLane::serve(ConnectionPtr connection) {
     if (stopping_ && c.phase == Phase::idle) break;
     c.expired = false;
     boost::system::error_code error;
-    c.end = co_await c.socket.async_read_some(asio::buffer(c.buffer.get(), kReadBytes), asio::redirect_error(asio::use_awaitable, error));
+    c.end = co_await c.socket.async_read_some(asio::buffer(c.buffer.get(), kReadBytes),
+                                              asio::redirect_error(asio::use_awaitable, error));
     c.deadline = SteadyClock::time_point::max();
     if (!error) continue;
     if (c.expired && c.phase != Phase::idle) co_await refuse(c, 408, "The request did not arrive in time");
@@ -336,7 +357,9 @@ Task<void> HttpLane::accept_loop() {
 
 void HttpLane::admit(tcp::socket socket) {
   if (connections_.size() >= limits().connections_per_thread) {
-    if (!full_) log_.warn("too many connections, new ones are closed", {{"limit", static_cast<std::uint64_t>(limits().connections_per_thread)}});
+    if (!full_)
+      log_.warn("too many connections, new ones are closed",
+                {{"limit", static_cast<std::uint64_t>(limits().connections_per_thread)}});
     full_ = true;
     return;   // closed by the socket's destructor
   }
@@ -380,4 +403,4 @@ Task<void> HttpLane::finish_stop(SteadyClock::time_point deadline) {
   co_await loops_.wait();
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

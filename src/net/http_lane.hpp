@@ -1,5 +1,5 @@
-// One I/O thread's share of an HttpServer: its acceptor, its connections, their deadlines. Touched on its executor only;
-// nothing mutable is shared between lanes.
+// One I/O thread's share of an HttpServer: its acceptor, its connections, their deadlines. Touched on its executor
+// only; nothing mutable is shared between lanes.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -67,12 +67,12 @@ class HttpLane : public std::enable_shared_from_this<HttpLane> {
   std::shared_ptr<const HttpService> service_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer ticker_;
-  TaskGroup loops_;         // accept and watch
-  TaskGroup serving_;       // one child per connection
+  TaskGroup loops_;     // accept and watch
+  TaskGroup serving_;   // one child per connection
   std::list<ConnectionPtr> connections_;
   bool stopping_ = false;
   bool full_ = false;
   Log log_;
 };
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

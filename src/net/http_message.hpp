@@ -38,4 +38,4 @@ bool percent_decode(std::string_view text, std::string& out);
 // Percent-encodes everything but unreserved characters (RFC 3986): one query or path component.
 std::string percent_encode(std::string_view text);
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

@@ -13,10 +13,10 @@ namespace {
 constexpr std::size_t kMaxMethodBytes = 32;
 constexpr std::size_t kRequestLineExtra = kMaxMethodBytes + sizeof("  HTTP/1.1\r\n");   // beside the target
 constexpr std::size_t kUsualFields = 8;
-constexpr std::size_t kMaxEmptyLines = 4;           // before a request line (RFC 9112, 2.2)
-constexpr std::size_t kMaxChunkLine = 256;          // size and extensions
-constexpr std::size_t kMaxExtensionBytes = 4096;    // of all chunks of a body: nobody uses them
-constexpr std::size_t kMaxReserve = 64 * 1024;      // a declared length alone must not cost memory
+constexpr std::size_t kMaxEmptyLines = 4;          // before a request line (RFC 9112, 2.2)
+constexpr std::size_t kMaxChunkLine = 256;         // size and extensions
+constexpr std::size_t kMaxExtensionBytes = 4096;   // of all chunks of a body: nobody uses them
+constexpr std::size_t kMaxReserve = 64 * 1024;     // a declared length alone must not cost memory
 
 using CharSet = std::array<bool, 256>;
 
@@ -60,12 +60,14 @@ bool list_holds(std::string_view list, std::string_view word) {
   return false;
 }
 
-}  // namespace
+}   // namespace
 
 void HttpParser::reset() {
   state_ = State::head;
   // Member by member: cheaper than a new request when the old one was moved away.
-  for (auto* text : {&request_.method, &request_.target, &request_.path, &request_.query, &request_.body, &request_.peer}) text->clear();
+  for (auto* text :
+       {&request_.method, &request_.target, &request_.path, &request_.query, &request_.body, &request_.peer})
+    text->clear();
   request_.headers.clear();
   request_.head_bytes = 0;
   line_.clear();
@@ -87,15 +89,19 @@ bool HttpParser::refuse(int status, std::string text) {
 std::size_t HttpParser::feed(std::string_view input) {
   if (input.empty()) return 0;
   switch (state_) {
-    case State::head: return feed_head(input);
-    case State::body: return chunked_ ? feed_chunked(input) : feed_length(input);
-    default: return 0;
+    case State::head:
+      return feed_head(input);
+    case State::body:
+      return chunked_ ? feed_chunked(input) : feed_length(input);
+    default:
+      return 0;
   }
 }
 
 // One line without its CR LF. `bound` counts the whole line; the verdict falls at the same byte for every split. The
 // line stands in `input` or in line_, so it is used up before the next call and line_ cleared by the caller.
-HttpParser::Line HttpParser::take_line(std::string_view input, std::size_t bound, std::size_t& used, std::string_view& line) {
+HttpParser::Line HttpParser::take_line(std::string_view input, std::size_t bound, std::size_t& used,
+                                       std::string_view& line) {
   const std::size_t room = bound - std::min(bound, line_.size());
   const std::string_view window = input.substr(0, room);
   const std::size_t newline = window.find('\n');
@@ -123,14 +129,18 @@ std::size_t HttpParser::feed_head(std::string_view input) {
     const bool long_target = !has_request_line_ && limits_.target_bytes + kRequestLineExtra <= head_left;
     std::size_t used = 0;
     std::string_view line;
-    const Line result = take_line(input.substr(total), long_target ? limits_.target_bytes + kRequestLineExtra : head_left, used, line);
+    const Line result =
+        take_line(input.substr(total), long_target ? limits_.target_bytes + kRequestLineExtra : head_left, used, line);
     total += used;
     switch (result) {
-      case Line::incomplete: return total;
+      case Line::incomplete:
+        return total;
       case Line::too_long:
         long_target ? refuse(414, "the request line is too long") : refuse(431, "the request head is too large");
         break;
-      case Line::malformed: refuse(400, "lines end with CR LF and hold no other CR"); break;
+      case Line::malformed:
+        refuse(400, "lines end with CR LF and hold no other CR");
+        break;
       case Line::complete:
         request_.head_bytes += line.size() + 2;
         take_head_line(line);
@@ -164,7 +174,8 @@ void HttpParser::take_head_line(std::string_view line) {
 bool HttpParser::parse_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return refuse(400, "the request line is not `method target version`");
+  if (first == std::string_view::npos || first == last)
+    return refuse(400, "the request line is not `method target version`");
   const std::string_view method = line.substr(0, first);
   if (!is_token(method) || method.size() > kMaxMethodBytes) return refuse(400, "the method is not a token");
   request_.method = method;
@@ -181,19 +192,22 @@ bool HttpParser::parse_version(std::string_view version) {
     return true;
   }
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  const bool well_formed = version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' && is_digit(version[7]);
+  const bool well_formed = version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) &&
+                           version[6] == '.' && is_digit(version[7]);
   return well_formed ? refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken") : refuse(400, "the version is malformed");
 }
 
 bool HttpParser::parse_target(std::string_view target) {
   if (target.size() > limits_.target_bytes) return refuse(414, "the request target is too long");
-  if (target.empty() || !all_in(kTargetChars, target)) return refuse(400, "the request target holds a character that must be encoded");
+  if (target.empty() || !all_in(kTargetChars, target))
+    return refuse(400, "the request target holds a character that must be encoded");
   std::string reduced;
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
     const std::size_t path = std::min(target.find_first_of("/?", scheme.size()), target.size());
     const std::string_view authority = target.substr(scheme.size(), path - scheme.size());
-    if (authority.empty() || !all_in(kAuthorityChars, authority)) return refuse(400, "the request target has no proper host");
+    if (authority.empty() || !all_in(kAuthorityChars, authority))
+      return refuse(400, "the request target has no proper host");
     authority_ = authority;
     reduced = target.substr(path);
     if (!reduced.starts_with('/')) reduced.insert(0, 1, '/');
@@ -240,14 +254,16 @@ bool HttpParser::parse_framing_field(std::string_view name, std::string_view val
       close_ = close_ || list_holds(value, "close");
       keep_alive_ = keep_alive_ || list_holds(value, "keep-alive");
       return true;
-    case 14: return !equal_ignoring_case(name, "content-length") || parse_length(value);
+    case 14:
+      return !equal_ignoring_case(name, "content-length") || parse_length(value);
     case 17:
       if (!equal_ignoring_case(name, "transfer-encoding")) return true;
       if (chunked_) return refuse(400, "Transfer-Encoding is given twice");
       if (!equal_ignoring_case(value, "chunked")) return refuse(501, "the only transfer coding is chunked");
       chunked_ = true;
       return true;
-    default: return true;
+    default:
+      return true;
   }
 }
 
@@ -268,7 +284,8 @@ void HttpParser::finish_head() {
   if (chunked_ && has_length_) return stop(400, "Content-Length and Transfer-Encoding exclude each other");
   if (chunked_ && http10_) return stop(400, "HTTP/1.0 has no transfer codings");
   if (length_left_ > limits_.body_bytes) {
-    return stop(413, fmt::format("JSON payload ({} bytes) is larger than allowed (limit: {} bytes).", length_left_, limits_.body_bytes));
+    return stop(413, fmt::format("JSON payload ({} bytes) is larger than allowed (limit: {} bytes).", length_left_,
+                                 limits_.body_bytes));
   }
   if (!authority_.empty()) request_.headers.set("Host", authority_);   // RFC 9112, 3.2.2
   request_.received = std::chrono::steady_clock::now();
@@ -303,14 +320,18 @@ std::size_t HttpParser::feed_chunked(std::string_view input) {
 }
 
 std::size_t HttpParser::feed_chunk_line(std::string_view input) {
-  const std::size_t bound = chunk_ == Chunk::trailer ? limits_.head_bytes - trailer_bytes_ : chunk_ == Chunk::data_end ? 2 : kMaxChunkLine;
+  const std::size_t bound = chunk_ == Chunk::trailer    ? limits_.head_bytes - trailer_bytes_
+                            : chunk_ == Chunk::data_end ? 2
+                                                        : kMaxChunkLine;
   std::size_t used = 0;
   std::string_view line;
   const Line result = take_line(input, bound, used, line);
   if (result == Line::incomplete) return used;
   if (result == Line::too_long) {
-    if (chunk_ == Chunk::trailer) refuse(431, "the trailer is too large");
-    else refuse(400, chunk_ == Chunk::data_end ? "a chunk is longer than its size" : "a chunk line is too long");
+    if (chunk_ == Chunk::trailer)
+      refuse(431, "the trailer is too large");
+    else
+      refuse(400, chunk_ == Chunk::data_end ? "a chunk is longer than its size" : "a chunk line is too long");
   } else if (result == Line::malformed) {
     refuse(400, "lines end with CR LF and hold no other CR");
   } else if (chunk_ == Chunk::size) {
@@ -352,10 +373,11 @@ void HttpParser::take_trailer(std::string_view line) {
     state_ = State::complete;
   } else if (++fields_ > limits_.header_fields) {
     refuse(431, "the request has too many header fields");
-  } else if (const std::size_t colon = line.find(':');
-             colon == std::string_view::npos || !is_token(line.substr(0, colon)) || !all_in(kValueChars, line.substr(colon + 1))) {
+  } else if (const std::size_t colon = line.find(':'); colon == std::string_view::npos ||
+                                                       !is_token(line.substr(0, colon)) ||
+                                                       !all_in(kValueChars, line.substr(colon + 1))) {
     refuse(400, "a trailer field is malformed");
   }
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

@@ -19,8 +19,8 @@ class HttpParser {
 
   explicit HttpParser(const HttpServerLimits& limits) : limits_(limits) {}
 
-  // Takes from the front of `input`; returns how many bytes were used. Stops when the head is complete, when the request
-  // is complete and at an error; call again while state() is head or body and there is input.
+  // Takes from the front of `input`; returns how many bytes were used. Stops when the head is complete, when the
+  // request is complete and at an error; call again while state() is head or body and there is input.
   std::size_t feed(std::string_view input);
 
   State state() const { return state_; }
@@ -63,8 +63,8 @@ class HttpParser {
   const HttpServerLimits& limits_;
   State state_ = State::head;
   HttpRequest request_;
-  std::string line_;            // the part of a line that came before; empty when lines come whole
-  std::string authority_;       // of an absolute-form target: stands above the Host field
+  std::string line_;        // the part of a line that came before; empty when lines come whole
+  std::string authority_;   // of an absolute-form target: stands above the Host field
   bool started_ = false;
   bool has_request_line_ = false;
   bool keep_alive_ = true;
@@ -84,4 +84,4 @@ class HttpParser {
   std::string error_text_;
 };
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

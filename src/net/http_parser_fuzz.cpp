@@ -23,15 +23,18 @@ void require(bool holds) {
 
 void describe(HttpParser& parser, const HttpServerLimits& limits, std::string& out) {
   const HttpRequest& request = parser.request();
-  require(request.body.size() <= limits.body_bytes && request.head_bytes <= limits.head_bytes && request.target.size() <= limits.target_bytes + 1);
+  require(request.body.size() <= limits.body_bytes && request.head_bytes <= limits.head_bytes &&
+          request.target.size() <= limits.target_bytes + 1);
   require(request.headers.all().size() <= limits.header_fields && is_token(request.method));
   require(request.target == "*" || request.target.starts_with('/'));
-  out += request.method + "\n" + request.target + "\n" + request.path + "\n" + request.query + "\n" + request.body + "\n";
+  out +=
+      request.method + "\n" + request.target + "\n" + request.path + "\n" + request.query + "\n" + request.body + "\n";
   for (const auto& [name, value] : request.headers.all()) {
     require(is_token(name) && value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);
     out += name + ":" + value + "\n";
   }
-  out += std::to_string(parser.keep_alive()) + std::to_string(parser.wants_continue()) + std::to_string(request.head_bytes);
+  out += std::to_string(parser.keep_alive()) + std::to_string(parser.wants_continue()) +
+         std::to_string(request.head_bytes);
 }
 
 // `next_cut` says how many bytes come next.
@@ -52,10 +55,11 @@ std::string outcome(std::string_view bytes, const HttpServerLimits& limits, Next
       parser.reset();
     }
   }
-  return out + "|" + std::to_string(static_cast<int>(parser.state())) + std::to_string(parser.error_status()) + parser.error_text() + std::to_string(parser.started());
+  return out + "|" + std::to_string(static_cast<int>(parser.state())) + std::to_string(parser.error_status()) +
+         parser.error_text() + std::to_string(parser.started());
 }
 
-}  // namespace
+}   // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 4) return 0;

@@ -44,7 +44,8 @@ void append_head(std::string& out, const HttpResponse& response, const RenderOpt
   if (response.status == 200) {
     out += "HTTP/1.1 200 OK\r\n";
   } else {
-    fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} {}\r\n"), response.status, reason_phrase(response.status));
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} {}\r\n"), response.status,
+                   reason_phrase(response.status));
   }
   for (const auto& [name, value] : response.headers.all()) {
     out += name;
@@ -53,13 +54,17 @@ void append_head(std::string& out, const HttpResponse& response, const RenderOpt
     out += "\r\n";
   }
   out += date_line();
-  if (!options.keep_alive) out += "Connection: close\r\n";
-  else if (options.http10) out += "Connection: keep-alive\r\n";
+  if (!options.keep_alive)
+    out += "Connection: close\r\n";
+  else if (options.http10)
+    out += "Connection: keep-alive\r\n";
 }
 
-bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
+bool may_have_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
 
-}  // namespace
+}   // namespace
 
 void append_response(std::string& out, const HttpResponse& response, const RenderOptions& options) {
   append_head(out, response, options);
@@ -84,4 +89,4 @@ void append_chunk(std::string& out, std::string_view piece) {
   out += "\r\n";
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

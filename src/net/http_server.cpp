@@ -21,23 +21,29 @@ namespace {
 
 std::string in_words(const tcp::endpoint& endpoint, const boost::system::error_code& why) {
   const bool v6 = endpoint.address().is_v6();
-  const std::string where = fmt::format("{}{}{}:{}", v6 ? "[" : "", endpoint.address().to_string(), v6 ? "]" : "", endpoint.port());
+  const std::string where =
+      fmt::format("{}{}{}:{}", v6 ? "[" : "", endpoint.address().to_string(), v6 ? "]" : "", endpoint.port());
   if (why == asio::error::address_in_use) return where + " is in use by another process";
   return fmt::format("{} cannot be listened on: {}", where, why.message());
 }
 
-}  // namespace
+}   // namespace
 
-HttpServer::HttpServer(std::vector<Executor> executors, Settings settings, HttpHandler handler, ErrorRenderer render_error)
+HttpServer::HttpServer(std::vector<Executor> executors, Settings settings, HttpHandler handler,
+                       ErrorRenderer render_error)
     : impl_(std::make_shared<Impl>()) {
   ENSURE(!executors.empty(), "an HttpServer needs an executor");
-  impl_->service = std::make_shared<const HttpService>(HttpService{std::move(settings), std::move(handler), std::move(render_error)});
-  for (auto& executor : executors) impl_->lanes.push_back(std::make_shared<HttpLane>(std::move(executor), impl_->service));
+  impl_->service = std::make_shared<const HttpService>(
+      HttpService{std::move(settings), std::move(handler), std::move(render_error)});
+  for (auto& executor : executors)
+    impl_->lanes.push_back(std::make_shared<HttpLane>(std::move(executor), impl_->service));
 }
 
 HttpServer::~HttpServer() = default;
 
-std::uint16_t HttpServer::port() const { return impl_->port; }
+std::uint16_t HttpServer::port() const {
+  return impl_->port;
+}
 
 Result<void> HttpServer::start() {
   const auto& settings = impl_->service->settings;
@@ -71,4 +77,4 @@ Task<void> HttpServer::stop(std::chrono::milliseconds grace) {
   }
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

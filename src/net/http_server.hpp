@@ -18,12 +18,12 @@ namespace agentauri::net {
 
 struct HttpRequest {
   std::string method;
-  std::string target;      // as received, origin form: path and query
-  std::string path;        // before the `?`, not decoded
-  std::string query;       // after the `?`, not decoded
+  std::string target;   // as received, origin form: path and query
+  std::string path;     // before the `?`, not decoded
+  std::string query;    // after the `?`, not decoded
   Headers headers;
   std::string body;
-  std::string peer;        // address of the TCP peer, without port; IPv4 as such also on a dual-stack socket
+  std::string peer;   // address of the TCP peer, without port; IPv4 as such also on a dual-stack socket
   std::size_t head_bytes = 0;
   std::chrono::steady_clock::time_point received;   // when the head was complete
 };
@@ -38,27 +38,27 @@ class BodyStream {
 
 struct HttpResponse {
   int status = 200;
-  Headers headers;          // Content-Length, Transfer-Encoding, Date and Connection are the server's
+  Headers headers;   // Content-Length, Transfer-Encoding, Date and Connection are the server's
   std::string body;
-  bool close = false;       // close the connection after this answer
+  bool close = false;   // close the connection after this answer
   // Set: runs after the head was written and makes the body (`body` is not sent). Not run for HEAD. It may wait between
   // pieces with what TaskGroup::cancel() ends; an exception cuts the connection.
   std::function<Task<void>(BodyStream&)> stream;
 };
 
 struct HttpServerLimits {
-  std::size_t head_bytes = 32 * 1024;                       // 431
-  std::size_t header_fields = 96;                           // 431
-  std::size_t target_bytes = 8 * 1024;                      // 414
-  std::size_t body_bytes = 1'048'576;                       // 413, lingering close
-  std::size_t linger_bytes = 8 * 1024 * 1024;               // read and dropped after a 413 so that it can be read
+  std::size_t head_bytes = 32 * 1024;           // 431
+  std::size_t header_fields = 96;               // 431
+  std::size_t target_bytes = 8 * 1024;          // 414
+  std::size_t body_bytes = 1'048'576;           // 413, lingering close
+  std::size_t linger_bytes = 8 * 1024 * 1024;   // read and dropped after a 413 so that it can be read
   std::chrono::milliseconds linger_time{5000};
-  std::chrono::milliseconds head_time{5000};                // 408 from the first byte of a head
-  std::chrono::milliseconds body_time{30000};               // 408 from the end of the head
-  std::chrono::milliseconds idle_time{5000};                // keep-alive: closed without an answer
-  std::chrono::milliseconds write_time{30000};              // a reader that takes nothing is cut
-  std::size_t connections_per_thread = 10'000;              // beyond it: accepted and closed
-  std::size_t pipelined = 64;                               // answers made ahead of a write; always in order
+  std::chrono::milliseconds head_time{5000};     // 408 from the first byte of a head
+  std::chrono::milliseconds body_time{30000};    // 408 from the end of the head
+  std::chrono::milliseconds idle_time{5000};     // keep-alive: closed without an answer
+  std::chrono::milliseconds write_time{30000};   // a reader that takes nothing is cut
+  std::size_t connections_per_thread = 10'000;   // beyond it: accepted and closed
+  std::size_t pipelined = 64;                    // answers made ahead of a write; always in order
 };
 
 // Answers made by the server itself (400, 408, 413, 414, 417, 431, 501, 505) pass through `render_error`, so that they
@@ -71,9 +71,9 @@ class HttpServer {
  public:
   struct Settings {
     std::string host = "127.0.0.1";
-    std::uint16_t port = 0;         // 0: chosen by the kernel
+    std::uint16_t port = 0;   // 0: chosen by the kernel
     HttpServerLimits limits;
-    std::string name = "http";      // in log lines
+    std::string name = "http";   // in log lines
   };
 
   // `executors`: one per I/O thread, each a single-threaded event loop; connections stay on theirs.
@@ -93,4 +93,4 @@ class HttpServer {
   std::shared_ptr<Impl> impl_;
 };
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

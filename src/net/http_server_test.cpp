@@ -18,8 +18,8 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::StartsWith;
 using testing::RawSocket;
+using ::testing::StartsWith;
 
 // Limits that let a test wait for them.
 HttpServerLimits quick_limits() {
@@ -35,9 +35,11 @@ HttpServerLimits quick_limits() {
 // A server on its own I/O threads. `/echo` answers with method, target and body.
 class Running {
  public:
-  explicit Running(HttpServerLimits limits = {}, HttpHandler handler = {}, int threads = 1, std::string host = "127.0.0.1") {
+  explicit Running(HttpServerLimits limits = {}, HttpHandler handler = {}, int threads = 1,
+                   std::string host = "127.0.0.1") {
     std::vector<Executor> executors;
-    for (int i = 0; i < threads; ++i) executors.push_back(threads_.emplace_back(std::make_unique<IoThread>("io"))->executor());
+    for (int i = 0; i < threads; ++i)
+      executors.push_back(threads_.emplace_back(std::make_unique<IoThread>("io"))->executor());
     HttpServer::Settings settings;
     settings.host = std::move(host);
     settings.limits = limits;
@@ -79,7 +81,8 @@ std::string get(std::string_view target, std::string_view fields = "") {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
 }
 std::string post(std::string_view body, std::string_view fields = "") {
-  return "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" + std::string(body);
+  return "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         std::string(fields) + "\r\n" + std::string(body);
 }
 
 TEST(HttpServer, AnswersWithLengthAndDateAndWithoutItsName) {
@@ -103,7 +106,8 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrderThoughSomeTakeLonger) {
   auto client = server.connect();
   std::string requests;
   constexpr int kCount = 300;   // more than are answered ahead of one write
-  for (int i = 0; i < kCount; ++i) requests += i % 3 == 0 ? post("b" + std::to_string(i)) : get("/" + std::to_string(i));
+  for (int i = 0; i < kCount; ++i)
+    requests += i % 3 == 0 ? post("b" + std::to_string(i)) : get("/" + std::to_string(i));
   client.send(requests);
   for (int i = 0; i < kCount; ++i) {
     const auto answer = client.read_response();
@@ -189,7 +193,9 @@ TEST(HttpServer, ClosesWhenTheClientAsks) {
 TEST(HttpServer, AnswersNothingAfterARequestThatItRefused) {
   Running server;
   auto client = server.connect();
-  client.send(get("/1") + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + get("/smuggled"));
+  client.send(get("/1") +
+              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+              get("/smuggled"));
   client.shutdown_write();
   const auto answers = client.read_to_end();
   EXPECT_THAT(answers, HasSubstr("GET /1 HTTP/1.1 400 Bad Request\r\n"));
@@ -405,7 +411,8 @@ TEST(HttpServer, WritesALargeAnswerToASlowReader) {
   constexpr std::size_t kBytes = 16 * 1024 * 1024;
   auto limits = quick_limits();
   limits.write_time = 800ms;
-  Running server(limits, [](HttpRequest) -> Task<HttpResponse> { co_return HttpResponse{.body = std::string(kBytes, 'x')}; });
+  Running server(limits,
+                 [](HttpRequest) -> Task<HttpResponse> { co_return HttpResponse{.body = std::string(kBytes, 'x')}; });
   auto client = server.connect();
   client.send(get("/"));
   client.read_until("\r\n\r\n");
@@ -528,8 +535,8 @@ TEST(HttpServer, StopFinishesWhatIsInHandAndClosesWhatIsIdle) {
   EXPECT_THROW(RawSocket::connect(port), std::runtime_error);
 }
 
-// Ticks of a millisecond, so that many a stop meets one that is due but has not run yet. Before that was thought of, one
-// such stop never came to its end.
+// Ticks of a millisecond, so that many a stop meets one that is due but has not run yet. Before that was thought of,
+// one such stop never came to its end.
 TEST(HttpServer, StopMeetsATickThatIsDue) {
   auto limits = quick_limits();
   limits.head_time = 8ms;
@@ -611,5 +618,5 @@ TEST(HttpServer, SpreadsConnectionsOverItsThreads) {
   EXPECT_EQ(seen.size(), 2U);
 }
 
-}  // namespace
-}  // namespace agentauri::net
+}   // namespace
+}   // namespace agentauri::net

@@ -33,7 +33,8 @@ class IdlePool {
   void put(const std::string& key, std::unique_ptr<Item> item, Time now) {
     drop_expired(now);
     if (per_key_ == 0 || total_ == 0) return;
-    if (const auto found = by_key_.find(key); found != by_key_.end() && found->second.size() >= per_key_) remove(found->second.front());
+    if (const auto found = by_key_.find(key); found != by_key_.end() && found->second.size() >= per_key_)
+      remove(found->second.front());
     if (entries_.size() >= total_) remove(entries_.begin());
     entries_.push_back(Entry{key, std::move(item), now});
     by_key_[key].push_back(std::prev(entries_.end()));
@@ -75,4 +76,4 @@ class IdlePool {
   std::unordered_map<std::string, std::vector<Link>> by_key_;
 };
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

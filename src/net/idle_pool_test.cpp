@@ -55,5 +55,5 @@ TEST(IdlePool, KeepsNothingWhenToldSo) {
   EXPECT_EQ(pool.size(), 0U);
 }
 
-}  // namespace
-}  // namespace agentauri::net
+}   // namespace
+}   // namespace agentauri::net

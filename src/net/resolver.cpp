@@ -29,7 +29,9 @@ struct Waiter {
 };
 
 struct Waiting {
-  explicit Waiting(Executor executor) : signal(std::move(executor)), waiter(std::make_shared<Waiter>()) { waiter->signal = &signal; }
+  explicit Waiting(Executor executor) : signal(std::move(executor)), waiter(std::make_shared<Waiter>()) {
+    waiter->signal = &signal;
+  }
   ~Waiting() {
     const std::lock_guard lock(waiter->mutex);
     waiter->signal = nullptr;
@@ -69,7 +71,7 @@ Resolver::Answer ask_system(const std::string& host) {
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 struct Resolver::State {
   struct Job {
@@ -127,7 +129,8 @@ Task<Resolver::Answer> Resolver::resolve(std::string host, std::chrono::millisec
   {
     const std::lock_guard lock(state_->mutex);
     // Behind a name server that is silent, those who gave up must not hold the places.
-    if (state_->queue.size() >= state_->bound) std::erase_if(state_->queue, [](const State::Job& job) { return job.waiter->gave_up(); });
+    if (state_->queue.size() >= state_->bound)
+      std::erase_if(state_->queue, [](const State::Job& job) { return job.waiter->gave_up(); });
     if (state_->queue.size() >= state_->bound) co_return std::unexpected(Failure::try_again);
     state_->queue.push_back({std::move(host), waiting.waiter});
     state_->wanted.notify_one();
@@ -144,4 +147,4 @@ Resolver& shared_resolver() {
   return resolver;
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

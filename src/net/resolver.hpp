@@ -19,7 +19,8 @@ class Resolver {
   using Answer = std::expected<std::vector<IpAddress>, Failure>;
 
   // `look_up` runs on the threads and may block; by default the system's resolver.
-  explicit Resolver(unsigned threads = 4, std::size_t queue_bound = 256, std::function<Answer(const std::string&)> look_up = {});
+  explicit Resolver(unsigned threads = 4, std::size_t queue_bound = 256,
+                    std::function<Answer(const std::string&)> look_up = {});
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
@@ -36,4 +37,4 @@ class Resolver {
 // The one of this process.
 Resolver& shared_resolver();
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

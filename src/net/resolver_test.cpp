@@ -11,7 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Resolver::Answer one(const char* text) { return std::vector<IpAddress>{*parse_ip(text)}; }
+Resolver::Answer one(const char* text) {
+  return std::vector<IpAddress>{*parse_ip(text)};
+}
 
 TEST(Resolver, AnswersLiteralsWithoutAsking) {
   Resolver resolver(1, 1, [](const std::string&) -> Resolver::Answer {
@@ -113,5 +115,5 @@ TEST(Resolver, EndsAtOnceWhenItsCallerIsCancelled) {
   answer_now.release();
 }
 
-}  // namespace
-}  // namespace agentauri::net
+}   // namespace
+}   // namespace agentauri::net

@@ -17,7 +17,9 @@ bool is_hashed(const std::filesystem::path& folder) {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name.size() == kHashDigits + 2 && name.ends_with(".0") && std::all_of(name.begin(), name.begin() + kHashDigits, ::isxdigit)) return true;
+    if (name.size() == kHashDigits + 2 && name.ends_with(".0") &&
+        std::all_of(name.begin(), name.begin() + kHashDigits, ::isxdigit))
+      return true;
   }
   return false;
 }
@@ -27,11 +29,13 @@ void trust_system(SSL_CTX* context) {
   const char* named_folder = std::getenv(X509_get_default_cert_dir_env());
   const bool names_file = std::getenv(X509_get_default_cert_file_env()) != nullptr;
   const char* folder = named_folder != nullptr ? named_folder : X509_get_default_cert_dir();
-  if (!names_file && is_hashed(folder)) SSL_CTX_set_default_verify_dir(context);
-  else SSL_CTX_set_default_verify_paths(context);
+  if (!names_file && is_hashed(folder))
+    SSL_CTX_set_default_verify_dir(context);
+  else
+    SSL_CTX_set_default_verify_paths(context);
 }
 
-}  // namespace
+}   // namespace
 
 asio::ssl::context make_client_tls(const std::string& ca_file, std::string& problem) {
   asio::ssl::context context(asio::ssl::context::tls_client);
@@ -44,4 +48,4 @@ asio::ssl::context make_client_tls(const std::string& ca_file, std::string& prob
   return context;
 }
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

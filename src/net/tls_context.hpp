@@ -13,4 +13,4 @@ namespace agentauri::net {
 // context is usable also when a file could not be read (`problem` says so): it then trusts fewer authorities.
 boost::asio::ssl::context make_client_tls(const std::string& ca_file, std::string& problem);
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

@@ -15,8 +15,12 @@ constexpr std::size_t kMaxUrlBytes = 8 * 1024;
 constexpr std::size_t kMaxNameBytes = 253;
 constexpr std::size_t kMaxLabelBytes = 63;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_label_char(char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_label_char(char c) {
+  return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_';
+}
 
 // Labels of letters, digits, hyphens and underscores. A last label that is a number would be read as an IPv4 address by
 // the system's resolver, in spellings that nobody else understands (0x7f.1, 2130706433).
@@ -26,33 +30,42 @@ bool is_host_name(std::string_view name) {
   for (std::string_view rest = name;;) {
     const std::size_t dot = rest.find('.');
     label = rest.substr(0, dot);
-    if (label.empty() || label.size() > kMaxLabelBytes || !std::all_of(label.begin(), label.end(), is_label_char)) return false;
+    if (label.empty() || label.size() > kMaxLabelBytes || !std::all_of(label.begin(), label.end(), is_label_char))
+      return false;
     if (dot == std::string_view::npos) break;
     rest.remove_prefix(dot + 1);
   }
   return !std::all_of(label.begin(), label.end(), is_digit) && !label.starts_with("0x");
 }
 
-std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
+std::string bracketed(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
 
-}  // namespace
+}   // namespace
 
 Result<Url> parse_url(std::string_view text) {
-  if (text.size() > kMaxUrlBytes) return fail(Code::too_large, fmt::format("the URL is longer than {} bytes", kMaxUrlBytes));
+  if (text.size() > kMaxUrlBytes)
+    return fail(Code::too_large, fmt::format("the URL is longer than {} bytes", kMaxUrlBytes));
   const auto parsed = boost::urls::parse_uri(boost::urls::string_view(text.data(), text.size()));
   if (!parsed) return fail(Code::invalid, "the URL does not parse");
   const boost::urls::url_view view = *parsed;
   // Boost 1.81 reads what cannot belong to the authority as a path: `http://a:80x/`, `http://1.2.3.4.5/`.
-  if (!view.encoded_path().empty() && view.encoded_path().front() != '/') return fail(Code::invalid, "the URL's host or port is malformed");
+  if (!view.encoded_path().empty() && view.encoded_path().front() != '/')
+    return fail(Code::invalid, "the URL's host or port is malformed");
   Url url;
   url.scheme = std::string(view.scheme());
-  std::transform(url.scheme.begin(), url.scheme.end(), url.scheme.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (url.scheme != "http" && url.scheme != "https") return fail(Code::invalid, "the URL must start with http:// or https://");
+  std::transform(url.scheme.begin(), url.scheme.end(), url.scheme.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (url.scheme != "http" && url.scheme != "https")
+    return fail(Code::invalid, "the URL must start with http:// or https://");
   if (view.has_userinfo()) return fail(Code::invalid, "the URL must not hold a user name or password");
   url.host = std::string(view.encoded_host());
-  std::transform(url.host.begin(), url.host.end(), url.host.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(url.host.begin(), url.host.end(), url.host.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   switch (view.host_type()) {
-    case boost::urls::host_type::ipv4: break;
+    case boost::urls::host_type::ipv4:
+      break;
     case boost::urls::host_type::ipv6: {
       const auto address = parse_ip(std::string_view(url.host).substr(1, url.host.size() - 2));
       if (!address) return fail(Code::invalid, "the URL's host is not an IPv6 address");
@@ -61,9 +74,11 @@ Result<Url> parse_url(std::string_view text) {
     }
     case boost::urls::host_type::name:
       if (url.host.ends_with('.')) url.host.pop_back();
-      if (!is_host_name(url.host)) return fail(Code::invalid, "the URL's host is neither a host name nor an IP address");
+      if (!is_host_name(url.host))
+        return fail(Code::invalid, "the URL's host is neither a host name nor an IP address");
       break;
-    default: return fail(Code::invalid, "the URL has no usable host");
+    default:
+      return fail(Code::invalid, "the URL has no usable host");
   }
   if (view.has_port() && !view.port().empty()) {
     if (view.port_number() == 0) return fail(Code::invalid, "the URL's port must be a number from 1 to 65535");
@@ -81,6 +96,8 @@ std::string Url::authority() const {
   return usual ? bracketed(host) : fmt::format("{}:{}", bracketed(host), port);
 }
 
-std::string Url::endpoint() const { return fmt::format("{}://{}:{}", scheme, bracketed(host), port); }
+std::string Url::endpoint() const {
+  return fmt::format("{}://{}:{}", scheme, bracketed(host), port);
+}
 
-}  // namespace agentauri::net
+}   // namespace agentauri::net

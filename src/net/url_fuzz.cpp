@@ -11,7 +11,7 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-}  // namespace
+}   // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace agentauri::net;
@@ -20,10 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(url->scheme == "http" || url->scheme == "https");
   require(url->port != 0 && url->target.starts_with('/'));
   require(std::all_of(url->target.begin(), url->target.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; }));
-  require(!url->host.empty() && url->host.find_first_of("/?#@\\%[] ") == std::string::npos && !url->host.ends_with('.'));
+  require(!url->host.empty() && url->host.find_first_of("/?#@\\%[] ") == std::string::npos &&
+          !url->host.ends_with('.'));
 
   const auto again = parse_url(url->endpoint() + url->target);
-  require(again && again->scheme == url->scheme && again->host == url->host && again->port == url->port && again->target == url->target);
+  require(again && again->scheme == url->scheme && again->host == url->host && again->port == url->port &&
+          again->target == url->target);
   const auto through_authority = parse_url(url->scheme + "://" + url->authority() + url->target);
   require(through_authority && through_authority->port == url->port && through_authority->host == url->host);
 
@@ -31,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool ends_in_digit = url->host.back() >= '0' && url->host.back() <= '9';
   const std::size_t dot = url->host.rfind('.');
   const std::string last = url->host.substr(dot == std::string::npos ? 0 : dot + 1);
-  if (ends_in_digit && std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; })) require(parse_ip(url->host).has_value());
+  if (ends_in_digit && std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    require(parse_ip(url->host).has_value());
   return 0;
 }

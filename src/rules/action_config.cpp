@@ -20,11 +20,14 @@ constexpr std::int64_t kMaxAgeSeconds = 30LL * 24 * 3600;
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
-std::unexpected<Error> wrong(std::string_view member, std::string text) { return fail(Code::invalid, fmt::format("config.{}", member), std::move(text)); }
+std::unexpected<Error> wrong(std::string_view member, std::string text) {
+  return fail(Code::invalid, fmt::format("config.{}", member), std::move(text));
+}
 
 // A member's own error, placed under `config`.
 template <class T>
@@ -38,7 +41,8 @@ Result<void> check_url_template(const std::string& url) {
   if (!https && lower(url.substr(0, 7)) != "http://") return wrong("url", "must start with https:// or http://");
   const std::size_t start = https ? 8 : 7;
   const std::size_t end = std::min(url.find_first_of("/?#", start), url.size());
-  if (url.substr(start, end - start).find("{{") != std::string::npos) return wrong("url", "must have a literal host and port: placeholders belong behind them");
+  if (url.substr(start, end - start).find("{{") != std::string::npos)
+    return wrong("url", "must have a literal host and port: placeholders belong behind them");
   if (auto checked = check_template(url); !checked) return wrong("url", checked.error().text);
   // What is left when every placeholder is a letter must be a URL.
   auto sample = render_text(url, json::Object(), Escape::url_component);
@@ -51,13 +55,31 @@ Result<void> check_url_template(const std::string& url) {
 }
 
 Result<void> check_header(const std::string& name, const std::string& value) {
-  constexpr std::string_view kOurs[] = {"host", "content-length", "transfer-encoding", "connection", "webhook-id", "webhook-timestamp", "webhook-signature", "te", "trailer", "upgrade", "expect"};
-  const auto is_token = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos; };
-  if (name.empty() || name.size() > 128 || !std::all_of(name.begin(), name.end(), is_token)) return wrong("headers", fmt::format("\"{}\" is not a header name", name.substr(0, 60)));
-  if (std::find(std::begin(kOurs), std::end(kOurs), lower(name)) != std::end(kOurs)) return wrong("headers", fmt::format("{} is set by AgentAuri", name));
-  if (value.size() > kMaxHeaderValueBytes) return wrong("headers", fmt::format("the value of {} has more than {} bytes", name, kMaxHeaderValueBytes));
-  if (std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; })) return wrong("headers", fmt::format("the value of {} holds a control character", name));
-  if (auto checked = check_template(value); !checked) return wrong("headers", fmt::format("{}: {}", name, checked.error().text));
+  constexpr std::string_view kOurs[] = {"host",
+                                        "content-length",
+                                        "transfer-encoding",
+                                        "connection",
+                                        "webhook-id",
+                                        "webhook-timestamp",
+                                        "webhook-signature",
+                                        "te",
+                                        "trailer",
+                                        "upgrade",
+                                        "expect"};
+  const auto is_token = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  if (name.empty() || name.size() > 128 || !std::all_of(name.begin(), name.end(), is_token))
+    return wrong("headers", fmt::format("\"{}\" is not a header name", name.substr(0, 60)));
+  if (std::find(std::begin(kOurs), std::end(kOurs), lower(name)) != std::end(kOurs))
+    return wrong("headers", fmt::format("{} is set by AgentAuri", name));
+  if (value.size() > kMaxHeaderValueBytes)
+    return wrong("headers", fmt::format("the value of {} has more than {} bytes", name, kMaxHeaderValueBytes));
+  if (std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; }))
+    return wrong("headers", fmt::format("the value of {} holds a control character", name));
+  if (auto checked = check_template(value); !checked)
+    return wrong("headers", fmt::format("{}: {}", name, checked.error().text));
   return {};
 }
 
@@ -65,7 +87,8 @@ Result<void> read_headers(const json::Object& config, WebhookConfig& out) {
   auto headers = json::optional_object(config, "headers");
   if (!headers) return placed(headers);
   if (!*headers) return {};
-  if ((**headers)->size() > kMaxHeaders) return wrong("headers", fmt::format("must have at most {} members", kMaxHeaders));
+  if ((**headers)->size() > kMaxHeaders)
+    return wrong("headers", fmt::format("must have at most {} members", kMaxHeaders));
   for (const auto& header : ***headers) {
     const std::string name(header.key());
     if (!header.value().is_string()) return wrong("headers", fmt::format("{} must be a string", name));
@@ -81,8 +104,10 @@ Result<void> read_timeout(const json::Object& config, WebhookConfig& out) {
   if (!ms) return placed(ms);
   auto seconds = json::optional_int(config, "timeout_seconds", 1, 300);
   if (!seconds) return placed(seconds);
-  if (*ms) out.timeout = std::chrono::milliseconds(**ms);
-  else if (*seconds) out.timeout = std::chrono::seconds(**seconds);
+  if (*ms)
+    out.timeout = std::chrono::milliseconds(**ms);
+  else if (*seconds)
+    out.timeout = std::chrono::seconds(**seconds);
   return {};
 }
 
@@ -91,7 +116,8 @@ Result<void> read_expected(const json::Object& config, WebhookConfig& out) {
   if (!codes) return placed(codes);
   if (!*codes) return {};
   for (const auto& code : ***codes) {
-    if (!code.is_int64() || code.get_int64() < 200 || code.get_int64() > 599) return wrong("expected_status_codes", "must be a list of numbers from 200 to 599");
+    if (!code.is_int64() || code.get_int64() < 200 || code.get_int64() > 599)
+      return wrong("expected_status_codes", "must be a list of numbers from 200 to 599");
     out.expected_status_codes.push_back(static_cast<int>(code.get_int64()));
   }
   return {};
@@ -103,7 +129,8 @@ Result<void> check_telegram(const json::Object& config) {
   if (!named && (chat == nullptr || !chat->is_int64())) return wrong("chat_id", "must be a chat's number or @name");
   auto text = json::required_string(config, config.contains("message_template") ? "message_template" : "message");
   if (!text) return wrong("message_template", "must be a string");
-  if (text->empty() || text->size() > kMaxTelegramText) return wrong("message_template", fmt::format("must have 1 to {} bytes", kMaxTelegramText));
+  if (text->empty() || text->size() > kMaxTelegramText)
+    return wrong("message_template", fmt::format("must have 1 to {} bytes", kMaxTelegramText));
   if (auto checked = check_template(*text); !checked) return wrong("message_template", checked.error().text);
   auto mode = json::optional_string(config, "parse_mode");
   if (!mode) return placed(mode);
@@ -117,13 +144,17 @@ Result<void> check_mcp(const json::Object& config) {
   if (!resolve) return placed(resolve);
   if (!*url && !resolve->value_or(false)) return wrong("server_url", "must be given, unless resolve_endpoint is true");
   if (*url) {
-    if (auto checked = check_url_template(**url); !checked) return fail(Code::invalid, "config.server_url", checked.error().text);
+    if (auto checked = check_url_template(**url); !checked)
+      return fail(Code::invalid, "config.server_url", checked.error().text);
     if ((*url)->find("{{") != std::string::npos) return wrong("server_url", "takes no placeholders");
   }
   auto tool = json::required_string(config, "tool_name");
   if (!tool) return wrong("tool_name", "must be a string");
-  const auto is_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '/' || c == '.'; };
-  if (tool->empty() || tool->size() > 256 || !std::all_of(tool->begin(), tool->end(), is_name)) return wrong("tool_name", "must have 1 to 256 letters, digits and _ - / .");
+  const auto is_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '/' || c == '.';
+  };
+  if (tool->empty() || tool->size() > 256 || !std::all_of(tool->begin(), tool->end(), is_name))
+    return wrong("tool_name", "must have 1 to 256 letters, digits and _ - / .");
   for (const char* member : {"arguments_template", "payload_template"}) {
     if (const auto* value = json::find(config, member)) {
       if (auto checked = check_json_template(*value); !checked) return wrong(member, checked.error().text);
@@ -146,7 +177,8 @@ json::Object default_payload(const json::Object& data) {
   copy("seq", "seq");
   copy("block_number", "block_number");
   std::string block_time;
-  if (const auto* seconds = json::find(data, "timestamp"); seconds != nullptr && seconds->is_int64()) block_time = to_rfc3339(from_unix_seconds(seconds->get_int64()));
+  if (const auto* seconds = json::find(data, "timestamp"); seconds != nullptr && seconds->is_int64())
+    block_time = to_rfc3339(from_unix_seconds(seconds->get_int64()));
   event["block_timestamp"] = block_time;
   copy("transaction_hash", "transaction_hash");
   copy("log_index", "log_index");
@@ -164,7 +196,7 @@ json::Object default_payload(const json::Object& data) {
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Result<WebhookConfig> parse_webhook_config(const json::Object& config) {
   WebhookConfig out;
@@ -172,9 +204,11 @@ Result<WebhookConfig> parse_webhook_config(const json::Object& config) {
   if (!method) return placed(method);
   if (*method) {
     out.method = **method;
-    std::transform(out.method.begin(), out.method.end(), out.method.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::transform(out.method.begin(), out.method.end(), out.method.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     constexpr std::string_view kMethods[] = {"GET", "POST", "PUT", "DELETE", "PATCH"};
-    if (std::find(std::begin(kMethods), std::end(kMethods), out.method) == std::end(kMethods)) return wrong("method", "must be GET, POST, PUT, DELETE or PATCH");
+    if (std::find(std::begin(kMethods), std::end(kMethods), out.method) == std::end(kMethods))
+      return wrong("method", "must be GET, POST, PUT, DELETE or PATCH");
   }
   auto url = json::required_string(config, "url");
   if (!url) return wrong("url", "must be a string");
@@ -209,11 +243,15 @@ Result<void> check_action(domain::ActionType type, const json::Object& config, s
     case domain::ActionType::rest: {
       auto parsed = parse_webhook_config(config);
       if (!parsed) return fail(parsed);
-      if (warnings != nullptr && lower(parsed->url.substr(0, 5)) == "http:") warnings->push_back({"config.url", "plain_http", "the URL is not https: anybody on the way can read what is sent"});
+      if (warnings != nullptr && lower(parsed->url.substr(0, 5)) == "http:")
+        warnings->push_back(
+            {"config.url", "plain_http", "the URL is not https: anybody on the way can read what is sent"});
       return {};
     }
-    case domain::ActionType::telegram: return check_telegram(config);
-    case domain::ActionType::mcp: return check_mcp(config);
+    case domain::ActionType::telegram:
+      return check_telegram(config);
+    case domain::ActionType::mcp:
+      return check_mcp(config);
   }
   return {};
 }
@@ -224,19 +262,22 @@ Result<std::string> render_webhook_body(const WebhookConfig& config, const json:
   auto rendered = render_json(*config.body, event_data, config.legacy_json_coercion);
   if (!rendered) return fail(rendered);
   std::string text = json::dump(*rendered);
-  if (text.size() > kMaxRenderedBytes) return fail(Code::too_large, fmt::format("the body is longer than {} bytes", kMaxRenderedBytes));
+  if (text.size() > kMaxRenderedBytes)
+    return fail(Code::too_large, fmt::format("the body is longer than {} bytes", kMaxRenderedBytes));
   return text;
 }
 
 Result<std::string> render_webhook_url(const WebhookConfig& config, const json::Object& event_data) {
   auto url = render_text(config.url, event_data, Escape::url_component);
-  if (url && url->size() > kMaxUrlBytes) return fail(Code::too_large, fmt::format("the rendered URL is longer than {} characters", kMaxUrlBytes));
+  if (url && url->size() > kMaxUrlBytes)
+    return fail(Code::too_large, fmt::format("the rendered URL is longer than {} characters", kMaxUrlBytes));
   return url;
 }
 
 Result<std::string> render_webhook_header(std::string_view value, const json::Object& event_data) {
   auto text = render_text(value, event_data, Escape::http_header);
-  if (text && text->size() > kMaxHeaderValueBytes) return fail(Code::too_large, fmt::format("a rendered header is longer than {} bytes", kMaxHeaderValueBytes));
+  if (text && text->size() > kMaxHeaderValueBytes)
+    return fail(Code::too_large, fmt::format("a rendered header is longer than {} bytes", kMaxHeaderValueBytes));
   return text;
 }
 
@@ -246,8 +287,10 @@ Result<std::string> webhook_endpoint(const WebhookConfig& config) {
   const auto parsed = boost::urls::parse_uri(boost::urls::string_view(url->data(), url->size()));
   if (!parsed) return fail(Code::invalid, "config.url", "is not a URL");
   const std::string scheme = lower(std::string(parsed->scheme()));
-  const unsigned port = parsed->has_port() && !parsed->port().empty() ? parsed->port_number() : scheme == "https" ? 443 : 80;
+  const unsigned port = parsed->has_port() && !parsed->port().empty() ? parsed->port_number()
+                        : scheme == "https"                           ? 443
+                                                                      : 80;
   return fmt::format("{}://{}:{}", scheme, lower(std::string(parsed->encoded_host())), port);
 }
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

@@ -17,21 +17,22 @@ namespace agentauri::rules {
 // pipeline.md 8.5. Synonyms: body_template = body, timeout_ms wins over timeout_seconds.
 struct WebhookConfig {
   std::string method = "POST";
-  std::string url;                                          // template; scheme, host and port are literal
+  std::string url;                                            // template; scheme, host and port are literal
   std::vector<std::pair<std::string, std::string>> headers;   // values are templates
-  std::optional<json::Value> body;                          // JSON template; nullopt: the default payload
-  std::chrono::milliseconds timeout{30'000};                // 1 s .. 300 s
-  std::vector<int> expected_status_codes;                   // empty: 200..299
-  std::optional<int> retry_count;                           // 0..10: retries after the first attempt
-  std::optional<std::chrono::seconds> max_age;              // none unless the user sets one
-  std::optional<std::string> secret;                        // legacy signature
+  std::optional<json::Value> body;                            // JSON template; nullopt: the default payload
+  std::chrono::milliseconds timeout{30'000};                  // 1 s .. 300 s
+  std::vector<int> expected_status_codes;                     // empty: 200..299
+  std::optional<int> retry_count;                             // 0..10: retries after the first attempt
+  std::optional<std::chrono::seconds> max_age;                // none unless the user sets one
+  std::optional<std::string> secret;                          // legacy signature
   bool legacy_json_coercion = false;
 };
 
 // Code::invalid with field `config.<member>`. Secret members may be `enc:v1:…` values: they are opaque here.
 Result<WebhookConfig> parse_webhook_config(const json::Object& config);
 // Of any type. Telegram and MCP are checked for shape; their channels come later.
-Result<void> check_action(domain::ActionType type, const json::Object& config, std::vector<Warning>* warnings = nullptr);
+Result<void> check_action(domain::ActionType type, const json::Object& config,
+                          std::vector<Warning>* warnings = nullptr);
 
 // The body of a webhook, rendered once when its job is made. Empty for methods without a body.
 Result<std::string> render_webhook_body(const WebhookConfig& config, const json::Object& event_data);
@@ -43,4 +44,4 @@ Result<std::string> webhook_endpoint(const WebhookConfig& config);
 // Members whose values are secrets, at any depth (http-api.md 7.8, 7.11): encrypted at rest, `***` when read.
 bool is_secret_member(std::string_view key);
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

@@ -23,4 +23,4 @@ json::Object mask_config(json::Object config);
 // `***` in `fresh` takes the value that `stored` has at the same place; where there is none, Code::invalid.
 Result<json::Object> merge_masked(json::Object fresh, const json::Object& stored);
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

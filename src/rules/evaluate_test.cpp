@@ -17,7 +17,8 @@ using boost::multiprecision::cpp_int;
 using boost::multiprecision::cpp_rational;
 using ::testing::HasSubstr;
 
-domain::Condition condition(std::string type, std::string field, std::string op, std::string value, std::optional<std::string> config = std::nullopt) {
+domain::Condition condition(std::string type, std::string field, std::string op, std::string value,
+                            std::optional<std::string> config = std::nullopt) {
   domain::Condition c;
   c.condition_type = std::move(type);
   c.field = std::move(field);
@@ -60,9 +61,14 @@ class Machine {
     trigger_ = std::move(*compiled);
   }
   Decision feed(const domain::Event& event) {
-    last = evaluate(event, trigger_, [this](const StateKey& key) { return state.contains(key) ? std::optional(state[key]) : std::nullopt; });
+    last = evaluate(event, trigger_, [this](const StateKey& key) {
+      return state.contains(key) ? std::optional(state[key]) : std::nullopt;
+    });
     // Without words the outcome is the same.
-    const auto quiet = evaluate(event, trigger_, [this](const StateKey& key) { return state.contains(key) ? std::optional(state[key]) : std::nullopt; }, Explain::no);
+    const auto quiet = evaluate(
+        event, trigger_,
+        [this](const StateKey& key) { return state.contains(key) ? std::optional(state[key]) : std::nullopt; },
+        Explain::no);
     EXPECT_EQ(quiet.decision, last.decision);
     for (auto& change : last.changes) state[change.key] = change.after;
     return last.decision;
@@ -127,7 +133,9 @@ TEST(Rules, TagsAreExact) {
 
 // 11.4
 TEST(Rules, MovingAverageBelowSeventy) {
-  Machine m({condition("agent_id_equals", "agent_id", "=", "42"), condition("ema_threshold", "score", "<", "70", R"({"window_size":10,"alpha":0.2})")}, true);
+  Machine m({condition("agent_id_equals", "agent_id", "=", "42"),
+             condition("ema_threshold", "score", "<", "70", R"({"window_size":10,"alpha":0.2})")},
+            true);
   EXPECT_FALSE(m.fires(feedback(42, 80)));
   EXPECT_FALSE(m.fires(feedback(42, 60)));
   EXPECT_FALSE(m.fires(feedback(43, 5)));
@@ -139,14 +147,17 @@ TEST(Rules, MovingAverageBelowSeventy) {
   EXPECT_TRUE(m.fires(feedback(42, 10)));
   EXPECT_NEAR(std::stod(*m.last.ema), 65.108382, 1e-6);
   EXPECT_EQ(refusal(condition("ema_threshold", "score", "<", "70", R"({"window_size":10})")).field, "condition_type");
-  for (const char* bad : {"{}", R"({"window_size":0})", R"({"window_size":-1})", R"({"window_size":1.5})", R"({"window_size":"10"})", R"({"window_size":100001})"}) {
+  for (const char* bad : {"{}", R"({"window_size":0})", R"({"window_size":-1})", R"({"window_size":1.5})",
+                          R"({"window_size":"10"})", R"({"window_size":100001})"}) {
     EXPECT_EQ(refusal(condition("ema_threshold", "score", "<", "70", bad), true).field, "config.window_size") << bad;
   }
 }
 
 // 11.5
 TEST(Rules, MoreThanTenBadRatingsInAnHour) {
-  Machine m({condition("score_threshold", "score", "<", "50"), condition("rate_limit", "event_count", ">", "10", R"({"time_window":"1h","reset_on_trigger":true})")}, true);
+  Machine m({condition("score_threshold", "score", "<", "50"),
+             condition("rate_limit", "event_count", ">", "10", R"({"time_window":"1h","reset_on_trigger":true})")},
+            true);
   std::int64_t at = 1'700'000'000;
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(m.fires(feedback(42, 20, at += 180)));
   EXPECT_FALSE(m.fires(feedback(42, 80, at += 1)));
@@ -156,7 +167,8 @@ TEST(Rules, MoreThanTenBadRatingsInAnHour) {
   Machine slow({condition("rate_limit", "event_count", ">", "10", R"({"time_window":"1h"})")}, true);
   for (int i = 0; i < 11; ++i) EXPECT_FALSE(slow.fires(feedback(42, 20, at += 420)));
   EXPECT_EQ(slow.last.event_count, 9U);
-  for (const char* bad : {R"({"time_window":"90x"})", R"({"time_window":"0h"})", R"({"time_window":"-5m"})", R"({"time_window":""})", R"({"time_window":"31d"})", "{}"}) {
+  for (const char* bad : {R"({"time_window":"90x"})", R"({"time_window":"0h"})", R"({"time_window":"-5m"})",
+                          R"({"time_window":""})", R"({"time_window":"31d"})", "{}"}) {
     EXPECT_EQ(refusal(condition("rate_limit", "event_count", ">", "1", bad), true).field, "config.time_window") << bad;
   }
 }
@@ -164,7 +176,9 @@ TEST(Rules, MoreThanTenBadRatingsInAnHour) {
 // 11.6
 TEST(Rules, TrustedValidators) {
   const std::string a = "0x" + std::string(40, 'a');
-  Machine m({condition("validator_whitelist", "validator_address", "IN", R"(["0x)" + std::string(40, 'A') + R"(","0x)" + std::string(40, 'b') + R"("])"), condition("response_threshold", "response", "<", "80")});
+  Machine m({condition("validator_whitelist", "validator_address", "IN",
+                       R"(["0x)" + std::string(40, 'A') + R"(","0x)" + std::string(40, 'b') + R"("])"),
+             condition("response_threshold", "response", "<", "80")});
   auto e = feedback(1, std::nullopt);
   e.validator_address = a;
   e.response = 55;
@@ -193,7 +207,9 @@ TEST(Rules, ExactValuesCompareExactly) {
 }
 
 TEST(Rules, AnyFieldCanBeCompared) {
-  const auto fires = [](const char* field, const char* op, const char* value, const domain::Event& e) { return Machine({condition("field_comparison", field, op, value)}).fires(e); };
+  const auto fires = [](const char* field, const char* op, const char* value, const domain::Event& e) {
+    return Machine({condition("field_comparison", field, op, value)}).fires(e);
+  };
   auto e = feedback(42, 87);
   e.owner = "0x" + std::string(40, 'a');
   e.token_uri = "https://agents.example/1.json";
@@ -214,12 +230,15 @@ TEST(Rules, AnyFieldCanBeCompared) {
 }
 
 TEST(Rules, AFilterBehindAMemoryIsWarnedOf) {
-  Machine m({condition("ema_threshold", "score", "<", "70", R"({"window_size":10})"), condition("agent_id_equals", "agent_id", "=", "42")}, true);
+  Machine m({condition("ema_threshold", "score", "<", "70", R"({"window_size":10})"),
+             condition("agent_id_equals", "agent_id", "=", "42")},
+            true);
   ASSERT_EQ(m.warnings.size(), 1U);
   EXPECT_EQ(m.warnings[0].code, "stateful_before_filter");
 }
 
-// Against exact rational arithmetic: every step is the rational average of the step before, rounded half away from zero.
+// Against exact rational arithmetic: every step is the rational average of the step before, rounded half away from
+// zero.
 TEST(MovingAverage, EveryStepIsTheRoundedRational) {
   std::mt19937_64 random(3);
   const cpp_int scale = pow(cpp_int(10), 18);
@@ -242,5 +261,5 @@ TEST(MovingAverage, EveryStepIsTheRoundedRational) {
   }
 }
 
-}  // namespace
-}  // namespace agentauri::rules
+}   // namespace
+}   // namespace agentauri::rules

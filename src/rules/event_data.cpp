@@ -7,16 +7,21 @@ namespace {
 
 constexpr std::uint64_t kMaxExact = 9'007'199'254'740'991;   // 2^53 - 1: what every JSON reader keeps exact
 
-json::Value text(const std::optional<std::string>& value) { return value ? json::Value(json::String(*value)) : json::Value(); }
-json::Value number(std::uint64_t n) { return n <= kMaxExact ? json::Value(n) : json::Value(json::String(std::to_string(n))); }
+json::Value text(const std::optional<std::string>& value) {
+  return value ? json::Value(json::String(*value)) : json::Value();
+}
+json::Value number(std::uint64_t n) {
+  return n <= kMaxExact ? json::Value(n) : json::Value(json::String(std::to_string(n)));
+}
 template <class Number>
 json::Value number_or_null(const std::optional<Number>& value) {
   return value ? json::Value(static_cast<std::int64_t>(*value)) : json::Value();
 }
 
-}  // namespace
+}   // namespace
 
-json::Object event_data(const domain::Event& event, const domain::Trigger& trigger, const Evaluation& evaluation, std::string_view chain_name, std::int64_t seq) {
+json::Object event_data(const domain::Event& event, const domain::Trigger& trigger, const Evaluation& evaluation,
+                        std::string_view chain_name, std::int64_t seq) {
   json::Object out;
   out["event_id"] = domain::event_id(event);
   out["event_type"] = event.event_type;
@@ -46,7 +51,9 @@ json::Object event_data(const domain::Event& event, const domain::Trigger& trigg
   out["client_address"] = text(event.client_address);
   out["feedback_index"] = event.feedback_index ? number(*event.feedback_index) : json::Value();
   out["score"] = number_or_null(event.score);
-  out["value"] = event.value && event.value_decimals ? json::Value(json::String(agentauri::to_string(Decimal{*event.value, *event.value_decimals}))) : json::Value();
+  out["value"] = event.value && event.value_decimals
+                     ? json::Value(json::String(agentauri::to_string(Decimal{*event.value, *event.value_decimals})))
+                     : json::Value();
   out["value_raw"] = event.value ? json::Value(json::String(agentauri::to_string(*event.value))) : json::Value();
   out["value_decimals"] = number_or_null(event.value_decimals);
   out["tag1"] = text(event.tag1);
@@ -74,4 +81,4 @@ json::Object event_data(const domain::Event& event, const domain::Trigger& trigg
   return out;
 }
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

@@ -15,4 +15,4 @@ namespace agentauri::rules {
 json::Object event_data(const domain::Event& event, const domain::Trigger& trigger, const Evaluation& evaluation,
                         std::string_view chain_name, std::int64_t seq);
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

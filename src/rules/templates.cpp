@@ -12,26 +12,74 @@ namespace {
 
 constexpr std::size_t kMaxObjectBytes = 1000;   // of an object in text
 constexpr std::size_t kMaxJsonDepth = 32;
-constexpr std::size_t kShownChars = 60;         // of an unknown name
-constexpr std::int64_t kMaxExact = 9'007'199'254'740'991;      // 2^53 - 1
-constexpr std::int64_t kMaxExactDigits = 15;                   // that a double always keeps
-constexpr std::int64_t kLastSecond = 253'402'300'799;          // of the year 9999
+constexpr std::size_t kShownChars = 60;                     // of an unknown name
+constexpr std::int64_t kMaxExact = 9'007'199'254'740'991;   // 2^53 - 1
+constexpr std::int64_t kMaxExactDigits = 15;                // that a double always keeps
+constexpr std::int64_t kLastSecond = 253'402'300'799;       // of the year 9999
 
-constexpr std::string_view kNames[] = {
-    "event_id", "event_type", "chain_id", "chain_name", "seq", "block_number", "block_hash", "transaction_hash", "log_index", "timestamp", "timestamp_iso", "registry", "contract_address", "trigger_id",
-    "trigger_name", "agent_id", "owner", "token_uri", "metadata_key", "metadata_value", "client_address", "feedback_index", "score", "value", "value_raw", "value_decimals", "tag1", "tag2", "tags", "endpoint",
-    "file_uri", "file_hash", "validator_address", "responder", "request_hash", "request_uri", "response", "response_uri", "response_hash", "tag", "validation_tag", "ema", "event_count", "verified_file_content"};
+constexpr std::string_view kNames[] = {"event_id",
+                                       "event_type",
+                                       "chain_id",
+                                       "chain_name",
+                                       "seq",
+                                       "block_number",
+                                       "block_hash",
+                                       "transaction_hash",
+                                       "log_index",
+                                       "timestamp",
+                                       "timestamp_iso",
+                                       "registry",
+                                       "contract_address",
+                                       "trigger_id",
+                                       "trigger_name",
+                                       "agent_id",
+                                       "owner",
+                                       "token_uri",
+                                       "metadata_key",
+                                       "metadata_value",
+                                       "client_address",
+                                       "feedback_index",
+                                       "score",
+                                       "value",
+                                       "value_raw",
+                                       "value_decimals",
+                                       "tag1",
+                                       "tag2",
+                                       "tags",
+                                       "endpoint",
+                                       "file_uri",
+                                       "file_hash",
+                                       "validator_address",
+                                       "responder",
+                                       "request_hash",
+                                       "request_uri",
+                                       "response",
+                                       "response_uri",
+                                       "response_hash",
+                                       "tag",
+                                       "validation_tag",
+                                       "ema",
+                                       "event_count",
+                                       "verified_file_content"};
 
 struct Synonym {
   std::string_view spelling, name;
 };
 constexpr Synonym kSynonyms[] = {{"tx_hash", "transaction_hash"}, {"ema_score", "ema"}, {"count", "event_count"}};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_name_char(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_name_char(char c) {
+  return is_letter(c) || is_digit(c) || c == '_' || c == '.';
+}
 // What a secret could be spelled with; spaces and punctuation between placeholders are not.
-bool is_literal_letter(char c) { return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; }
+bool is_literal_letter(char c) {
+  return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80;
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -89,10 +137,14 @@ void for_each_piece(std::string_view text, Visit visit) {
 
 std::string as_text(const json::Value& value) {
   switch (value.kind()) {
-    case boost::json::kind::null: return "";
-    case boost::json::kind::string: return std::string(json::view(value.get_string()));
-    case boost::json::kind::double_: return fmt::format("{}", value.get_double());
-    case boost::json::kind::object: return cut_text(json::dump(value), kMaxObjectBytes);
+    case boost::json::kind::null:
+      return "";
+    case boost::json::kind::string:
+      return std::string(json::view(value.get_string()));
+    case boost::json::kind::double_:
+      return fmt::format("{}", value.get_double());
+    case boost::json::kind::object:
+      return cut_text(json::dump(value), kMaxObjectBytes);
     case boost::json::kind::array: {
       std::string out;
       for (std::size_t i = 0; i < value.get_array().size(); ++i) {
@@ -101,7 +153,8 @@ std::string as_text(const json::Value& value) {
       }
       return out;
     }
-    default: return json::dump(value);
+    default:
+      return json::dump(value);
   }
 }
 
@@ -146,11 +199,16 @@ std::string escape_markdown(std::string_view text) {
 std::string escape_html(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";   // inside an attribute
-    else out.push_back(c);
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";   // inside an attribute
+    else
+      out.push_back(c);
   }
   return out;
 }
@@ -159,8 +217,10 @@ std::string escape_url(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const bool plain = is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) out.push_back(c);
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    if (plain)
+      out.push_back(c);
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
 }
@@ -173,10 +233,14 @@ std::string escaped(std::string text, Escape escape, bool raw) {
   }
   if (raw) return text;
   switch (escape) {
-    case Escape::markdown_v2: return escape_markdown(text);
-    case Escape::html: return escape_html(text);
-    case Escape::url_component: return escape_url(text);
-    default: return text;
+    case Escape::markdown_v2:
+      return escape_markdown(text);
+    case Escape::html:
+      return escape_html(text);
+    case Escape::url_component:
+      return escape_url(text);
+    default:
+      return text;
   }
 }
 
@@ -277,7 +341,7 @@ class JsonRenderer {
   std::size_t left_ = kMaxRenderedBytes + 1;   // bytes, and one: 0 is too many
 };
 
-}  // namespace
+}   // namespace
 
 Result<void> check_template(std::string_view text) {
   if (text.size() > kMaxTemplateBytes) {
@@ -304,8 +368,10 @@ Result<std::string> render_text(std::string_view text, const json::Object& data,
   std::string out;
   for_each_piece(text, [&](const Piece& piece) {
     if (out.size() > kMaxRenderedBytes) return;
-    if (piece.is_placeholder()) out += escaped(as_text(value_of(data, piece.name)), escape, piece.raw);
-    else out += piece.literal;
+    if (piece.is_placeholder())
+      out += escaped(as_text(value_of(data, piece.name)), escape, piece.raw);
+    else
+      out += piece.literal;
   });
   if (out.size() <= kMaxRenderedBytes) return out;
   return fail(Code::too_large, fmt::format("the rendered text is longer than {} bytes", kMaxRenderedBytes));
@@ -333,4 +399,4 @@ std::string cut_text(std::string text, std::size_t limit) {
   return text.append(kEnd.substr(0, limit));
 }
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

@@ -23,7 +23,8 @@ Result<void> check_template(std::string_view text);
 // The same for every string of a JSON template.
 Result<void> check_json_template(const json::Value& value);
 
-// Code::invalid as check_template, Code::too_large beyond kMaxRenderedBytes. Names that `data` lacks, and null, are empty.
+// Code::invalid as check_template, Code::too_large beyond kMaxRenderedBytes. Names that `data` lacks, and null, are
+// empty.
 Result<std::string> render_text(std::string_view text, const json::Object& data, Escape escape);
 // A string that is exactly one placeholder takes the value with its own type; anything else stays a string. Keys and
 // numbers are not rendered. `legacy_coercion`: a rendered string that reads as a number, boolean or null becomes it,
@@ -36,4 +37,4 @@ bool is_only_placeholders(std::string_view text);
 // Text of more than `limit` bytes ends in `...` before it, on a character boundary.
 std::string cut_text(std::string text, std::size_t limit);
 
-}  // namespace agentauri::rules
+}   // namespace agentauri::rules

@@ -9,8 +9,16 @@ namespace agentauri::rules {
 namespace {
 
 json::Object data() {
-  return {{"score", 45}, {"agent_id", 42}, {"tag1", "a {{score}} b"}, {"tag2", nullptr}, {"tags", json::Array{"x", "y"}}, {"timestamp", 1768471200}, {"transaction_hash", "0xabc"},
-          {"owner", "<b>&_*[x](y)!"}, {"token_uri", "a b/c?d=e&f\r\nX-Evil: 1"}, {"ema", "69.75"}};
+  return {{"score", 45},
+          {"agent_id", 42},
+          {"tag1", "a {{score}} b"},
+          {"tag2", nullptr},
+          {"tags", json::Array{"x", "y"}},
+          {"timestamp", 1768471200},
+          {"transaction_hash", "0xabc"},
+          {"owner", "<b>&_*[x](y)!"},
+          {"token_uri", "a b/c?d=e&f\r\nX-Evil: 1"},
+          {"ema", "69.75"}};
 }
 std::string text(const char* source, Escape escape = Escape::none) {
   auto out = render_text(source, data(), escape);
@@ -26,7 +34,9 @@ TEST(Templates, FillsEverySpelling) {
   EXPECT_EQ(text("{{timestamp}} {{timestamp_iso}}"), "2026-01-15 10:00:00 UTC 2026-01-15T10:00:00Z");
 }
 
-TEST(Templates, ValuesAreNeverScannedAgain) { EXPECT_EQ(text("{{tag1}}"), "a {{score}} b"); }
+TEST(Templates, ValuesAreNeverScannedAgain) {
+  EXPECT_EQ(text("{{tag1}}"), "a {{score}} b");
+}
 
 TEST(Templates, WhatIsNoPlaceholderStaysAsItIs) {
   EXPECT_EQ(text("{{}} {{a b}} {score} {{score"), "{{}} {{a b}} {score} {{score");
@@ -63,7 +73,8 @@ Error refusal(const char* config) {
 
 TEST(WebhookConfig, NamesTheMemberThatIsWrong) {
   EXPECT_EQ(refusal(R"({})").field, "config.url");
-  for (const char* url : {"ftp://x/", "https://{{owner}}.example/", "https://user:pw@host/", "https:///x", "not a url", "https://host:0/"}) {
+  for (const char* url : {"ftp://x/", "https://{{owner}}.example/", "https://user:pw@host/", "https:///x", "not a url",
+                          "https://host:0/"}) {
     EXPECT_EQ(refusal((std::string(R"({"url":")") + url + "\"}").c_str()).field, "config.url") << url;
   }
   EXPECT_EQ(refusal(R"({"url":"https://h/","method":"TRACE"})").field, "config.method");
@@ -77,17 +88,20 @@ TEST(WebhookConfig, NamesTheMemberThatIsWrong) {
 
 TEST(ActionSecrets, AreEncryptedMaskedAndKept) {
   const auto keys = crypto::DataKeys::derive("a secret", "");
-  const auto plain = json::parse(R"({"url":"https://h/","headers":{"Authorization":"Bearer x","X-Note":"n"},"secret":"s"})")->get_object();
+  const auto plain =
+      json::parse(R"({"url":"https://h/","headers":{"Authorization":"Bearer x","X-Note":"n"},"secret":"s"})")
+          ->get_object();
   const auto stored = encrypt_config(plain, 7, keys);
   EXPECT_EQ(json::dump(stored).find("Bearer x"), std::string::npos);
   EXPECT_EQ(json::dump(*decrypt_config(stored, 7, keys)), json::dump(plain));
   EXPECT_FALSE(decrypt_config(stored, 8, keys)) << "a value that was moved to another row";
-  EXPECT_EQ(json::dump(mask_config(stored)), R"({"url":"https://h/","headers":{"Authorization":"***","X-Note":"n"},"secret":"***"})");
+  EXPECT_EQ(json::dump(mask_config(stored)),
+            R"({"url":"https://h/","headers":{"Authorization":"***","X-Note":"n"},"secret":"***"})");
   const auto merged = merge_masked(mask_config(stored), stored);
   ASSERT_TRUE(merged);
   EXPECT_EQ(json::dump(*merged), json::dump(stored));
   EXPECT_FALSE(merge_masked(json::parse(R"({"token":"***"})")->get_object(), stored));
 }
 
-}  // namespace
-}  // namespace agentauri::rules
+}   // namespace
+}   // namespace agentauri::rules

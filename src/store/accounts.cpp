@@ -7,64 +7,93 @@ using domain::AccountId;
 using domain::OrganizationId;
 using domain::SessionId;
 
-#define ACCOUNT_COLUMNS \
-  "id, username, email, password_hash, name, avatar, is_active, failed_logins, locked_until, last_login_at, created_at, updated_at "
+#define ACCOUNT_COLUMNS                                                                                       \
+  "id, username, email, password_hash, name, avatar, is_active, failed_logins, locked_until, last_login_at, " \
+  "created_at, updated_at "
 const Query kInsertAccount{"account_insert",
-                           "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, name, avatar, is_active, created_at, updated_at) "
-                           "VALUES (:id, :username, :username_key, :email, :email_key, :password_hash, :name, :avatar, :active, :created_at, :created_at)"};
+                           "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, name, "
+                           "avatar, is_active, created_at, updated_at) "
+                           "VALUES (:id, :username, :username_key, :email, :email_key, :password_hash, :name, :avatar, "
+                           ":active, :created_at, :created_at)"};
 const Query kFindAccount{"account_find", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE id = :id"};
-const Query kFindByUsername{"account_find_by_username", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE username_key = :key"};
+const Query kFindByUsername{"account_find_by_username",
+                            "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE username_key = :key"};
 const Query kFindByEmail{"account_find_by_email", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE email_key = :key"};
 #undef ACCOUNT_COLUMNS
 const Query kCountFailed{"account_count_failed_login",
-                         "UPDATE accounts SET failed_logins = failed_logins + 1, last_failed_at = :now WHERE id = :id RETURNING failed_logins"};
+                         "UPDATE accounts SET failed_logins = failed_logins + 1, last_failed_at = :now WHERE id = :id "
+                         "RETURNING failed_logins"};
 const Query kLock{"account_lock", "UPDATE accounts SET locked_until = :until WHERE id = :id"};
-const Query kRecordLogin{"account_record_login", "UPDATE accounts SET failed_logins = 0, locked_until = NULL, last_login_at = :now WHERE id = :id"};
+const Query kRecordLogin{
+    "account_record_login",
+    "UPDATE accounts SET failed_logins = 0, locked_until = NULL, last_login_at = :now WHERE id = :id"};
 
-const Query kInsertOrganization{"organization_insert",
-                                "INSERT INTO organizations (id, name, slug, description, owner_id, plan, is_personal, created_at, updated_at) "
-                                "VALUES (:id, :name, :slug, :description, :owner, :plan, :personal, :created_at, :created_at)"};
+const Query kInsertOrganization{
+    "organization_insert",
+    "INSERT INTO organizations (id, name, slug, description, owner_id, plan, is_personal, created_at, updated_at) "
+    "VALUES (:id, :name, :slug, :description, :owner, :plan, :personal, :created_at, :created_at)"};
 const Query kInsertMember{"member_insert",
-                          "INSERT INTO members (id, organization_id, account_id, role, created_at) VALUES (:id, :organization, :account, :role, :now)"};
-const Query kFindRole{"member_find_role", "SELECT role FROM members WHERE organization_id = :organization AND account_id = :account"};
-const Query kFindPersonal{"organization_find_personal",
-                          "SELECT id FROM organizations WHERE owner_id = :account AND is_personal = :yes ORDER BY created_at, id LIMIT 1"};
-const Query kListMemberships{"member_list",
-                             "SELECT o.id, o.name, o.slug, m.role FROM members m JOIN organizations o ON o.id = m.organization_id "
-                             "WHERE m.account_id = :account ORDER BY m.created_at, m.id"};
+                          "INSERT INTO members (id, organization_id, account_id, role, created_at) VALUES (:id, "
+                          ":organization, :account, :role, :now)"};
+const Query kFindRole{"member_find_role",
+                      "SELECT role FROM members WHERE organization_id = :organization AND account_id = :account"};
+const Query kFindPersonal{
+    "organization_find_personal",
+    "SELECT id FROM organizations WHERE owner_id = :account AND is_personal = :yes ORDER BY created_at, id LIMIT 1"};
+const Query kListMemberships{
+    "member_list",
+    "SELECT o.id, o.name, o.slug, m.role FROM members m JOIN organizations o ON o.id = m.organization_id "
+    "WHERE m.account_id = :account ORDER BY m.created_at, m.id"};
 
-const Query kInsertSession{"session_insert",
-                           "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at, user_agent, ip) "
-                           "VALUES (:id, :account, :created_at, :created_at, :expires_at, :user_agent, :ip)"};
+const Query kInsertSession{
+    "session_insert",
+    "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at, user_agent, ip) "
+    "VALUES (:id, :account, :created_at, :created_at, :expires_at, :user_agent, :ip)"};
 const Query kFindSession{"session_find",
-                         "SELECT s.id, s.account_id, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, s.user_agent, s.ip, a.username, a.is_active, "
-                         "(SELECT o.id FROM organizations o WHERE o.owner_id = a.id AND o.is_personal = :yes ORDER BY o.created_at, o.id LIMIT 1) "
+                         "SELECT s.id, s.account_id, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, "
+                         "s.user_agent, s.ip, a.username, a.is_active, "
+                         "(SELECT o.id FROM organizations o WHERE o.owner_id = a.id AND o.is_personal = :yes ORDER BY "
+                         "o.created_at, o.id LIMIT 1) "
                          "FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = :id"};
-const Query kTouchSession{"session_touch", "UPDATE sessions SET last_used_at = :now WHERE id = :id AND revoked_at IS NULL"};
+const Query kTouchSession{"session_touch",
+                          "UPDATE sessions SET last_used_at = :now WHERE id = :id AND revoked_at IS NULL"};
 const Query kExtendSession{"session_extend", "UPDATE sessions SET expires_at = :expires_at WHERE id = :id"};
-const Query kRevokeSession{"session_revoke",
-                           "UPDATE sessions SET revoked_at = :now, revoke_reason = :reason WHERE id = :id AND revoked_at IS NULL"};
+const Query kRevokeSession{
+    "session_revoke",
+    "UPDATE sessions SET revoked_at = :now, revoke_reason = :reason WHERE id = :id AND revoked_at IS NULL"};
 const Query kLiveSessions{"session_live",
-                          "SELECT id FROM sessions WHERE account_id = :account AND revoked_at IS NULL AND expires_at > :now ORDER BY created_at, id"};
-const Query kDrawRevocation{"revocation_draw", "UPDATE counters SET value = value + 1 WHERE name = 'revocations' RETURNING value"};
-const Query kInsertRevocation{"revocation_insert", "INSERT INTO revocations (seq, session_id, at) VALUES (:seq, :session, :now)"};
+                          "SELECT id FROM sessions WHERE account_id = :account AND revoked_at IS NULL AND expires_at > "
+                          ":now ORDER BY created_at, id"};
+const Query kDrawRevocation{"revocation_draw",
+                            "UPDATE counters SET value = value + 1 WHERE name = 'revocations' RETURNING value"};
+const Query kInsertRevocation{"revocation_insert",
+                              "INSERT INTO revocations (seq, session_id, at) VALUES (:seq, :session, :now)"};
 const Query kNewestRevocation{"revocation_newest", "SELECT value FROM counters WHERE name = 'revocations'"};
-const Query kReadRevocations{"revocation_read", "SELECT seq, session_id FROM revocations WHERE seq > :after ORDER BY seq LIMIT :limit"};
+const Query kReadRevocations{"revocation_read",
+                             "SELECT seq, session_id FROM revocations WHERE seq > :after ORDER BY seq LIMIT :limit"};
 
-const Query kInsertToken{"refresh_token_insert",
-                         "INSERT INTO refresh_tokens (id, session_id, token_hash, created_at, expires_at, user_agent, ip) "
-                         "VALUES (:id, :session, :hash, :created_at, :expires_at, :user_agent, :ip)"};
+const Query kInsertToken{
+    "refresh_token_insert",
+    "INSERT INTO refresh_tokens (id, session_id, token_hash, created_at, expires_at, user_agent, ip) "
+    "VALUES (:id, :session, :hash, :created_at, :expires_at, :user_agent, :ip)"};
 const Query kFindToken{"refresh_token_find",
-                       "SELECT id, session_id, token_hash, created_at, expires_at, used_at, user_agent, ip FROM refresh_tokens WHERE token_hash = :hash"};
-const Query kUseToken{"refresh_token_use", "UPDATE refresh_tokens SET used_at = :now WHERE id = :id AND used_at IS NULL"};
+                       "SELECT id, session_id, token_hash, created_at, expires_at, used_at, user_agent, ip FROM "
+                       "refresh_tokens WHERE token_hash = :hash"};
+const Query kUseToken{"refresh_token_use",
+                      "UPDATE refresh_tokens SET used_at = :now WHERE id = :id AND used_at IS NULL"};
 
 const Query kDeleteSessions{"session_delete_dead",
-                            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE revoked_at < :before OR expires_at < :before LIMIT :limit)"};
+                            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE revoked_at < :before OR "
+                            "expires_at < :before LIMIT :limit)"};
 // A token is dead when it expired, or since a later one of its session was used.
-const Query kDeleteTokens{"refresh_token_delete_dead",
-                          "DELETE FROM refresh_tokens WHERE id IN (SELECT t.id FROM refresh_tokens t WHERE t.expires_at < :before OR EXISTS ("
-                          "SELECT 1 FROM refresh_tokens n WHERE n.session_id = t.session_id AND n.created_at > t.created_at AND n.used_at < :before) LIMIT :limit)"};
-const Query kDeleteRevocations{"revocation_delete_old", "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < :before LIMIT :limit)"};
+const Query kDeleteTokens{
+    "refresh_token_delete_dead",
+    "DELETE FROM refresh_tokens WHERE id IN (SELECT t.id FROM refresh_tokens t WHERE t.expires_at < :before OR EXISTS ("
+    "SELECT 1 FROM refresh_tokens n WHERE n.session_id = t.session_id AND n.created_at > t.created_at AND n.used_at < "
+    ":before) LIMIT :limit)"};
+const Query kDeleteRevocations{
+    "revocation_delete_old",
+    "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < :before LIMIT :limit)"};
 
 Result<std::optional<Account>> read_account(Result<Rows> rows) {
   if (!rows) return fail(rows);
@@ -97,9 +126,10 @@ Result<std::int64_t> run_counted(Tx& tx, const Query& query, const Params& param
   return done->affected();
 }
 
-}  // namespace
+}   // namespace
 
-Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key, const std::string& email_key) {
+Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key,
+                            const std::string& email_key) {
   return run_void(tx, kInsertAccount,
                   Params()
                       .id("id", account.id)
@@ -114,7 +144,9 @@ Result<void> insert_account(Tx& tx, const Account& account, const std::string& u
                       .time("created_at", account.created_at));
 }
 
-Result<std::optional<Account>> find_account(Tx& tx, AccountId id) { return read_account(tx.run(kFindAccount, Params().id("id", id))); }
+Result<std::optional<Account>> find_account(Tx& tx, AccountId id) {
+  return read_account(tx.run(kFindAccount, Params().id("id", id)));
+}
 Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::string& username_key) {
   return read_account(tx.run(kFindByUsername, Params().text("key", username_key)));
 }
@@ -129,8 +161,12 @@ Result<std::int64_t> count_failed_login(Tx& tx, AccountId id, Time now) {
   return rows->i64(0, 0);
 }
 
-Result<void> lock_account(Tx& tx, AccountId id, Time until) { return run_void(tx, kLock, Params().id("id", id).time("until", until)); }
-Result<void> record_login(Tx& tx, AccountId id, Time now) { return run_void(tx, kRecordLogin, Params().id("id", id).time("now", now)); }
+Result<void> lock_account(Tx& tx, AccountId id, Time until) {
+  return run_void(tx, kLock, Params().id("id", id).time("until", until));
+}
+Result<void> record_login(Tx& tx, AccountId id, Time now) {
+  return run_void(tx, kRecordLogin, Params().id("id", id).time("now", now));
+}
 
 Result<void> insert_organization(Tx& tx, const Organization& organization, domain::MembershipId owner_membership) {
   auto done = run_void(tx, kInsertOrganization,
@@ -222,7 +258,8 @@ Result<void> extend_session(Tx& tx, SessionId id, Time expires_at) {
 }
 
 Result<bool> revoke_session(Tx& tx, SessionId id, std::string_view reason, Time now) {
-  auto revoked = run_counted(tx, kRevokeSession, Params().time("now", now).text("reason", std::string(reason)).id("id", id));
+  auto revoked =
+      run_counted(tx, kRevokeSession, Params().time("now", now).text("reason", std::string(reason)).id("id", id));
   if (!revoked) return fail(revoked);
   if (*revoked == 0) return false;
   auto seq = tx.run(kDrawRevocation);
@@ -299,4 +336,4 @@ Result<std::int64_t> delete_old_revocations(Tx& tx, Time before, std::int64_t li
   return run_counted(tx, kDeleteRevocations, Params().time("before", before).i64("limit", limit));
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -16,8 +16,8 @@ namespace agentauri::store {
 
 struct Account {
   domain::AccountId id;
-  std::string username, email;               // as written
-  std::optional<std::string> password_hash;  // PHC string
+  std::string username, email;                // as written
+  std::optional<std::string> password_hash;   // PHC string
   std::optional<std::string> name, avatar;
   bool is_active = true;
   std::int64_t failed_logins = 0;
@@ -26,7 +26,8 @@ struct Account {
 };
 
 // The keys are how names are compared: case-folded. Code::conflict when one of them is taken.
-Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key, const std::string& email_key);
+Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key,
+                            const std::string& email_key);
 Result<std::optional<Account>> find_account(Tx& tx, domain::AccountId id);
 Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::string& username_key);
 Result<std::optional<Account>> find_account_by_email(Tx& tx, const std::string& email_key);
@@ -101,9 +102,9 @@ Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std
 struct RefreshToken {
   Uuid id;
   domain::SessionId session_id;
-  std::string token_hash;            // SHA-256, hex
+  std::string token_hash;   // SHA-256, hex
   Time created_at, expires_at;
-  std::optional<Time> used_at;       // first presented
+  std::optional<Time> used_at;   // first presented
   std::optional<std::string> user_agent, ip;
 };
 
@@ -118,4 +119,4 @@ Result<void> mark_refresh_token_used(Tx& tx, const Uuid& id, Time now);
 Result<std::int64_t> delete_dead_sessions(Tx& tx, Time before, std::int64_t limit);
 Result<std::int64_t> delete_old_revocations(Tx& tx, Time before, std::int64_t limit);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

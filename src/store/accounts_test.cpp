@@ -84,7 +84,8 @@ TEST_P(Accounts, FailedLoginsAreCountedExactlyByManyAtOnce) {
   std::sort(counts.begin(), counts.end());
   for (std::size_t i = 0; i < counts.size(); ++i) EXPECT_EQ(counts[i], static_cast<std::int64_t>(i) + 1);
   ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return lock_account(tx, account.id, now + 15min); }));
-  EXPECT_EQ((*in_tx<std::optional<Account>>([&](Tx& tx) { return find_account(tx, account.id); }))->locked_until, now + 15min);
+  EXPECT_EQ((*in_tx<std::optional<Account>>([&](Tx& tx) { return find_account(tx, account.id); }))->locked_until,
+            now + 15min);
   ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return record_login(tx, account.id, now + 1s); }));
   const auto after = *in_tx<std::optional<Account>>([&](Tx& tx) { return find_account(tx, account.id); });
   EXPECT_EQ(after->failed_logins, 0);
@@ -94,12 +95,25 @@ TEST_P(Accounts, FailedLoginsAreCountedExactlyByManyAtOnce) {
 
 TEST_P(Accounts, OrganizationsHaveTheirOwner) {
   const auto account = made("orbit7");
-  Organization organization{domain::OrganizationId::make(now), "orbit7's Personal", "orbit7-personal", std::nullopt, account.id, "free", true, now, now};
-  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return insert_organization(tx, organization, domain::MembershipId::make(now)); }));
-  EXPECT_EQ(*in_tx<std::optional<domain::Role>>([&](Tx& tx) { return find_role(tx, organization.id, account.id); }), domain::Role::owner);
+  Organization organization{domain::OrganizationId::make(now),
+                            "orbit7's Personal",
+                            "orbit7-personal",
+                            std::nullopt,
+                            account.id,
+                            "free",
+                            true,
+                            now,
+                            now};
+  ASSERT_TRUE(
+      in_tx<void>([&](Tx& tx) { return insert_organization(tx, organization, domain::MembershipId::make(now)); }));
+  EXPECT_EQ(*in_tx<std::optional<domain::Role>>([&](Tx& tx) { return find_role(tx, organization.id, account.id); }),
+            domain::Role::owner);
   const auto other = made("other");
-  EXPECT_EQ(*in_tx<std::optional<domain::Role>>([&](Tx& tx) { return find_role(tx, organization.id, other.id); }), std::nullopt);
-  EXPECT_EQ(*in_tx<std::optional<domain::OrganizationId>>([&](Tx& tx) { return find_personal_organization(tx, account.id); }), organization.id);
+  EXPECT_EQ(*in_tx<std::optional<domain::Role>>([&](Tx& tx) { return find_role(tx, organization.id, other.id); }),
+            std::nullopt);
+  EXPECT_EQ(
+      *in_tx<std::optional<domain::OrganizationId>>([&](Tx& tx) { return find_personal_organization(tx, account.id); }),
+      organization.id);
   const auto memberships = *in_tx<std::vector<Membership>>([&](Tx& tx) { return list_memberships(tx, account.id); });
   ASSERT_EQ(memberships.size(), 1U);
   EXPECT_EQ(memberships[0].slug, "orbit7-personal");
@@ -129,24 +143,30 @@ TEST_P(Accounts, SessionsAreRevokedOnceAndInOrder) {
 
 TEST_P(Accounts, LiveSessionsAreOldestFirst) {
   const auto account = made("orbit7");
-  const auto b = session_of(account, now + 2s), a = session_of(account, now + 1s), dead = session_of(account, now - 48h);
-  EXPECT_THAT(*in_tx<std::vector<domain::SessionId>>([&](Tx& tx) { return live_sessions(tx, account.id, now); }), ElementsAre(a.id, b.id));
+  const auto b = session_of(account, now + 2s), a = session_of(account, now + 1s),
+             dead = session_of(account, now - 48h);
+  EXPECT_THAT(*in_tx<std::vector<domain::SessionId>>([&](Tx& tx) { return live_sessions(tx, account.id, now); }),
+              ElementsAre(a.id, b.id));
 }
 
 TEST_P(Accounts, DeadRowsAreForgottenAndLiveOnesStay) {
   const auto account = made("orbit7");
   const auto live = session_of(account, now), gone = session_of(account, now - 100h);
   const auto add = [&](const Session& session, std::string hash, Time at) {
-    RefreshToken token{make_uuid_v7(at), session.id, std::move(hash), at, at + 1000h, std::nullopt, std::nullopt, std::nullopt};
+    RefreshToken token{make_uuid_v7(at), session.id,   std::move(hash), at,
+                       at + 1000h,       std::nullopt, std::nullopt,    std::nullopt};
     EXPECT_TRUE(in_tx<void>([&](Tx& tx) { return insert_refresh_token(tx, token); }));
     return token;
   };
-  const auto first = add(live, "first", now), second = add(live, "second", now + 1s), third = add(live, "third", now + 2s);
+  const auto first = add(live, "first", now), second = add(live, "second", now + 1s),
+             third = add(live, "third", now + 2s);
   add(gone, "gone", now - 100h);
   // The second was used long ago, so the first can only be a replay; the second may still be asked for.
   ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return mark_refresh_token_used(tx, second.id, now + 1s); }));
   ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return delete_dead_sessions(tx, now + 10s, 100); }));
-  const auto exists = [&](const std::string& hash) { return in_tx<std::optional<RefreshToken>>([&](Tx& tx) { return find_refresh_token(tx, hash); })->has_value(); };
+  const auto exists = [&](const std::string& hash) {
+    return in_tx<std::optional<RefreshToken>>([&](Tx& tx) { return find_refresh_token(tx, hash); })->has_value();
+  };
   EXPECT_FALSE(exists("first"));
   EXPECT_TRUE(exists("second"));
   EXPECT_TRUE(exists("third"));
@@ -157,5 +177,5 @@ TEST_P(Accounts, DeadRowsAreForgottenAndLiveOnesStay) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Accounts, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

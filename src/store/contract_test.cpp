@@ -54,7 +54,8 @@ TEST_P(StoreContract, AFailedMemberLeavesTheOthersOfItsGroupAlone) {
   for (int i = 0; i < 60; ++i) {
     threads.emplace_back([&, i] {
       const auto outcome = in_tx<void>([i](Tx& tx) -> Result<void> {
-        if (auto row = tx.run(kPut, Params().text("name", "k" + std::to_string(i)).i64("value", i)); !row) return fail(row);
+        if (auto row = tx.run(kPut, Params().text("name", "k" + std::to_string(i)).i64("value", i)); !row)
+          return fail(row);
         if (i % 3 == 0) return fail(Code::invalid, "on purpose");
         return {};
       });
@@ -75,7 +76,8 @@ TEST_P(StoreContract, ManyRunsInOneGo) {
   EXPECT_EQ(*affected, 2000);
   EXPECT_EQ(get("k1999"), 1999);
   // One bad row takes the whole unit back, and the connection stays usable.
-  sets = {Params().text("name", "x1").i64("value", 1), Params().text("name", "k5").i64("value", 1), Params().text("name", "x2").i64("value", 1)};
+  sets = {Params().text("name", "x1").i64("value", 1), Params().text("name", "k5").i64("value", 1),
+          Params().text("name", "x2").i64("value", 1)};
   affected = in_tx<std::int64_t>([&](Tx& tx) { return tx.run_many(kPut, sets); });
   EXPECT_EQ(affected.error().code, Code::conflict);
   EXPECT_EQ(get("x1"), std::nullopt);
@@ -90,15 +92,16 @@ TEST_P(StoreContract, SnapshotsSeeOneState) {
     ASSERT_TRUE(put("k2", 2));
     written.count_down();
   });
-  auto counts = db().snapshot_blocking<std::pair<std::size_t, std::size_t>>([&](Tx& tx) -> Result<std::pair<std::size_t, std::size_t>> {
-    auto before = tx.run(kAll);
-    if (!before) return fail(before);
-    read.count_down();
-    written.wait();
-    auto after = tx.run(kAll);
-    if (!after) return fail(after);
-    return std::pair(before->size(), after->size());
-  });
+  auto counts = db().snapshot_blocking<std::pair<std::size_t, std::size_t>>(
+      [&](Tx& tx) -> Result<std::pair<std::size_t, std::size_t>> {
+        auto before = tx.run(kAll);
+        if (!before) return fail(before);
+        read.count_down();
+        written.wait();
+        auto after = tx.run(kAll);
+        if (!after) return fail(after);
+        return std::pair(before->size(), after->size());
+      });
   ASSERT_TRUE(counts);
   EXPECT_EQ(counts->first, 1U);
   EXPECT_EQ(counts->second, 1U);
@@ -182,7 +185,8 @@ TEST_P(StoreContract, AfterAFailureNothingMoreIsDone) {
 class OneWriter : public ::testing::TestWithParam<std::string> {
  protected:
   OneWriter() {
-    temp_ = GetParam() == "sqlite" ? testing::make_temp_sqlite() : testing::make_temp_postgres([](auto& s) { s.threads = 1; });
+    temp_ = GetParam() == "sqlite" ? testing::make_temp_sqlite()
+                                   : testing::make_temp_postgres([](auto& s) { s.threads = 1; });
     gate_ = std::jthread([this] {
       (void)db().transact_blocking<void>(Priority::interactive, [this](Tx&) -> Result<void> {
         held_.count_down();
@@ -198,7 +202,8 @@ class OneWriter : public ::testing::TestWithParam<std::string> {
   Database& db() { return *temp_.db; }
   // Runs `count` units at once and returns their outcomes; `between` runs when all are queued.
   std::vector<Result<void>> run_all(std::size_t count, const std::function<Priority(std::size_t)>& priority,
-                                    const std::function<Result<void>(std::size_t, Tx&)>& body, const std::function<void()>& between) {
+                                    const std::function<Result<void>(std::size_t, Tx&)>& body,
+                                    const std::function<void()>& between) {
     std::vector<Result<void>> outcomes(count);
     run_blocking([&]() -> Task<void> {
       TaskGroup group(co_await this_executor());
@@ -287,7 +292,9 @@ TEST_P(StoreContract, AfterStopUnitsAreCancelled) {
 
 TEST_P(StoreContract, NotesReachTheirHooks) {
   std::latch heard(1);
-  db().on_notify("jobs", [&heard, once = std::make_shared<std::once_flag>()] { std::call_once(*once, [&heard] { heard.count_down(); }); });
+  db().on_notify("jobs", [&heard, once = std::make_shared<std::once_flag>()] {
+    std::call_once(*once, [&heard] { heard.count_down(); });
+  });
   db().notify("other");
   db().notify("jobs");
   heard.wait();
@@ -296,7 +303,9 @@ TEST_P(StoreContract, NotesReachTheirHooks) {
 TEST_P(StoreContract, HooksMayUseTheStore) {
   std::latch heard(1);
   db().on_notify("first", [this] { db().notify("second"); });
-  db().on_notify("second", [&heard, once = std::make_shared<std::once_flag>()] { std::call_once(*once, [&heard] { heard.count_down(); }); });
+  db().on_notify("second", [&heard, once = std::make_shared<std::once_flag>()] {
+    std::call_once(*once, [&heard] { heard.count_down(); });
+  });
   db().notify("first");
   heard.wait();
 }
@@ -321,5 +330,5 @@ TEST(Queries, HaveNamesOfTheirOwn) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, StoreContract, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

@@ -33,7 +33,8 @@ TEST_P(StoreValues, ErrorsAreTellable) {
   EXPECT_EQ(null.error().code, Code::check_failed);
 }
 
-const Query kCheckBlocks{"test_check", "INSERT INTO block_log (chain_id, seq, op, block_hash, block_num) VALUES (1, :seq, :op, :hash, 1)"};
+const Query kCheckBlocks{
+    "test_check", "INSERT INTO block_log (chain_id, seq, op, block_hash, block_num) VALUES (1, :seq, :op, :hash, 1)"};
 
 TEST_P(StoreValues, ChecksAreTheirOwnError) {
   const auto outcome = in_tx<void>([](Tx& tx) -> Result<void> {
@@ -66,17 +67,27 @@ TEST_P(StoreValues, ValuesComeBackAsTheyWent) {
 }
 
 const Query kPutEvent{"test_put_event",
-                      "INSERT INTO events (chain_id, block_hash, txn_index, log_index, block_time, id, txn_hash, contract, txn_ordinal, content_hash,"
-                      " block_num, registry, event_type, value, feedback_index, canonical, live, inserted_at) VALUES (1, :hash, 0, :i, :at, :id, :hash,"
-                      " :hash, 0, :hash, 1, 'reputation', 'NewFeedback', :value, :index, :yes, :yes, :at) RETURNING value, feedback_index, canonical"};
+                      "INSERT INTO events (chain_id, block_hash, txn_index, log_index, block_time, id, txn_hash, "
+                      "contract, txn_ordinal, content_hash,"
+                      " block_num, registry, event_type, value, feedback_index, canonical, live, inserted_at) VALUES "
+                      "(1, :hash, 0, :i, :at, :id, :hash,"
+                      " :hash, 0, :hash, 1, 'reputation', 'NewFeedback', :value, :index, :yes, :yes, :at) RETURNING "
+                      "value, feedback_index, canonical"};
 
 TEST_P(StoreValues, ExactNumbersStayExact) {
   std::int64_t i = 0;
-  for (const char* number : {"0", "-1", "10000", "99990000", "170141183460469231731687303715884105727", "-170141183460469231731687303715884105728",
-                             "100000000000000000000000000000000000000", "12345678901234567890"}) {
+  for (const char* number : {"0", "-1", "10000", "99990000", "170141183460469231731687303715884105727",
+                             "-170141183460469231731687303715884105728", "100000000000000000000000000000000000000",
+                             "12345678901234567890"}) {
     auto row = in_tx<Rows>([&](Tx& tx) {
-      return tx.run(kPutEvent, Params().blob("hash", Bytes(32)).i64("i", ++i).time("at", from_micros(0)).text("id", std::to_string(i))
-                                   .numeric("value", number).numeric("index", "18446744073709551615").boolean("yes", true));
+      return tx.run(kPutEvent, Params()
+                                   .blob("hash", Bytes(32))
+                                   .i64("i", ++i)
+                                   .time("at", from_micros(0))
+                                   .text("id", std::to_string(i))
+                                   .numeric("value", number)
+                                   .numeric("index", "18446744073709551615")
+                                   .boolean("yes", true));
     });
     ASSERT_TRUE(row) << row.error().text;
     EXPECT_EQ(row->text(0, 0), number);
@@ -89,15 +100,17 @@ TEST_P(StoreValues, TextIsUtf8WithoutNul) {
   // At every distance from a word's end, since the check reads eight bytes at a time.
   for (std::size_t before = 0; before < 9; ++before) {
     const std::string pad(before, 'x');
-    for (const std::string& bad : {std::string("\xff"), std::string("\xc0\xaf"), std::string("\xe0\x80\xaf"), std::string("\xed\xa0\x80"),
-                                   std::string("\xf4\x90\x80\x80"), std::string("\xe2\x82"), std::string("\x80"), std::string(1, '\0')}) {
+    for (const std::string& bad :
+         {std::string("\xff"), std::string("\xc0\xaf"), std::string("\xe0\x80\xaf"), std::string("\xed\xa0\x80"),
+          std::string("\xf4\x90\x80\x80"), std::string("\xe2\x82"), std::string("\x80"), std::string(1, '\0')}) {
       const auto refused = put(pad + bad + pad, 1);
       ASSERT_FALSE(refused) << before;
       EXPECT_EQ(refused.error().code, Code::invalid);
       EXPECT_EQ(refused.error().field, "name");
     }
-    for (const std::string& good : {std::string("\xc2\xa2"), std::string("\xe2\x82\xac"), std::string("\xf0\x9f\x98\x80"), std::string("\x01\x7f"),
-                                    std::string("\xef\xbf\xbf"), std::string("\xf4\x8f\xbf\xbf")}) {
+    for (const std::string& good :
+         {std::string("\xc2\xa2"), std::string("\xe2\x82\xac"), std::string("\xf0\x9f\x98\x80"),
+          std::string("\x01\x7f"), std::string("\xef\xbf\xbf"), std::string("\xf4\x8f\xbf\xbf")}) {
       const auto row = put(pad + good + pad, 1);
       ASSERT_TRUE(row) << row.error().text;
       EXPECT_EQ(row->text(0, 0), pad + good + pad);
@@ -114,15 +127,19 @@ TEST_P(StoreValues, SumsBeyondTheirRangeAreOverflows) {
   EXPECT_EQ(db().query_blocking(kGet, Params().text("name", "k"))->i64(0, 0), INT64_MAX);
 }
 
-const Query kPutAttempt{"test_put_attempt",
-                        "INSERT INTO attempts (job_id, n, intended_at, status, excerpt, request_id) "
-                        "VALUES (:job, :n, :at, :status, :excerpt, '') RETURNING job_id, n, intended_at, status, excerpt, finished_at"};
+const Query kPutAttempt{
+    "test_put_attempt",
+    "INSERT INTO attempts (job_id, n, intended_at, status, excerpt, request_id) "
+    "VALUES (:job, :n, :at, :status, :excerpt, '') RETURNING job_id, n, intended_at, status, excerpt, finished_at"};
 
 class Attempts : public testing::EngineTest {
  protected:
-  Result<Rows> put(Bytes job, std::int64_t n, Time at, std::optional<std::int64_t> status, std::optional<std::string> excerpt = {}) {
+  Result<Rows> put(Bytes job, std::int64_t n, Time at, std::optional<std::int64_t> status,
+                   std::optional<std::string> excerpt = {}) {
     return in_tx<Rows>([=](Tx& tx) {
-      return tx.run(kPutAttempt, Params().blob("job", job).i64("n", n).time("at", at).i64("status", status).text("excerpt", excerpt));
+      return tx.run(
+          kPutAttempt,
+          Params().blob("job", job).i64("n", n).time("at", at).i64("status", status).text("excerpt", excerpt));
     });
   }
 };
@@ -159,7 +176,8 @@ TEST_P(Attempts, BytesOfEveryValueComeBack) {
 TEST_P(Attempts, TimesEndWithTheYears1And9999) {
   const std::int64_t first = -62'135'596'800'000'000, last = 253'402'300'799'999'999;
   std::int64_t n = 0;
-  for (const std::int64_t micros : {first, std::int64_t{-1}, std::int64_t{0}, std::int64_t{946'684'800'000'001}, last}) {
+  for (const std::int64_t micros :
+       {first, std::int64_t{-1}, std::int64_t{0}, std::int64_t{946'684'800'000'001}, last}) {
     const auto row = put(Bytes{1}, ++n, from_micros(micros), 1);
     ASSERT_TRUE(row) << row.error().text;
     EXPECT_EQ(to_micros(row->time(0, 2)), micros);
@@ -174,11 +192,18 @@ TEST_P(Attempts, TimesEndWithTheYears1And9999) {
 TEST_P(StoreValues, NumbersHaveOneForm) {
   const auto put_event = [this](std::string value, std::string index) {
     return in_tx<Rows>([=](Tx& tx) {
-      return tx.run(kPutEvent, Params().blob("hash", Bytes(32)).i64("i", 1).time("at", from_micros(0)).text("id", "x").numeric("value", value)
-                                   .numeric("index", index).boolean("yes", true));
+      return tx.run(kPutEvent, Params()
+                                   .blob("hash", Bytes(32))
+                                   .i64("i", 1)
+                                   .time("at", from_micros(0))
+                                   .text("id", "x")
+                                   .numeric("value", value)
+                                   .numeric("index", index)
+                                   .boolean("yes", true));
     });
   };
-  for (const char* bad : {"", "-", "+1", "007", "-0", "1.5", "1e3", "NaN", "Infinity", " 1", "1 ", "0x10", "\xd9\xa1"}) {
+  for (const char* bad :
+       {"", "-", "+1", "007", "-0", "1.5", "1e3", "NaN", "Infinity", " 1", "1 ", "0x10", "\xd9\xa1"}) {
     const auto refused = put_event(bad, "0");
     ASSERT_FALSE(refused) << bad;
     EXPECT_EQ(refused.error().code, Code::invalid) << bad;
@@ -193,12 +218,15 @@ const Query kPutAccount{"test_put_account",
                         "INSERT INTO accounts (id, username, username_key, email, email_key, created_at, updated_at) "
                         "VALUES (:id, :name, :name, :email, :email, :at, :at)"};
 const Query kPutSession{"test_put_session",
-                        "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at) VALUES (:id, :account, :at, :at, :at)"};
+                        "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at) VALUES (:id, "
+                        ":account, :at, :at, :at)"};
 
 TEST_P(StoreValues, AConflictNamesItsConstraint) {
   const auto put_account = [this](std::string name, std::string email) {
     return in_tx<Rows>([=](Tx& tx) {
-      return tx.run(kPutAccount, Params().uuid("id", make_uuid_v4()).text("name", name).text("email", email).time("at", from_micros(0)));
+      return tx.run(
+          kPutAccount,
+          Params().uuid("id", make_uuid_v4()).text("name", name).text("email", email).time("at", from_micros(0)));
     });
   };
   ASSERT_TRUE(put_account("ann", "ann@example.org"));
@@ -212,7 +240,8 @@ TEST_P(StoreValues, AConflictNamesItsConstraint) {
 
 TEST_P(StoreValues, AReferenceIntoNothingIsAConflict) {
   const auto outcome = in_tx<Rows>([](Tx& tx) {
-    return tx.run(kPutSession, Params().uuid("id", make_uuid_v4()).uuid("account", make_uuid_v4()).time("at", from_micros(0)));
+    return tx.run(kPutSession,
+                  Params().uuid("id", make_uuid_v4()).uuid("account", make_uuid_v4()).time("at", from_micros(0)));
   });
   EXPECT_EQ(outcome.error().code, Code::conflict) << outcome.error().text;
 }
@@ -220,5 +249,5 @@ TEST_P(StoreValues, AReferenceIntoNothingIsAConflict) {
 INSTANTIATE_TEST_SUITE_P(Engines, StoreValues, testing::kEngines, testing::engine_name);
 INSTANTIATE_TEST_SUITE_P(Engines, Attempts, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

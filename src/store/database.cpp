@@ -11,13 +11,15 @@ std::vector<const Query*>& registry() {
   return queries;
 }
 
-}  // namespace
+}   // namespace
 
 Query::Query(std::string_view n, std::string_view s, std::string_view p) : name(n), sql(s), postgres(p) {
   registry().push_back(this);
 }
 
-const std::vector<const Query*>& all_queries() { return registry(); }
+const std::vector<const Query*>& all_queries() {
+  return registry();
+}
 
 Task<Result<void>> Database::run(Mode mode, Priority priority, Body body) {
   struct Answer {
@@ -61,4 +63,4 @@ Result<Rows> Database::query_blocking(const Query& query, Params params) {
   return snapshot_blocking<Rows>([&query, params = std::move(params)](Tx& tx) { return tx.run(query, params); });
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -117,9 +117,9 @@ class Rows {
 };
 
 // One transaction, valid only inside its body and on its thread. After an error the body must return it: every further
-// statement is refused with the same error, a success that hides it becomes Code::internal, and the transaction is rolled
-// back whole. Values are checked alike on both engines: text is UTF-8 without NUL, a numeric is a whole decimal of at most 39
-// digits, a time lies in the years 1 to 9999.
+// statement is refused with the same error, a success that hides it becomes Code::internal, and the transaction is
+// rolled back whole. Values are checked alike on both engines: text is UTF-8 without NUL, a numeric is a whole decimal
+// of at most 39 digits, a time lies in the years 1 to 9999.
 class Tx {
  public:
   virtual ~Tx() = default;
@@ -140,8 +140,8 @@ inline constexpr std::size_t kMaxWaitingUnits = 16'384;
 
 struct Health {
   bool reachable = false;
-  std::string detail;        // why not
-  bool migrated = false;     // the schema is the one this program needs
+  std::string detail;      // why not
+  bool migrated = false;   // the schema is the one this program needs
 };
 
 class Database {
@@ -241,4 +241,4 @@ Result<T> Database::snapshot_blocking(std::move_only_function<Result<T>(Tx&)> bo
   return std::move(**out);
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

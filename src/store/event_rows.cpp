@@ -197,7 +197,8 @@ Result<std::vector<Event>> read_block_events(Tx& tx, ChainId chain, const Hash32
   for (std::size_t i = 0; i < rows->size(); ++i) {
     const char* fault = nullptr;
     out.push_back(read_event(*rows, i, fault));
-    if (fault) return fail(Code::corrupt, fmt::format("event {}: its {} cannot be read", domain::event_id(out.back()), fault));
+    if (fault)
+      return fail(Code::corrupt, fmt::format("event {}: its {} cannot be read", domain::event_id(out.back()), fault));
   }
   return out;
 }

@@ -51,4 +51,4 @@ class Hooks {
   std::multimap<std::string, std::shared_ptr<const std::function<void()>>, std::less<>> hooks_;
 };
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -1,5 +1,5 @@
-// The worker's side of jobs: claim, finish, recover. A batch is a handful of statements, whatever its size: ids travel as
-// one blob of 32 bytes each, what belongs to them as a JSON array in the same order.
+// The worker's side of jobs: claim, finish, recover. A batch is a handful of statements, whatever its size: ids travel
+// as one blob of 32 bytes each, what belongs to them as a JSON array in the same order.
 #include <algorithm>
 #include <unordered_map>
 
@@ -10,40 +10,42 @@
 namespace agentauri::store {
 namespace {
 
-#define DUE                                                                                                 \
-  "SELECT id, organization_id, endpoint, priority FROM jobs WHERE state = 'pending' AND next_at <= :now "   \
+#define DUE                                                                                               \
+  "SELECT id, organization_id, endpoint, priority FROM jobs WHERE state = 'pending' AND next_at <= :now " \
   "ORDER BY next_at LIMIT :limit"
 const Query kDue{"job_due", DUE, DUE " FOR UPDATE SKIP LOCKED"};
 #undef DUE
 
 // The ids of a batch.
-#define IDS                                                                                                  \
+#define IDS                                                                                                      \
   "(WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE (i + 2) * 32 <= length(:ids)) " \
   "SELECT substr(:ids, i * 32 + 1, 32) FROM place)"
-#define IDS_POSTGRES                                                                                   \
+#define IDS_POSTGRES                                                                                               \
   "(ARRAY(SELECT substr(CAST(:ids AS bytea), i * 32 + 1, 32) FROM generate_series(0, length(CAST(:ids AS bytea)) " \
   "/ 32 - 1) AS place(i)))"
-#define LEASE                                                                                                     \
-  "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_epoch = lease_epoch + 1, lease_instance = :worker, " \
+#define LEASE                                                                                                   \
+  "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_epoch = lease_epoch + 1, lease_instance = " \
+  ":worker, "                                                                                                   \
   "updated_at = :now WHERE id "
-#define LEASED                                                                                                \
+#define LEASED                                                                                                        \
   " RETURNING id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, " \
   "request_id, body, endpoint, expires_at, created_at"
 const Query kLease{"job_lease", LEASE "IN " IDS LEASED, LEASE "= ANY " IDS_POSTGRES LEASED};
 #undef LEASE
 #undef LEASED
-const Query kPutAttempts{"attempt_put",
-                         "INSERT INTO attempts (job_id, n, intended_at, request_id) "
-                         "SELECT id, attempts, :now, request_id FROM jobs WHERE id IN " IDS,
-                         "INSERT INTO attempts (job_id, n, intended_at, request_id) "
-                         "SELECT id, attempts, CAST(:now AS timestamptz), request_id FROM jobs WHERE id = ANY " IDS_POSTGRES};
+const Query kPutAttempts{
+    "attempt_put",
+    "INSERT INTO attempts (job_id, n, intended_at, request_id) "
+    "SELECT id, attempts, :now, request_id FROM jobs WHERE id IN " IDS,
+    "INSERT INTO attempts (job_id, n, intended_at, request_id) "
+    "SELECT id, attempts, CAST(:now AS timestamptz), request_id FROM jobs WHERE id = ANY " IDS_POSTGRES};
 #undef IDS
 #undef IDS_POSTGRES
 
 // One row for each id, with its item of the JSON array :rows.
 #define ROWS(COLUMNS) "(SELECT substr(:ids, key * 32 + 1, 32) AS id, " COLUMNS " FROM json_each(:rows)) AS r "
-#define ROWS_POSTGRES(COLUMNS)                                                                          \
-  "(SELECT substr(CAST(:ids AS bytea), CAST(place - 1 AS integer) * 32 + 1, 32) AS id, " COLUMNS        \
+#define ROWS_POSTGRES(COLUMNS)                                                                   \
+  "(SELECT substr(CAST(:ids AS bytea), CAST(place - 1 AS integer) * 32 + 1, 32) AS id, " COLUMNS \
   " FROM json_array_elements(CAST(CAST(:rows AS text) AS json)) WITH ORDINALITY AS item(value, place)) AS r "
 #define TIME_POSTGRES(NUMBER) "timestamptz 'epoch' + CAST(" NUMBER " AS bigint) * interval '1 microsecond'"
 #define PUT_BACK "UPDATE jobs SET next_at = r.at FROM "
@@ -56,14 +58,16 @@ const Query kPutBack{"job_put_back", PUT_BACK ROWS("value AS at") WAITING,
 #define FINISH_ATTEMPT                                                                                         \
   "UPDATE attempts SET finished_at = :now, outcome = r.outcome, status = r.status, duration_us = r.duration, " \
   "excerpt = r.excerpt FROM "
-#define OPEN                                                                                                      \
-  "WHERE attempts.job_id = r.id AND attempts.n = r.n AND attempts.finished_at IS NULL AND EXISTS (SELECT 1 FROM jobs j " \
+#define OPEN                                                                                                           \
+  "WHERE attempts.job_id = r.id AND attempts.n = r.n AND attempts.finished_at IS NULL AND EXISTS (SELECT 1 FROM jobs " \
+  "j "                                                                                                                 \
   "WHERE j.id = r.id AND j.state = 'leased' AND j.lease_epoch = r.epoch)"
 const Query kFinishAttempts{
     "attempt_finish",
     FINISH_ATTEMPT ROWS("json_extract(value, '$.n') AS n, json_extract(value, '$.epoch') AS epoch, "
                         "json_extract(value, '$.outcome') AS outcome, json_extract(value, '$.status') AS status, "
-                        "json_extract(value, '$.duration') AS duration, json_extract(value, '$.excerpt') AS excerpt") OPEN,
+                        "json_extract(value, '$.duration') AS duration, json_extract(value, '$.excerpt') AS excerpt")
+        OPEN,
     FINISH_ATTEMPT ROWS_POSTGRES(
         "CAST(value->>'n' AS integer) AS n, CAST(value->>'epoch' AS bigint) AS epoch, value->>'outcome' AS outcome, "
         "CAST(value->>'status' AS integer) AS status, CAST(value->>'duration' AS bigint) AS duration, "
@@ -72,28 +76,28 @@ const Query kFinishAttempts{
 #undef OPEN
 
 // A job whose block has left the chain meanwhile is not tried again.
-#define FINISH_JOB                                                                                                     \
-  "UPDATE jobs SET state = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'cancelled' ELSE r.next END, "            \
-  "reason = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'orphaned' ELSE r.why END, "                             \
-  "next_at = COALESCE(r.at, jobs.next_at), lease_instance = NULL, updated_at = :now, "                                   \
+#define FINISH_JOB                                                                                            \
+  "UPDATE jobs SET state = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'cancelled' ELSE r.next END, " \
+  "reason = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'orphaned' ELSE r.why END, "                  \
+  "next_at = COALESCE(r.at, jobs.next_at), lease_instance = NULL, updated_at = :now, "                        \
   "finished_at = CASE WHEN r.next = 'pending' AND NOT jobs.orphaned THEN NULL ELSE "
 #define LEASED " WHERE jobs.id = r.id AND jobs.state = 'leased' AND jobs.lease_epoch = r.epoch"
 const Query kFinishJobs{
     "job_finish",
-    FINISH_JOB ":now END FROM " ROWS(
-        "json_extract(value, '$.epoch') AS epoch, json_extract(value, '$.next') AS next, "
-        "json_extract(value, '$.at') AS at, json_extract(value, '$.why') AS why") LEASED,
+    FINISH_JOB ":now END FROM " ROWS("json_extract(value, '$.epoch') AS epoch, json_extract(value, '$.next') AS next, "
+                                     "json_extract(value, '$.at') AS at, json_extract(value, '$.why') AS why") LEASED,
     FINISH_JOB "CAST(:now AS timestamptz) END FROM " ROWS_POSTGRES(
-        "CAST(value->>'epoch' AS bigint) AS epoch, value->>'next' AS next, " TIME_POSTGRES("value->>'at'") " AS at, "
-        "value->>'why' AS why") LEASED};
+        "CAST(value->>'epoch' AS bigint) AS epoch, value->>'next' AS next, " TIME_POSTGRES(
+            "value->>'at'") " AS at, "
+                            "value->>'why' AS why") LEASED};
 #undef FINISH_JOB
 #undef LEASED
 #undef ROWS
 #undef ROWS_POSTGRES
 #undef TIME_POSTGRES
 
-#define ACTIONS                                                                                               \
-  "SELECT id, config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM "    \
+#define ACTIONS                                                                                            \
+  "SELECT id, config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM " \
   "trigger_actions WHERE id IN (SELECT "
 const Query kActions{"job_actions", ACTIONS "value FROM json_each(:actions))",
                      ACTIONS "CAST(json_array_elements_text(CAST(CAST(:actions AS text) AS json)) AS integer))"};
@@ -101,7 +105,7 @@ const Query kActions{"job_actions", ACTIONS "value FROM json_each(:actions))",
 const Query kDisable{"action_disable",
                      "UPDATE trigger_actions SET disabled_reason = :reason, updated_at = :now WHERE id = :action"};
 
-#define GONE                                                                                                   \
+#define GONE                                                                                                     \
   "state = 'leased' AND (lease_instance IS NULL OR (lease_instance <> :me AND lease_instance NOT IN (SELECT id " \
   "FROM instances WHERE heartbeat_at >= :since)))"
 const Query kUnknownAttempts{"attempt_unknown",
@@ -189,7 +193,8 @@ Result<void> put_back(Tx& tx, const Rows& due, const Shares& shares) {
 }
 
 // In the order of `due`, then by priority.
-Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const Rows& due, const Shares& shares, Time now) {
+Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const Rows& due, const Shares& shares,
+                                      Time now) {
   if (shares.chosen.empty()) return std::vector<ClaimedJob>{};
   IdList ids;
   for (const auto place : shares.chosen) ids.add(due.fixed<32>(place, 0));
@@ -214,7 +219,7 @@ Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const R
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now) {
   const std::size_t looks = limit * kLooks;
@@ -272,8 +277,7 @@ Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& r
   if (!taken) return fail(taken);
   for (const auto& r : results) {
     if (!r.disable_action) continue;
-    auto disabled =
-        tx.run(kDisable, Params().i64("action", r.action_id).text("reason", r.reason).time("now", now));
+    auto disabled = tx.run(kDisable, Params().i64("action", r.action_id).text("reason", r.reason).time("now", now));
     if (!disabled) return fail(disabled);
   }
   return taken->affected();
@@ -287,4 +291,4 @@ Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now, domain::I
   return recovered->affected();
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -17,7 +17,7 @@ Time take_slot(ClaimRoom::Place& place, Time now) {
   return place.next_slot;
 }
 
-}  // namespace
+}   // namespace
 
 Shares share_out(std::span<const LaneKey> due, const ClaimRoom& room, std::size_t limit, bool more, Time now) {
   auto lanes = room.lanes;
@@ -44,4 +44,4 @@ Shares share_out(std::span<const LaneKey> due, const ClaimRoom& room, std::size_
   return out;
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

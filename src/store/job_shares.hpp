@@ -10,13 +10,14 @@
 namespace agentauri::store {
 
 struct Shares {
-  std::vector<std::size_t> chosen;                        // places in `due`, in its order
-  std::vector<std::pair<std::size_t, Time>> put_back;     // place, and when it is due again
+  std::vector<std::size_t> chosen;                      // places in `due`, in its order
+  std::vector<std::pair<std::size_t, Time>> put_back;   // place, and when it is due again
   std::map<LaneKey, Time> lane_slots;
   std::map<domain::OrganizationId, Time> organization_slots;
 };
 
-// `due`: the lanes of due jobs, the longest due first. `more`: others wait behind them, so what finds no room makes way.
+// `due`: the lanes of due jobs, the longest due first. `more`: others wait behind them, so what finds no room makes
+// way.
 Shares share_out(std::span<const LaneKey> due, const ClaimRoom& room, std::size_t limit, bool more, Time now);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

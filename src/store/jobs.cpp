@@ -1,6 +1,5 @@
 #include "store/jobs.hpp"
 
-
 namespace agentauri::store {
 namespace {
 
@@ -9,35 +8,53 @@ using domain::JobState;
 constexpr std::int64_t kMaxTotal = 100'000;
 
 // A job that exists keeps what it has come to; one that a reorg cancelled is revived under its id, with its attempts.
-const Query kInsert{"job_insert",
-                    "INSERT INTO jobs (id, organization_id, trigger_id, action_id, action_type, kind, state, reason, priority, chain_id, block_num, block_hash, seq, hold_until_block, orphaned, event_id, event_data, body, "
-                    "explanation, endpoint, next_at, expires_at, attempts, lease_epoch, request_id, created_at, updated_at, finished_at) "
-                    "VALUES (:id, :organization, :trigger, :action, :action_type, :kind, :state, :reason, :priority, :chain, :block_num, :block_hash, :seq, :hold, :no, :event_id, :event_data, :body, "
-                    ":explanation, :endpoint, :now, :expires_at, 0, 0, :request_id, :now, :now, :finished_at) "
-                    "ON CONFLICT (id) DO UPDATE SET block_num = :block_num, block_hash = :block_hash, seq = :seq, orphaned = :no, updated_at = :now, "
-                    "state = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :state ELSE jobs.state END, "
-                    "hold_until_block = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :hold ELSE jobs.hold_until_block END, "
-                    "next_at = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :now ELSE jobs.next_at END, "
-                    "finished_at = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :finished_at ELSE jobs.finished_at END, "
-                    "body = CASE WHEN jobs.attempts = 0 THEN :body ELSE jobs.body END, event_data = CASE WHEN jobs.attempts = 0 THEN :event_data ELSE jobs.event_data END, "
-                    "event_id = CASE WHEN jobs.attempts = 0 THEN :event_id ELSE jobs.event_id END, "
-                    "reason = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :reason ELSE jobs.reason END"};
-const Query kOrphanUnsent{"job_orphan_unsent",
-                          "UPDATE jobs SET state = 'cancelled', reason = 'orphaned', orphaned = :yes, updated_at = :now, finished_at = :now "
-                          "WHERE chain_id = :chain AND block_hash = :hash AND state IN ('held', 'pending')"};
-const Query kOrphanSent{"job_orphan_sent", "UPDATE jobs SET orphaned = :yes, updated_at = :now WHERE chain_id = :chain AND block_hash = :hash AND state NOT IN ('held', 'pending', 'cancelled')"};
-const Query kRelease{"job_release", "UPDATE jobs SET state = 'pending', next_at = :now, updated_at = :now WHERE state = 'held' AND chain_id = :chain AND hold_until_block <= :head"};
+const Query kInsert{
+    "job_insert",
+    "INSERT INTO jobs (id, organization_id, trigger_id, action_id, action_type, kind, state, reason, priority, "
+    "chain_id, block_num, block_hash, seq, hold_until_block, orphaned, event_id, event_data, body, "
+    "explanation, endpoint, next_at, expires_at, attempts, lease_epoch, request_id, created_at, updated_at, "
+    "finished_at) "
+    "VALUES (:id, :organization, :trigger, :action, :action_type, :kind, :state, :reason, :priority, :chain, "
+    ":block_num, :block_hash, :seq, :hold, :no, :event_id, :event_data, :body, "
+    ":explanation, :endpoint, :now, :expires_at, 0, 0, :request_id, :now, :now, :finished_at) "
+    "ON CONFLICT (id) DO UPDATE SET block_num = :block_num, block_hash = :block_hash, seq = :seq, orphaned = :no, "
+    "updated_at = :now, "
+    "state = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :state ELSE jobs.state END, "
+    "hold_until_block = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :hold ELSE "
+    "jobs.hold_until_block END, "
+    "next_at = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :now ELSE jobs.next_at END, "
+    "finished_at = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :finished_at ELSE "
+    "jobs.finished_at END, "
+    "body = CASE WHEN jobs.attempts = 0 THEN :body ELSE jobs.body END, event_data = CASE WHEN jobs.attempts = 0 THEN "
+    ":event_data ELSE jobs.event_data END, "
+    "event_id = CASE WHEN jobs.attempts = 0 THEN :event_id ELSE jobs.event_id END, "
+    "reason = CASE WHEN jobs.state = 'cancelled' AND jobs.reason = 'orphaned' THEN :reason ELSE jobs.reason END"};
+const Query kOrphanUnsent{
+    "job_orphan_unsent",
+    "UPDATE jobs SET state = 'cancelled', reason = 'orphaned', orphaned = :yes, updated_at = :now, finished_at = :now "
+    "WHERE chain_id = :chain AND block_hash = :hash AND state IN ('held', 'pending')"};
+const Query kOrphanSent{"job_orphan_sent",
+                        "UPDATE jobs SET orphaned = :yes, updated_at = :now WHERE chain_id = :chain AND block_hash = "
+                        ":hash AND state NOT IN ('held', 'pending', 'cancelled')"};
+const Query kRelease{"job_release",
+                     "UPDATE jobs SET state = 'pending', next_at = :now, updated_at = :now WHERE state = 'held' AND "
+                     "chain_id = :chain AND hold_until_block <= :head"};
 const Query kCancel{"job_cancel",
-                    "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
+                    "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now "
+                    "WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
                     "AND state IN ('held', 'pending')"};
 const Query kCount{"job_count", "SELECT state, count(*) FROM jobs GROUP BY state"};
-const Query kTotal{"delivery_count", "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE trigger_id = :trigger LIMIT :limit) AS counted"};
+const Query kTotal{"delivery_count",
+                   "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE trigger_id = :trigger LIMIT :limit) AS counted"};
 const Query kDeliveries{"delivery_list",
-                        "SELECT id, action_id, action_type, kind, state, event_id, explanation, reason, orphaned, chain_id, block_num, attempts, next_at, created_at, finished_at FROM jobs "
+                        "SELECT id, action_id, action_type, kind, state, event_id, explanation, reason, orphaned, "
+                        "chain_id, block_num, attempts, next_at, created_at, finished_at FROM jobs "
                         "WHERE trigger_id = :trigger ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"};
-const Query kTries{"delivery_attempts", "SELECT n, intended_at, finished_at, outcome, status, duration_us, excerpt, request_id FROM attempts WHERE job_id = :job ORDER BY n"};
+const Query kTries{"delivery_attempts",
+                   "SELECT n, intended_at, finished_at, outcome, status, duration_us, excerpt, request_id FROM "
+                   "attempts WHERE job_id = :job ORDER BY n"};
 
-}  // namespace
+}   // namespace
 
 Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now) {
   std::vector<Params> rows;
@@ -45,11 +62,28 @@ Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time n
     const bool dead = job.dead_reason.has_value();
     const JobState state = dead ? JobState::dead : job.hold_until_block ? JobState::held : JobState::pending;
     Params p;
-    p.blob("id", job.id.view()).id("organization", job.organization_id).id("trigger", job.trigger_id).i64("action", job.action_id).text("action_type", std::string(domain::to_string(job.action_type)));
-    p.text("kind", job.kind).text("state", std::string(domain::to_string(state))).text("reason", job.dead_reason).i64("priority", job.priority).i64("chain", job.chain_id);
-    p.i64("block_num", static_cast<std::int64_t>(job.block_num)).blob("block_hash", job.block_hash.view()).i64("seq", job.seq);
-    p.i64("hold", job.hold_until_block ? std::optional(static_cast<std::int64_t>(*job.hold_until_block)) : std::nullopt).boolean("no", false).text("event_id", job.event_id);
-    p.text("event_data", job.event_data).text("body", job.body).text("explanation", job.explanation).text("endpoint", job.endpoint).time("now", now).time("expires_at", job.expires_at);
+    p.blob("id", job.id.view())
+        .id("organization", job.organization_id)
+        .id("trigger", job.trigger_id)
+        .i64("action", job.action_id)
+        .text("action_type", std::string(domain::to_string(job.action_type)));
+    p.text("kind", job.kind)
+        .text("state", std::string(domain::to_string(state)))
+        .text("reason", job.dead_reason)
+        .i64("priority", job.priority)
+        .i64("chain", job.chain_id);
+    p.i64("block_num", static_cast<std::int64_t>(job.block_num))
+        .blob("block_hash", job.block_hash.view())
+        .i64("seq", job.seq);
+    p.i64("hold", job.hold_until_block ? std::optional(static_cast<std::int64_t>(*job.hold_until_block)) : std::nullopt)
+        .boolean("no", false)
+        .text("event_id", job.event_id);
+    p.text("event_data", job.event_data)
+        .text("body", job.body)
+        .text("explanation", job.explanation)
+        .text("endpoint", job.endpoint)
+        .time("now", now)
+        .time("expires_at", job.expires_at);
     p.text("request_id", job.request_id).time("finished_at", dead ? std::optional(now) : std::nullopt);
     rows.push_back(std::move(p));
   }
@@ -57,7 +91,8 @@ Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time n
 }
 
 Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& block_hash, Time now) {
-  const auto params = Params().i64("chain", chain).blob("hash", block_hash.view()).time("now", now).boolean("yes", true);
+  const auto params =
+      Params().i64("chain", chain).blob("hash", block_hash.view()).time("now", now).boolean("yes", true);
   auto unsent = tx.run(kOrphanUnsent, params);
   if (!unsent) return fail(unsent);
   if (auto sent = tx.run(kOrphanSent, params); !sent) return fail(sent);
@@ -65,13 +100,19 @@ Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& bl
 }
 
 Result<std::int64_t> release_held_jobs(Tx& tx, domain::ChainId chain, std::uint64_t head, Time now) {
-  auto row = tx.run(kRelease, Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now));
+  auto row =
+      tx.run(kRelease, Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now));
   if (!row) return fail(row);
   return row->affected();
 }
 
-Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optional<domain::ActionId> action, std::string_view reason, Time now) {
-  auto row = tx.run(kCancel, Params().id("trigger", trigger).i64("action", action ? std::optional<std::int64_t>(*action) : std::nullopt).text("reason", std::string(reason)).time("now", now));
+Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optional<domain::ActionId> action,
+                                 std::string_view reason, Time now) {
+  auto row = tx.run(kCancel, Params()
+                                 .id("trigger", trigger)
+                                 .i64("action", action ? std::optional<std::int64_t>(*action) : std::nullopt)
+                                 .text("reason", std::string(reason))
+                                 .time("now", now));
   if (!row) return fail(row);
   return row->affected();
 }
@@ -85,13 +126,27 @@ Result<JobCounts> count_jobs(Tx& tx) {
     const std::int64_t n = rows->i64(i, 1);
     if (!state) continue;
     switch (*state) {
-      case JobState::held: out.held = n; break;
-      case JobState::pending: out.pending = n; break;
-      case JobState::leased: out.leased = n; break;
-      case JobState::succeeded: out.succeeded = n; break;
-      case JobState::dead: out.dead = n; break;
-      case JobState::cancelled: out.cancelled = n; break;
-      case JobState::expired: out.expired = n; break;
+      case JobState::held:
+        out.held = n;
+        break;
+      case JobState::pending:
+        out.pending = n;
+        break;
+      case JobState::leased:
+        out.leased = n;
+        break;
+      case JobState::succeeded:
+        out.succeeded = n;
+        break;
+      case JobState::dead:
+        out.dead = n;
+        break;
+      case JobState::cancelled:
+        out.cancelled = n;
+        break;
+      case JobState::expired:
+        out.expired = n;
+        break;
     }
   }
   return out;
@@ -124,11 +179,13 @@ Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int
     auto tries = tx.run(kTries, Params().blob("job", d.id.view()));
     if (!tries) return fail(tries);
     for (std::size_t t = 0; t < tries->size(); ++t) {
-      d.tries.push_back({static_cast<std::int32_t>(tries->i64(t, 0)), tries->time(t, 1), tries->time_or_null(t, 2), tries->text_or_null(t, 3), tries->i64_or_null(t, 4), tries->i64_or_null(t, 5), tries->text_or_null(t, 6), tries->text(t, 7)});
+      d.tries.push_back({static_cast<std::int32_t>(tries->i64(t, 0)), tries->time(t, 1), tries->time_or_null(t, 2),
+                         tries->text_or_null(t, 3), tries->i64_or_null(t, 4), tries->i64_or_null(t, 5),
+                         tries->text_or_null(t, 6), tries->text(t, 7)});
     }
     page.rows.push_back(std::move(d));
   }
   return page;
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

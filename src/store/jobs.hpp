@@ -28,10 +28,10 @@ struct NewJob {
   std::int64_t seq = 0;
   std::optional<std::uint64_t> hold_until_block;   // set: held until the head reaches it
   std::string event_id;
-  std::string event_data;       // JSON
+  std::string event_data;   // JSON
   std::optional<std::string> body;
   std::optional<std::string> dead_reason;   // the body could not be rendered: the job is dead at once, and visible
-  std::string explanation;      // JSON
+  std::string explanation;                  // JSON
   std::optional<std::string> endpoint;
   std::optional<Time> expires_at;
   std::string request_id;
@@ -56,7 +56,7 @@ struct ClaimedJob {
   domain::TriggerId trigger_id;
   domain::ActionId action_id = 0;
   domain::ActionType action_type = domain::ActionType::rest;
-  std::int32_t attempt = 1;        // n of the attempt row, already durable when the claim returns
+  std::int32_t attempt = 1;   // n of the attempt row, already durable when the claim returns
   std::int64_t lease_epoch = 0;
   std::string event_id, event_data, request_id;
   std::optional<std::string> body;
@@ -99,16 +99,16 @@ inline constexpr std::size_t kLooks = 2;
 
 struct Claim {
   std::vector<ClaimedJob> jobs;
-  bool more = false;                   // due jobs are left that nobody has looked at
-  std::size_t without_room = 0;        // due jobs that were left where they are
-  std::optional<Time> next_due;        // of the first job that is not due yet
+  bool more = false;                    // due jobs are left that nobody has looked at
+  std::size_t without_room = 0;         // due jobs that were left where they are
+  std::optional<Time> next_due;         // of the first job that is not due yet
   std::map<LaneKey, Time> lane_slots;   // the last slot that was given away, where jobs were put back
   std::map<domain::OrganizationId, Time> organization_slots;
 };
 
-// Takes up to `limit` due jobs, the longest due first and by priority (lower first) among those; leases them to `worker`
-// and writes their attempt rows in the same transaction. A job that finds no room stays; when more are due than can be
-// looked at, it is put back to a later slot, so that it does not stand before the jobs of others.
+// Takes up to `limit` due jobs, the longest due first and by priority (lower first) among those; leases them to
+// `worker` and writes their attempt rows in the same transaction. A job that finds no room stays; when more are due
+// than can be looked at, it is put back to a later slot, so that it does not stand before the jobs of others.
 Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now);
 Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room,
                                            Time now);
@@ -121,11 +121,11 @@ struct AttemptResult {
   domain::Outcome outcome = domain::Outcome::ok;
   std::optional<int> status;
   std::int64_t duration_us = 0;
-  std::string excerpt;                 // at most 4 KiB
+  std::string excerpt;                                   // at most 4 KiB
   domain::JobState next = domain::JobState::succeeded;   // succeeded, pending (retry), dead, expired
-  std::optional<Time> next_at;         // of a retry
-  std::string reason;                  // of dead and expired
-  bool disable_action = false;         // 410 Gone
+  std::optional<Time> next_at;                           // of a retry
+  std::string reason;                                    // of dead and expired
+  bool disable_action = false;                           // 410 Gone
   domain::ActionId action_id = 0;
 };
 // Results whose lease has passed to somebody else are dropped (the attempt is `unknown` by then). An orphaned job is
@@ -160,15 +160,15 @@ struct Delivery {
   domain::ChainId chain_id = 0;
   std::int64_t block_num = 0;
   std::int32_t attempts = 0;
-  std::optional<Time> next_at;          // of pending jobs
+  std::optional<Time> next_at;   // of pending jobs
   Time created_at;
   std::optional<Time> finished_at;
   std::vector<AttemptRow> tries;
 };
 struct DeliveryPage {
   std::vector<Delivery> rows;
-  std::int64_t total = 0;               // exact up to 100,000
+  std::int64_t total = 0;   // exact up to 100,000
 };
 Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int64_t limit, std::int64_t offset);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

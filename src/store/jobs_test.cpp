@@ -18,11 +18,15 @@ using ::testing::IsEmpty;
 constexpr domain::ChainId kChain = 31337;
 const Time kStart = from_unix_seconds(1'768'471'200);
 
-const Query kLook{"test_job_look", "SELECT state, reason, attempts, body, next_at, finished_at FROM jobs WHERE id = :job"};
-const Query kAttempts{"test_attempts",
-                      "SELECT n, outcome, status, duration_us, excerpt, finished_at FROM attempts WHERE job_id = :job ORDER BY n"};
+const Query kLook{"test_job_look",
+                  "SELECT state, reason, attempts, body, next_at, finished_at FROM jobs WHERE id = :job"};
+const Query kAttempts{
+    "test_attempts",
+    "SELECT n, outcome, status, duration_us, excerpt, finished_at FROM attempts WHERE job_id = :job ORDER BY n"};
 
-Hash32 hash_of(const std::string& text) { return crypto::sha256(as_bytes(text)); }
+Hash32 hash_of(const std::string& text) {
+  return crypto::sha256(as_bytes(text));
+}
 
 class Jobs : public testing::EngineTest {
  protected:
@@ -55,7 +59,8 @@ class Jobs : public testing::EngineTest {
     auto inserted = in_tx<std::int64_t>([&](Tx& tx) { return insert_jobs(tx, jobs, at); });
     ASSERT_TRUE(inserted) << inserted.error().text;
   }
-  std::vector<ClaimedJob> claim(domain::InstanceId worker, Time now = kStart, std::size_t limit = 10, const ClaimRoom& room = {}) {
+  std::vector<ClaimedJob> claim(domain::InstanceId worker, Time now = kStart, std::size_t limit = 10,
+                                const ClaimRoom& room = {}) {
     auto claimed = in_tx<std::vector<ClaimedJob>>([&](Tx& tx) { return claim_jobs(tx, worker, limit, room, now); });
     EXPECT_TRUE(claimed) << claimed.error().text;
     return claimed.value_or(std::vector<ClaimedJob>{});
@@ -65,7 +70,8 @@ class Jobs : public testing::EngineTest {
     EXPECT_TRUE(claimed) << claimed.error().text;
     return claimed.value_or(Claim{});
   }
-  static AttemptResult result_of(const ClaimedJob& claimed, domain::Outcome outcome, domain::JobState next, std::optional<Time> at = {}) {
+  static AttemptResult result_of(const ClaimedJob& claimed, domain::Outcome outcome, domain::JobState next,
+                                 std::optional<Time> at = {}) {
     AttemptResult out;
     out.job = claimed.id;
     out.attempt = claimed.attempt;
@@ -88,9 +94,13 @@ class Jobs : public testing::EngineTest {
   void remove(domain::InstanceId worker) {
     ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return remove_instance(tx, worker); }));
   }
-  Rows look(const std::string& name) { return db().query_blocking(kLook, Params().blob("job", hash_of(name).view())).value(); }
+  Rows look(const std::string& name) {
+    return db().query_blocking(kLook, Params().blob("job", hash_of(name).view())).value();
+  }
   std::string state(const std::string& name) { return look(name).text(0, 0); }
-  Rows attempts(const std::string& name) { return db().query_blocking(kAttempts, Params().blob("job", hash_of(name).view())).value(); }
+  Rows attempts(const std::string& name) {
+    return db().query_blocking(kAttempts, Params().blob("job", hash_of(name).view())).value();
+  }
   static std::vector<std::string> names(const std::vector<ClaimedJob>& jobs) {
     std::vector<std::string> out;
     for (const auto& each : jobs) out.push_back(each.event_id);
@@ -225,9 +235,12 @@ TEST_P(Jobs, AReorgCancelsWhatWasNotSentAndRevivesIt) {
   std::vector<ClaimedJob> claimed = claim(alice_);
   for (const auto& each : claimed) {
     if (each.event_id == "sent") finish({result_of(each, domain::Outcome::ok, domain::JobState::succeeded)});
-    if (each.event_id == "unsent") finish({result_of(each, domain::Outcome::network, domain::JobState::pending, kStart)});
+    if (each.event_id == "unsent")
+      finish({result_of(each, domain::Outcome::network, domain::JobState::pending, kStart)});
   }
-  const auto orphan = [&] { return in_tx<std::int64_t>([&](Tx& tx) { return orphan_jobs(tx, kChain, hash_of("block"), kStart); }).value(); };
+  const auto orphan = [&] {
+    return in_tx<std::int64_t>([&](Tx& tx) { return orphan_jobs(tx, kChain, hash_of("block"), kStart); }).value();
+  };
   EXPECT_EQ(orphan(), 1);
   EXPECT_EQ(state("unsent"), "cancelled");
   EXPECT_EQ(look("unsent").text(0, 1), "orphaned");
@@ -236,7 +249,8 @@ TEST_P(Jobs, AReorgCancelsWhatWasNotSentAndRevivesIt) {
   EXPECT_THAT(claim(bob_), IsEmpty());
   // What was under way is not tried again once its block is gone.
   for (const auto& each : claimed) {
-    if (each.event_id == "flying") EXPECT_EQ(finish({result_of(each, domain::Outcome::network, domain::JobState::pending, kStart)}), 1);
+    if (each.event_id == "flying")
+      EXPECT_EQ(finish({result_of(each, domain::Outcome::network, domain::JobState::pending, kStart)}), 1);
   }
   EXPECT_EQ(state("flying"), "cancelled");
 
@@ -322,7 +336,7 @@ TEST_P(Jobs, AFullLaneMakesWayOnlyWhenOthersWaitBehindIt) {
   // Now there is more due than is looked at.
   insert({job("b", "https://b.example:443"), job("c", "https://c.example:443")});
   room.lanes[{organization_, "https://example.org:443"}] = {};   // full
-  auto second = batch(1, room);   // looks at two: both of the full lane
+  auto second = batch(1, room);                                  // looks at two: both of the full lane
   EXPECT_TRUE(second.more);
   EXPECT_THAT(second.jobs, IsEmpty());
   ASSERT_EQ(second.lane_slots.size(), 1U);
@@ -361,7 +375,8 @@ TEST_P(Jobs, OrganizationsAtTheSameReceiverDoNotWaitForEachOther) {
 
 TEST_P(Jobs, WorkersShareABacklogWithoutOverlap) {
   std::vector<NewJob> jobs;
-  for (int i = 0; i < 200; ++i) jobs.push_back(job(std::to_string(i), "https://" + std::to_string(i % 20) + ".example:443"));
+  for (int i = 0; i < 200; ++i)
+    jobs.push_back(job(std::to_string(i), "https://" + std::to_string(i % 20) + ".example:443"));
   insert(jobs);
   std::vector<std::vector<ClaimedJob>> taken(4);
   std::vector<std::thread> threads;
@@ -404,5 +419,5 @@ TEST_P(Jobs, CountsAndNextDue) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Jobs, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

@@ -9,13 +9,13 @@
 namespace agentauri::store {
 
 struct LatencyBill {
-  Time block_time;                  // of the block, whole seconds
-  Time seen, committed;             // by the indexer: first sight, durable
-  Time matched;                     // by the engine: the job was made
-  Time sent;                        // by a worker: the attempt was durable, bytes leave right after
-  std::optional<Time> acknowledged; // the answer was there
+  Time block_time;                    // of the block, whole seconds
+  Time seen, committed;               // by the indexer: first sight, durable
+  Time matched;                       // by the engine: the job was made
+  Time sent;                          // by a worker: the attempt was durable, bytes leave right after
+  std::optional<Time> acknowledged;   // the answer was there
 };
 // Of the job's first attempt; nullopt while there is none.
 Result<std::optional<LatencyBill>> latency_of(Tx& tx, const domain::JobId& job);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

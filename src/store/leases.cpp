@@ -18,16 +18,20 @@ const Query kBeat{"instance_heartbeat", "UPDATE instances SET heartbeat_at = :no
 const Query kRemove{"instance_remove", "DELETE FROM instances WHERE id = :id"};
 const Query kRemoveSilent{"instance_remove_silent", "DELETE FROM instances WHERE heartbeat_at < :since"};
 const Query kNeighbours{"instance_neighbours", "SELECT id, pid, pid_start FROM instances WHERE host = :host"};
-const Query kTakeLease{"lease_take",
-                       "INSERT INTO leases (name, instance_id, epoch, acquired_at) VALUES (:name, :id, 1, :now) "
-                       "ON CONFLICT (name) DO UPDATE SET epoch = CASE WHEN leases.instance_id = :id THEN leases.epoch ELSE leases.epoch + 1 END, "
-                       "acquired_at = CASE WHEN leases.instance_id = :id THEN leases.acquired_at ELSE :now END, instance_id = :id "
-                       "WHERE NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = leases.instance_id AND i.heartbeat_at >= :since) "
-                       "OR leases.instance_id = :id RETURNING epoch"};
-const Query kCheckLease{"lease_check", "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch",
+const Query kTakeLease{
+    "lease_take",
+    "INSERT INTO leases (name, instance_id, epoch, acquired_at) VALUES (:name, :id, 1, :now) "
+    "ON CONFLICT (name) DO UPDATE SET epoch = CASE WHEN leases.instance_id = :id THEN leases.epoch ELSE leases.epoch + "
+    "1 END, "
+    "acquired_at = CASE WHEN leases.instance_id = :id THEN leases.acquired_at ELSE :now END, instance_id = :id "
+    "WHERE NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = leases.instance_id AND i.heartbeat_at >= :since) "
+    "OR leases.instance_id = :id RETURNING epoch"};
+const Query kCheckLease{"lease_check",
+                        "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch",
                         "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch FOR SHARE"};
 // The row stays, in nobody's name: its epoch must never start again.
-const Query kReleaseLease{"lease_release", "UPDATE leases SET instance_id = :nobody WHERE name = :name AND instance_id = :id"};
+const Query kReleaseLease{"lease_release",
+                          "UPDATE leases SET instance_id = :nobody WHERE name = :name AND instance_id = :id"};
 
 std::string read_line(const char* path) {
   std::ifstream file(path);
@@ -36,8 +40,8 @@ std::string read_line(const char* path) {
   return line;
 }
 
-// Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process, or when it has ended and
-// only waits for its parent to notice.
+// Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process, or when it has ended
+// and only waits for its parent to notice.
 std::optional<std::int64_t> start_of(std::int64_t pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string line;
@@ -51,7 +55,7 @@ std::optional<std::int64_t> start_of(std::int64_t pid) {
   return rest ? std::optional<std::int64_t>(std::stoll(field)) : std::nullopt;
 }
 
-}  // namespace
+}   // namespace
 
 ProcessIdentity this_process() {
   char space[PATH_MAX] = {};
@@ -66,8 +70,13 @@ ProcessIdentity this_process() {
 Result<void> register_instance(Tx& tx, domain::InstanceId id, const ProcessIdentity& process, std::string_view roles) {
   auto now = tx.now();
   if (!now) return fail(now);
-  auto row = tx.run(kRegister, Params().id("id", id).text("host", process.host).i64("pid", process.pid)
-                                   .i64("pid_start", process.pid_start).text("roles", std::string(roles)).time("now", *now));
+  auto row = tx.run(kRegister, Params()
+                                   .id("id", id)
+                                   .text("host", process.host)
+                                   .i64("pid", process.pid)
+                                   .i64("pid_start", process.pid_start)
+                                   .text("roles", std::string(roles))
+                                   .time("now", *now));
   if (!row) return fail(row);
   return {};
 }
@@ -106,7 +115,9 @@ Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me) {
 Result<std::optional<std::int64_t>> acquire_lease(Tx& tx, std::string_view name, domain::InstanceId id) {
   auto now = tx.now();
   if (!now) return fail(now);
-  auto row = tx.run(kTakeLease, Params().text("name", std::string(name)).id("id", id).time("now", *now).time("since", *now - kSilence));
+  auto row =
+      tx.run(kTakeLease,
+             Params().text("name", std::string(name)).id("id", id).time("now", *now).time("since", *now - kSilence));
   if (!row) return fail(row);
   if (row->empty()) return std::nullopt;
   return row->i64(0, 0);
@@ -125,4 +136,4 @@ Result<void> release_lease(Tx& tx, std::string_view name, domain::InstanceId id)
   return {};
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

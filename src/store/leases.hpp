@@ -1,5 +1,5 @@
-// Instances and leases: who does what, on the database's clock. A lease is void when its holder's heartbeat is older than
-// kSilence, or when its process is known to be gone (same host and pid namespace, pid not running).
+// Instances and leases: who does what, on the database's clock. A lease is void when its holder's heartbeat is older
+// than kSilence, or when its process is known to be gone (same host and pid namespace, pid not running).
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ inline constexpr std::chrono::milliseconds kSilence{3000};
 
 // Of this process, read from /proc.
 struct ProcessIdentity {
-  std::string host;          // boot id and pid namespace
+  std::string host;   // boot id and pid namespace
   std::int64_t pid = 0;
   std::int64_t pid_start = 0;
 };
@@ -37,4 +37,4 @@ Result<std::optional<std::int64_t>> acquire_lease(Tx& tx, std::string_view name,
 Result<void> check_lease(Tx& tx, std::string_view name, domain::InstanceId id, std::int64_t epoch);
 Result<void> release_lease(Tx& tx, std::string_view name, domain::InstanceId id);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -157,5 +157,5 @@ TEST_P(Leases, NothingIsKnownOfProcessesElsewhere) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Leases, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

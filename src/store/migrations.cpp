@@ -10,7 +10,7 @@
 namespace agentauri::embedded {
 const std::vector<EmbeddedFile>& postgres_migrations();
 const std::vector<EmbeddedFile>& sqlite_migrations();
-}  // namespace agentauri::embedded
+}   // namespace agentauri::embedded
 
 namespace agentauri::store {
 namespace {
@@ -32,7 +32,7 @@ std::vector<Migration> parse_names(const std::vector<embedded::EmbeddedFile>& fi
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 const std::vector<Migration>& postgres_migrations() {
   static const auto migrations = parse_names(embedded::postgres_migrations());
@@ -44,7 +44,8 @@ const std::vector<Migration>& sqlite_migrations() {
   return migrations;
 }
 
-std::vector<MigrationStatus> compare_with_ledger(const std::vector<Migration>& known, const std::map<int, LedgerRow>& ledger) {
+std::vector<MigrationStatus> compare_with_ledger(const std::vector<Migration>& known,
+                                                 const std::map<int, LedgerRow>& ledger) {
   using State = MigrationStatus::State;
   std::vector<MigrationStatus> out;
   for (const Migration& migration : known) {
@@ -52,7 +53,9 @@ std::vector<MigrationStatus> compare_with_ledger(const std::vector<Migration>& k
     if (const auto found = ledger.find(migration.version); found != ledger.end()) {
       const LedgerRow& row = found->second;
       status.applied_at = row.applied_at;
-      status.state = !row.checksum ? State::adopted : *row.checksum == migration.checksum ? State::applied : State::changed;
+      status.state = !row.checksum                         ? State::adopted
+                     : *row.checksum == migration.checksum ? State::applied
+                                                           : State::changed;
     }
     out.push_back(std::move(status));
   }
@@ -69,15 +72,21 @@ Result<void> verify_migrations(const std::vector<MigrationStatus>& statuses) {
     const std::string file = fmt::format("{:04}_{}.sql", status.version, status.name);
     switch (status.state) {
       case State::applied:
-      case State::adopted: break;
+      case State::adopted:
+        break;
       case State::pending:
-        return fail(Code::invalid, "database", fmt::format("migration {} is not applied: run `agentauri migrate up`", file));
+        return fail(Code::invalid, "database",
+                    fmt::format("migration {} is not applied: run `agentauri migrate up`", file));
       case State::changed:
-        return fail(Code::invalid, "database", fmt::format("migration {} differs from what was applied on {}: this program and "
-                                                           "the database do not belong together", file, status.applied_at));
+        return fail(Code::invalid, "database",
+                    fmt::format("migration {} differs from what was applied on {}: this program and "
+                                "the database do not belong together",
+                                file, status.applied_at));
       case State::unknown:
-        return fail(Code::invalid, "database", fmt::format("migration {} is unknown to this program: the database was migrated "
-                                                           "by a newer AgentAuri; use that one", file));
+        return fail(Code::invalid, "database",
+                    fmt::format("migration {} is unknown to this program: the database was migrated "
+                                "by a newer AgentAuri; use that one",
+                                file));
     }
   }
   return {};
@@ -85,13 +94,18 @@ Result<void> verify_migrations(const std::vector<MigrationStatus>& statuses) {
 
 std::string_view to_string(MigrationStatus::State state) {
   switch (state) {
-    case MigrationStatus::State::pending: return "pending";
-    case MigrationStatus::State::applied: return "applied";
-    case MigrationStatus::State::adopted: return "applied by psql";
-    case MigrationStatus::State::changed: return "changed since it was applied";
-    case MigrationStatus::State::unknown: return "unknown to this program";
+    case MigrationStatus::State::pending:
+      return "pending";
+    case MigrationStatus::State::applied:
+      return "applied";
+    case MigrationStatus::State::adopted:
+      return "applied by psql";
+    case MigrationStatus::State::changed:
+      return "changed since it was applied";
+    case MigrationStatus::State::unknown:
+      return "unknown to this program";
   }
   return "unknown";
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -1,4 +1,5 @@
-// The schema's versions: psql's loop and `agentauri migrate` in any mix, foreign schemas, and the two sets side by side.
+// The schema's versions: psql's loop and `agentauri migrate` in any mix, foreign schemas, and the two sets side by
+// side.
 #include "store/migrations.hpp"
 
 #include <fmt/format.h>
@@ -31,8 +32,8 @@ std::string shell(const std::string& script) {
 }
 
 std::string psql(const PostgresSettings& settings) {
-  return fmt::format("{}/psql -X -h {} -p {} -U {} -d {}", testing::postgres_bin(), settings.host, settings.port, settings.user,
-                     settings.database);
+  return fmt::format("{}/psql -X -h {} -p {} -U {} -d {}", testing::postgres_bin(), settings.host, settings.port,
+                     settings.user, settings.database);
 }
 
 // One value, or whatever psql says instead.
@@ -43,10 +44,11 @@ std::string ask(const PostgresSettings& settings, const std::string& sql) {
 }
 
 // The deployment guide's loop.
-std::string run_loop(const PostgresSettings& settings, const std::string& options = {}, const std::string& files = "*.sql") {
+std::string run_loop(const PostgresSettings& settings, const std::string& options = {},
+                     const std::string& files = "*.sql") {
   EXPECT_TRUE(std::filesystem::exists("database/migrations")) << "this test runs in the project's folder";
-  return shell(fmt::format("for f in database/migrations/{}; do echo \"Running: $f\"; {} {} -f \"$f\" 2>&1; done", files, psql(settings),
-                           options));
+  return shell(fmt::format("for f in database/migrations/{}; do echo \"Running: $f\"; {} {} -f \"$f\" 2>&1; done",
+                           files, psql(settings), options));
 }
 
 std::vector<State> states(const Result<std::vector<MigrationStatus>>& statuses) {
@@ -56,7 +58,9 @@ std::vector<State> states(const Result<std::vector<MigrationStatus>>& statuses) 
   return out;
 }
 
-std::vector<State> all(State state) { return std::vector<State>(postgres_migrations().size(), state); }
+std::vector<State> all(State state) {
+  return std::vector<State>(postgres_migrations().size(), state);
+}
 
 // --- the guide's loop and `agentauri migrate` ------------------------------------------------------------------------
 
@@ -151,7 +155,8 @@ TEST(Migrations, VerifyNamesWhatIsPendingOrUnknown) {
 TEST(Migrations, TablesLiveInPublicWhateverTheSearchPath) {
   for (const bool by_psql : {false, true}) {
     const auto settings = testing::make_empty_postgres();
-    ask(settings, "CREATE SCHEMA elsewhere; ALTER DATABASE " + settings.database + " SET search_path = elsewhere, public");
+    ask(settings,
+        "CREATE SCHEMA elsewhere; ALTER DATABASE " + settings.database + " SET search_path = elsewhere, public");
     if (by_psql) {
       EXPECT_THAT(run_loop(settings), Not(HasSubstr("ERROR")));
     } else {
@@ -165,12 +170,14 @@ TEST(Migrations, TablesLiveInPublicWhateverTheSearchPath) {
 // --- the two sets ----------------------------------------------------------------------------------------------------
 
 struct Column {
-  std::string type;         // of SQLite
+  std::string type;   // of SQLite
   bool not_null = false;
   std::string default_value;
   bool operator==(const Column&) const = default;
 };
-void PrintTo(const Column& c, std::ostream* out) { *out << c.type << (c.not_null ? " NOT NULL " : " ") << c.default_value; }
+void PrintTo(const Column& c, std::ostream* out) {
+  *out << c.type << (c.not_null ? " NOT NULL " : " ") << c.default_value;
+}
 
 struct Schema {
   std::map<std::string, Column> columns;   // table.column
@@ -179,32 +186,43 @@ struct Schema {
 };
 
 const Query kSqliteColumns{Query::Unlisted{}, "sqlite_columns",
-                           "SELECT t.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk FROM sqlite_master t, pragma_table_info(t.name) c "
+                           "SELECT t.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk FROM sqlite_master t, "
+                           "pragma_table_info(t.name) c "
                            "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.pk"};
 const Query kSqliteUnique{Query::Unlisted{}, "sqlite_unique",
-                          "SELECT t.name, group_concat(c.name, ', ') FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c "
+                          "SELECT t.name, group_concat(c.name, ', ') FROM sqlite_master t, pragma_index_list(t.name) "
+                          "i, pragma_index_info(i.name) c "
                           "WHERE t.type = 'table' AND i.origin = 'u' GROUP BY t.name, i.name"};
-const Query kSqliteIndexes{Query::Unlisted{}, "sqlite_indexes", "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"};
-const Query kPostgresColumns{Query::Unlisted{}, "postgres_columns",
-                             "SELECT CAST(t.relname AS text), CAST(a.attname AS text), CAST(CAST(a.atttypid AS regtype) AS text), a.attnotnull, "
-                             "pg_get_expr(d.adbin, d.adrelid) FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped "
-                             "LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum "
-                             "WHERE t.relkind = 'r' AND t.relnamespace = to_regnamespace('public')"};
+const Query kSqliteIndexes{Query::Unlisted{}, "sqlite_indexes",
+                           "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"};
+const Query kPostgresColumns{
+    Query::Unlisted{}, "postgres_columns",
+    "SELECT CAST(t.relname AS text), CAST(a.attname AS text), CAST(CAST(a.atttypid AS regtype) AS text), a.attnotnull, "
+    "pg_get_expr(d.adbin, d.adrelid) FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND "
+    "NOT a.attisdropped "
+    "LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum "
+    "WHERE t.relkind = 'r' AND t.relnamespace = to_regnamespace('public')"};
 const Query kPostgresKeys{Query::Unlisted{}, "postgres_keys",
-                          "SELECT CAST(t.relname AS text), pg_get_constraintdef(c.oid) FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid "
+                          "SELECT CAST(t.relname AS text), pg_get_constraintdef(c.oid) FROM pg_constraint c JOIN "
+                          "pg_class t ON t.oid = c.conrelid "
                           "WHERE c.contype IN ('p', 'u') AND t.relnamespace = to_regnamespace('public')"};
-const Query kPostgresIndexes{Query::Unlisted{}, "postgres_indexes",
-                             "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE "
-                             "conname = indexname)"};
+const Query kPostgresIndexes{
+    Query::Unlisted{}, "postgres_indexes",
+    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE "
+    "conname = indexname)"};
 
-std::string without(std::string text, const char* pattern, const char* by = "") { return std::regex_replace(text, std::regex(pattern), by); }
+std::string without(std::string text, const char* pattern, const char* by = "") {
+  return std::regex_replace(text, std::regex(pattern), by);
+}
 
 // CREATE INDEX [IF NOT EXISTS] name ON [public.]table [USING btree] (columns) [WHERE …]
 std::string index_of(const std::string& sql) {
   std::smatch found;
-  const std::regex shape(R"(CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?(\w+) ON (?:public\.)?(\w+) (?:USING btree )?\(([^)]*)\)(?: WHERE (.*))?)");
+  const std::regex shape(
+      R"(CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?(\w+) ON (?:public\.)?(\w+) (?:USING btree )?\(([^)]*)\)(?: WHERE (.*))?)");
   if (!std::regex_match(sql, found, shape)) return "unread: " + sql;
-  return fmt::format("{} {} ({}) {}", found.str(1), found.str(2), without(found.str(3), "\""), without(found.str(4), "[()]|::text"));
+  return fmt::format("{} {} ({}) {}", found.str(1), found.str(2), without(found.str(3), "\""),
+                     without(found.str(4), "[()]|::text"));
 }
 
 Schema sqlite_schema() {
@@ -215,22 +233,25 @@ Schema sqlite_schema() {
   std::map<std::string, std::string> primary;
   for (std::size_t i = 0; i < columns->size(); ++i) {
     const bool is_key = columns->i64(i, 5) > 0;
-    if (is_key) primary[columns->text(i, 0)] += (primary[columns->text(i, 0)].empty() ? "" : ", ") + columns->text(i, 1);
-    out.columns[columns->text(i, 0) + "." + columns->text(i, 1)] = {columns->text(i, 2), is_key || columns->boolean(i, 3),
-                                                                     columns->text_or_null(i, 4).value_or("")};
+    if (is_key)
+      primary[columns->text(i, 0)] += (primary[columns->text(i, 0)].empty() ? "" : ", ") + columns->text(i, 1);
+    out.columns[columns->text(i, 0) + "." + columns->text(i, 1)] = {
+        columns->text(i, 2), is_key || columns->boolean(i, 3), columns->text_or_null(i, 4).value_or("")};
   }
   for (const auto& [table, names] : primary) out.keys.insert(fmt::format("{}: PRIMARY KEY ({})", table, names));
   const auto unique = temp.db->query_blocking(kSqliteUnique);
-  for (std::size_t i = 0; i < unique->size(); ++i) out.keys.insert(fmt::format("{}: UNIQUE ({})", unique->text(i, 0), unique->text(i, 1)));
+  for (std::size_t i = 0; i < unique->size(); ++i)
+    out.keys.insert(fmt::format("{}: UNIQUE ({})", unique->text(i, 0), unique->text(i, 1)));
   const auto indexes = temp.db->query_blocking(kSqliteIndexes);
   for (std::size_t i = 0; i < indexes->size(); ++i) out.indexes.insert(index_of(indexes->text(i, 0)));
   return out;
 }
 
 Schema postgres_schema() {
-  static const std::map<std::string, std::string> types{{"uuid", "BLOB"},     {"bytea", "BLOB"},      {"text", "TEXT"},      {"numeric", "TEXT"},
-                                                        {"bigint", "INTEGER"}, {"integer", "INTEGER"}, {"smallint", "INTEGER"}, {"boolean", "INTEGER"},
-                                                        {"timestamp with time zone", "INTEGER"}};
+  static const std::map<std::string, std::string> types{
+      {"uuid", "BLOB"},        {"bytea", "BLOB"},      {"text", "TEXT"},
+      {"numeric", "TEXT"},     {"bigint", "INTEGER"},  {"integer", "INTEGER"},
+      {"smallint", "INTEGER"}, {"boolean", "INTEGER"}, {"timestamp with time zone", "INTEGER"}};
   const auto temp = testing::make_temp_postgres();
   Schema out;
   const auto columns = temp.db->query_blocking(kPostgresColumns);
@@ -240,10 +261,12 @@ Schema postgres_schema() {
     EXPECT_NE(type, types.end()) << columns->text(i, 2);
     std::string value = without(columns->text_or_null(i, 4).value_or(""), "::text");
     value = without(without(value, "^true$", "1"), "^false$", "0");
-    out.columns[columns->text(i, 0) + "." + columns->text(i, 1)] = {type == types.end() ? "?" : type->second, columns->boolean(i, 3), value};
+    out.columns[columns->text(i, 0) + "." + columns->text(i, 1)] = {type == types.end() ? "?" : type->second,
+                                                                    columns->boolean(i, 3), value};
   }
   const auto keys = temp.db->query_blocking(kPostgresKeys);
-  for (std::size_t i = 0; i < keys->size(); ++i) out.keys.insert(keys->text(i, 0) + ": " + without(keys->text(i, 1), "\""));   // it quotes keywords
+  for (std::size_t i = 0; i < keys->size(); ++i)
+    out.keys.insert(keys->text(i, 0) + ": " + without(keys->text(i, 1), "\""));   // it quotes keywords
   const auto indexes = temp.db->query_blocking(kPostgresIndexes);
   for (std::size_t i = 0; i < indexes->size(); ++i) out.indexes.insert(index_of(indexes->text(i, 0)));
   return out;
@@ -259,8 +282,9 @@ TEST(MigrationSets, DescribeTheSameTables) {
   EXPECT_EQ(sqlite.keys, postgres.keys);
   EXPECT_EQ(sqlite.indexes, postgres.indexes);
   ASSERT_EQ(sqlite_migrations().size(), postgres_migrations().size());
-  for (std::size_t i = 0; i < sqlite_migrations().size(); ++i) EXPECT_EQ(sqlite_migrations()[i].name, postgres_migrations()[i].name);
+  for (std::size_t i = 0; i < sqlite_migrations().size(); ++i)
+    EXPECT_EQ(sqlite_migrations()[i].name, postgres_migrations()[i].name);
 }
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

@@ -15,18 +15,20 @@ namespace agentauri::store {
 namespace {
 
 constexpr int kUnits = 1000;
-constexpr int kWave = 8;          // units at once, each on keys of its own, so that the model needs no order between them
-constexpr int kKeys = 6;          // of each place in a wave
+constexpr int kWave = 8;   // units at once, each on keys of its own, so that the model needs no order between them
+constexpr int kKeys = 6;   // of each place in a wave
 
 const Query kPut{Query::Unlisted{}, "model_put", "INSERT INTO counters (name, value) VALUES (:name, :value)"};
-const Query kBump{Query::Unlisted{}, "model_bump", "UPDATE counters SET value = value + :by WHERE name = :name RETURNING value"};
+const Query kBump{Query::Unlisted{}, "model_bump",
+                  "UPDATE counters SET value = value + :by WHERE name = :name RETURNING value"};
 const Query kErase{Query::Unlisted{}, "model_erase", "DELETE FROM counters WHERE name = :name"};
 const Query kAll{Query::Unlisted{}, "model_all", "SELECT name, value FROM counters WHERE name LIKE 'k%'"};
 // PostgreSQL's disk is not ours to fill: its error is raised by hand, and so is its wish that a unit runs again.
 const Query kRaise{Query::Unlisted{}, "model_raise", "SELECT test_raise(:state)"};
 const Query kKillMyself{Query::Unlisted{}, "model_kill_myself", "SELECT pg_terminate_backend(pg_backend_pid())"};
 constexpr const char* kMakeRaise =
-    "CREATE FUNCTION test_raise(state text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = state; END $$";
+    "CREATE FUNCTION test_raise(state text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'injected' USING "
+    "ERRCODE = state; END $$";
 
 using Model = std::map<std::string, std::int64_t>;
 
@@ -41,8 +43,8 @@ struct Unit {
   Priority priority = Priority::interactive;
   // What came of it.
   int runs = 0;
-  Model next;                     // its keys, as of its last run
-  bool duplicate = false;         // it met a key that was there already, which is an error of its own
+  Model next;               // its keys, as of its last run
+  bool duplicate = false;   // it met a key that was there already, which is an error of its own
   Result<void> outcome;
 };
 
@@ -137,9 +139,12 @@ Result<void> done(const Result<Rows>& row) {
 // The fault itself; success means that the unit goes on.
 Result<void> StoreModel::strike(Unit& unit, Tx& tx) {
   switch (unit.fault) {
-    case Fault::none: return {};
-    case Fault::fails: return fail(Code::forbidden, "injected");
-    case Fault::throws: throw std::runtime_error("injected");
+    case Fault::none:
+      return {};
+    case Fault::fails:
+      return fail(Code::forbidden, "injected");
+    case Fault::throws:
+      throw std::runtime_error("injected");
     case Fault::hides: {
       const auto twice = Params().text("name", fmt::format("k{}_hidden", unit.place)).i64("value", 1);
       EXPECT_TRUE(tx.run(kPut, twice));
@@ -173,7 +178,9 @@ Result<void> StoreModel::run(Unit& unit, const Model& before, Tx& tx) {
 }
 
 void StoreModel::check_outcome(const Unit& unit) {
-  static const std::map<Fault, Code> codes{{Fault::fails, Code::forbidden}, {Fault::throws, Code::internal}, {Fault::hides, Code::internal},
+  static const std::map<Fault, Code> codes{{Fault::fails, Code::forbidden},
+                                           {Fault::throws, Code::internal},
+                                           {Fault::hides, Code::internal},
                                            {Fault::full_disk, Code::unavailable}};
   const auto expected = codes.find(unit.fault);
   if (unit.duplicate) {
@@ -186,7 +193,8 @@ void StoreModel::check_outcome(const Unit& unit) {
   }
 }
 
-// All of them at once, behind a unit that holds a writer until they are queued; then, perhaps, nobody wants to know any more.
+// All of them at once, behind a unit that holds a writer until they are queued; then, perhaps, nobody wants to know any
+// more.
 void StoreModel::run_wave(std::vector<Unit>& wave, const std::vector<Model>& before, bool cancel) {
   std::latch held(1), release(1);
   std::jthread gate([&] {
@@ -245,12 +253,13 @@ TEST_P(StoreModel, StoresEachUnitWholeOrNotAtAll) {
     if (HasFailure()) FAIL() << "in the wave that ends with unit " << done_units + kWave;
   }
   // Each of the ways to go wrong was met.
-  for (const Fault fault : {Fault::fails, Fault::throws, Fault::hides, Fault::full_disk, Fault::breaks_once}) EXPECT_GT(struck[fault], 20);
+  for (const Fault fault : {Fault::fails, Fault::throws, Fault::hides, Fault::full_disk, Fault::breaks_once})
+    EXPECT_GT(struck[fault], 20);
   EXPECT_GT(ran_again, 20);
   EXPECT_GT(cancelled, 50);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, StoreModel, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

@@ -23,7 +23,8 @@ class QueryTiming {
     if (histogram_) started_ = std::chrono::steady_clock::now();
   }
   ~QueryTiming() {
-    if (histogram_) histogram_->observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count());
+    if (histogram_)
+      histogram_->observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count());
   }
   QueryTiming(const QueryTiming&) = delete;
   QueryTiming& operator=(const QueryTiming&) = delete;
@@ -33,4 +34,4 @@ class QueryTiming {
   std::chrono::steady_clock::time_point started_;
 };
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

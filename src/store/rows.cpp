@@ -7,7 +7,9 @@ Params& Params::add(std::string_view name, Kind kind, Cell value) {
   return *this;
 }
 
-Params& Params::null(std::string_view name) { return add(name, Kind::null, {}); }
+Params& Params::null(std::string_view name) {
+  return add(name, Kind::null, {});
+}
 
 Params& Params::i64(std::string_view name, std::optional<std::int64_t> value) {
   return value ? add(name, Kind::i64, *value) : null(name);
@@ -75,9 +77,13 @@ Bytes Rows::blob(std::size_t row, std::size_t column) const {
   return *value;
 }
 
-Uuid Rows::uuid(std::size_t row, std::size_t column) const { return fixed<16>(row, column); }
+Uuid Rows::uuid(std::size_t row, std::size_t column) const {
+  return fixed<16>(row, column);
+}
 
-Time Rows::time(std::size_t row, std::size_t column) const { return from_micros(i64(row, column)); }
+Time Rows::time(std::size_t row, std::size_t column) const {
+  return from_micros(i64(row, column));
+}
 
 std::optional<std::int64_t> Rows::i64_or_null(std::size_t row, std::size_t column) const {
   if (is_null(row, column)) return std::nullopt;
@@ -100,4 +106,4 @@ std::optional<Time> Rows::time_or_null(std::size_t row, std::size_t column) cons
   return time(row, column);
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

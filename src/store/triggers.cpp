@@ -16,44 +16,68 @@ using domain::TriggerId;
 
 constexpr std::int64_t kMaxTotal = 100'000;
 
-#define TRIGGER_COLUMNS \
-  "id, organization_id, account_id, name, description, chain_id, registry, enabled, is_stateful, min_confirmations, last_error, created_at, updated_at "
+#define TRIGGER_COLUMNS                                                                                               \
+  "id, organization_id, account_id, name, description, chain_id, registry, enabled, is_stateful, min_confirmations, " \
+  "last_error, created_at, updated_at "
 const Query kInsert{"trigger_insert",
-                    "INSERT INTO triggers (id, organization_id, account_id, name, description, chain_id, registry, enabled, is_stateful, min_confirmations, created_at, updated_at) "
-                    "VALUES (:id, :organization, :account, :name, :description, :chain, :registry, :enabled, :stateful, :confirmations, :created_at, :updated_at)"};
-const Query kFind{"trigger_find", "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE id = :id AND organization_id = :organization"};
+                    "INSERT INTO triggers (id, organization_id, account_id, name, description, chain_id, registry, "
+                    "enabled, is_stateful, min_confirmations, created_at, updated_at) "
+                    "VALUES (:id, :organization, :account, :name, :description, :chain, :registry, :enabled, "
+                    ":stateful, :confirmations, :created_at, :updated_at)"};
+const Query kFind{"trigger_find",
+                  "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE id = :id AND organization_id = :organization"};
 // SQLite has one writer, so its transaction is the lock.
-const Query kLock{"trigger_lock", "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE id = :id AND organization_id = :organization",
-                  "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE id = :id AND organization_id = :organization FOR UPDATE"};
+const Query kLock{
+    "trigger_lock", "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE id = :id AND organization_id = :organization",
+    "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE id = :id AND organization_id = :organization FOR UPDATE"};
 const Query kExists{"trigger_exists", "SELECT 1 FROM triggers WHERE id = :id AND organization_id = :organization"};
 const Query kUpdate{"trigger_update",
-                    "UPDATE triggers SET name = :name, description = :description, chain_id = :chain, registry = :registry, enabled = :enabled, is_stateful = :stateful, "
+                    "UPDATE triggers SET name = :name, description = :description, chain_id = :chain, registry = "
+                    ":registry, enabled = :enabled, is_stateful = :stateful, "
                     "min_confirmations = :confirmations, updated_at = :updated_at WHERE id = :id"};
 const Query kDelete{"trigger_delete", "DELETE FROM triggers WHERE id = :id"};
-const Query kList{"trigger_list", "SELECT " TRIGGER_COLUMNS "FROM triggers WHERE organization_id = :organization ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset"};
-const Query kCount{"trigger_count", "SELECT count(*) FROM (SELECT 1 FROM triggers WHERE organization_id = :organization LIMIT :limit) AS counted"};
+const Query kList{"trigger_list", "SELECT " TRIGGER_COLUMNS
+                                  "FROM triggers WHERE organization_id = :organization ORDER BY created_at DESC, id "
+                                  "DESC LIMIT :limit OFFSET :offset"};
+const Query kCount{
+    "trigger_count",
+    "SELECT count(*) FROM (SELECT 1 FROM triggers WHERE organization_id = :organization LIMIT :limit) AS counted"};
 #undef TRIGGER_COLUMNS
 
-const Query kConditions{"condition_list",
-                        "SELECT id, revision, condition_type, field, operator, value, config, position, created_at FROM trigger_conditions "
-                        "WHERE trigger_id = :trigger ORDER BY position, id"};
-const Query kInsertCondition{"condition_insert",
-                             "INSERT INTO trigger_conditions (trigger_id, revision, condition_type, field, operator, value, config, position, created_at) "
-                             "VALUES (:trigger, :revision, :type, :field, :operator, :value, :config, :position, :created_at) RETURNING id"};
+const Query kConditions{
+    "condition_list",
+    "SELECT id, revision, condition_type, field, operator, value, config, position, created_at FROM trigger_conditions "
+    "WHERE trigger_id = :trigger ORDER BY position, id"};
+const Query kInsertCondition{
+    "condition_insert",
+    "INSERT INTO trigger_conditions (trigger_id, revision, condition_type, field, operator, value, config, position, "
+    "created_at) "
+    "VALUES (:trigger, :revision, :type, :field, :operator, :value, :config, :position, :created_at) RETURNING id"};
 const Query kUpdateCondition{"condition_update",
-                             "UPDATE trigger_conditions SET revision = :revision, condition_type = :type, field = :field, operator = :operator, value = :value, "
+                             "UPDATE trigger_conditions SET revision = :revision, condition_type = :type, field = "
+                             ":field, operator = :operator, value = :value, "
                              "config = :config, position = :position WHERE id = :id"};
 const Query kDeleteCondition{"condition_delete", "DELETE FROM trigger_conditions WHERE id = :id"};
 
-const Query kActions{"action_list", "SELECT id, action_type, priority, config, created_at FROM trigger_actions WHERE trigger_id = :trigger ORDER BY priority, id"};
-const Query kInsertAction{"action_insert",
-                          "INSERT INTO trigger_actions (trigger_id, action_type, priority, config, created_at, updated_at) "
-                          "VALUES (:trigger, :type, :priority, '{}', :created_at, :created_at) RETURNING id"};
-const Query kUpdateAction{"action_update", "UPDATE trigger_actions SET action_type = :type, priority = :priority, updated_at = :now WHERE id = :id"};
-const Query kSetConfig{"action_set_config", "UPDATE trigger_actions SET config = :config, disabled_reason = NULL, updated_at = :now WHERE id = :id"};
-const Query kReadSecrets{"action_read_secrets", "SELECT signing_secret, previous_signing_secret, previous_expires_at FROM trigger_actions WHERE id = :id"};
+const Query kActions{"action_list",
+                     "SELECT id, action_type, priority, config, created_at FROM trigger_actions WHERE trigger_id = "
+                     ":trigger ORDER BY priority, id"};
+const Query kInsertAction{
+    "action_insert",
+    "INSERT INTO trigger_actions (trigger_id, action_type, priority, config, created_at, updated_at) "
+    "VALUES (:trigger, :type, :priority, '{}', :created_at, :created_at) RETURNING id"};
+const Query kUpdateAction{
+    "action_update",
+    "UPDATE trigger_actions SET action_type = :type, priority = :priority, updated_at = :now WHERE id = :id"};
+const Query kSetConfig{
+    "action_set_config",
+    "UPDATE trigger_actions SET config = :config, disabled_reason = NULL, updated_at = :now WHERE id = :id"};
+const Query kReadSecrets{
+    "action_read_secrets",
+    "SELECT signing_secret, previous_signing_secret, previous_expires_at FROM trigger_actions WHERE id = :id"};
 const Query kSetSecrets{"action_set_secrets",
-                        "UPDATE trigger_actions SET signing_secret = :current, previous_signing_secret = :previous, previous_expires_at = :expires_at, updated_at = :now WHERE id = :id"};
+                        "UPDATE trigger_actions SET signing_secret = :current, previous_signing_secret = :previous, "
+                        "previous_expires_at = :expires_at, updated_at = :now WHERE id = :id"};
 const Query kDeleteAction{"action_delete", "DELETE FROM trigger_actions WHERE id = :id"};
 
 Result<Trigger> read_row(const Rows& rows, std::size_t i) {
@@ -132,7 +156,8 @@ Params trigger_params(const Trigger& trigger) {
       .text("registry", std::string(to_string(trigger.registry)))
       .boolean("enabled", trigger.enabled)
       .boolean("stateful", trigger.is_stateful)
-      .i64("confirmations", trigger.min_confirmations ? std::optional<std::int64_t>(*trigger.min_confirmations) : std::nullopt)
+      .i64("confirmations",
+           trigger.min_confirmations ? std::optional<std::int64_t>(*trigger.min_confirmations) : std::nullopt)
       .time("updated_at", trigger.updated_at);
 }
 
@@ -153,15 +178,22 @@ Result<void> run_void(Tx& tx, const Query& query, const Params& params) {
   return {};
 }
 
-}  // namespace
+}   // namespace
 
 Result<void> insert_trigger(Tx& tx, const Trigger& trigger) {
   return run_void(tx, kInsert,
-                  trigger_params(trigger).id("organization", trigger.organization_id).id("account", trigger.account_id).time("created_at", trigger.created_at));
+                  trigger_params(trigger)
+                      .id("organization", trigger.organization_id)
+                      .id("account", trigger.account_id)
+                      .time("created_at", trigger.created_at));
 }
 
-Result<std::optional<Trigger>> find_trigger(Tx& tx, OrganizationId owner, TriggerId id) { return find_with(tx, kFind, owner, id); }
-Result<std::optional<Trigger>> lock_trigger(Tx& tx, OrganizationId owner, TriggerId id) { return find_with(tx, kLock, owner, id); }
+Result<std::optional<Trigger>> find_trigger(Tx& tx, OrganizationId owner, TriggerId id) {
+  return find_with(tx, kFind, owner, id);
+}
+Result<std::optional<Trigger>> lock_trigger(Tx& tx, OrganizationId owner, TriggerId id) {
+  return find_with(tx, kLock, owner, id);
+}
 
 Result<bool> trigger_exists(Tx& tx, OrganizationId owner, TriggerId id) {
   auto rows = tx.run(kExists, Params().id("id", id).id("organization", owner));
@@ -169,10 +201,13 @@ Result<bool> trigger_exists(Tx& tx, OrganizationId owner, TriggerId id) {
   return !rows->empty();
 }
 
-Result<void> update_trigger(Tx& tx, const Trigger& trigger) { return run_void(tx, kUpdate, trigger_params(trigger)); }
+Result<void> update_trigger(Tx& tx, const Trigger& trigger) {
+  return run_void(tx, kUpdate, trigger_params(trigger));
+}
 
 Result<void> delete_trigger(Tx& tx, const Trigger& trigger, Time now) {
-  if (auto cancelled = cancel_jobs(tx, trigger.id, std::nullopt, "trigger_deleted", now); !cancelled) return fail(cancelled);
+  if (auto cancelled = cancel_jobs(tx, trigger.id, std::nullopt, "trigger_deleted", now); !cancelled)
+    return fail(cancelled);
   if (auto deleted = run_void(tx, kDelete, Params().id("id", trigger.id)); !deleted) return deleted;
   if (auto appended = append_revision(tx, trigger, true, now); !appended) return fail(appended);
   return {};
@@ -208,13 +243,18 @@ Result<std::int64_t> count_triggers(Tx& tx, OrganizationId owner, std::int64_t u
 }
 
 Result<ConditionId> insert_condition(Tx& tx, TriggerId trigger, const domain::Condition& condition) {
-  auto rows = tx.run(kInsertCondition, condition_params(condition).id("trigger", trigger).time("created_at", condition.created_at));
+  auto rows = tx.run(kInsertCondition,
+                     condition_params(condition).id("trigger", trigger).time("created_at", condition.created_at));
   if (!rows) return fail(rows);
   return rows->i64(0, 0);
 }
 
-Result<void> update_condition(Tx& tx, const domain::Condition& condition) { return run_void(tx, kUpdateCondition, condition_params(condition).i64("id", condition.id)); }
-Result<void> delete_condition(Tx& tx, ConditionId id) { return run_void(tx, kDeleteCondition, Params().i64("id", id)); }
+Result<void> update_condition(Tx& tx, const domain::Condition& condition) {
+  return run_void(tx, kUpdateCondition, condition_params(condition).i64("id", condition.id));
+}
+Result<void> delete_condition(Tx& tx, ConditionId id) {
+  return run_void(tx, kDeleteCondition, Params().i64("id", id));
+}
 
 Result<ActionId> insert_action(Tx& tx, TriggerId trigger, const domain::Action& action) {
   auto rows = tx.run(kInsertAction, Params()
@@ -228,7 +268,11 @@ Result<ActionId> insert_action(Tx& tx, TriggerId trigger, const domain::Action& 
 
 Result<void> update_action(Tx& tx, const domain::Action& action, Time now) {
   return run_void(tx, kUpdateAction,
-                  Params().text("type", std::string(to_string(action.type))).i64("priority", action.priority).time("now", now).i64("id", action.id));
+                  Params()
+                      .text("type", std::string(to_string(action.type)))
+                      .i64("priority", action.priority)
+                      .time("now", now)
+                      .i64("id", action.id));
 }
 
 Result<void> set_action_config(Tx& tx, ActionId id, const std::string& config, Time now) {
@@ -244,7 +288,12 @@ Result<SigningSecrets> read_signing_secrets(Tx& tx, ActionId id) {
 
 Result<void> set_signing_secrets(Tx& tx, ActionId id, const SigningSecrets& secrets, Time now) {
   return run_void(tx, kSetSecrets,
-                  Params().text("current", secrets.current).text("previous", secrets.previous).time("expires_at", secrets.previous_expires_at).time("now", now).i64("id", id));
+                  Params()
+                      .text("current", secrets.current)
+                      .text("previous", secrets.previous)
+                      .time("expires_at", secrets.previous_expires_at)
+                      .time("now", now)
+                      .i64("id", id));
 }
 
 Result<void> delete_action(Tx& tx, TriggerId trigger, ActionId id, Time now) {
@@ -252,4 +301,4 @@ Result<void> delete_action(Tx& tx, TriggerId trigger, ActionId id, Time now) {
   return run_void(tx, kDeleteAction, Params().i64("id", id));
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

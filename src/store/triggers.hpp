@@ -14,8 +14,8 @@ namespace agentauri::store {
 
 // The trigger's own row; conditions and actions are added one by one.
 Result<void> insert_trigger(Tx& tx, const domain::Trigger& trigger);
-// With conditions (by position, then id) and actions (by priority, then id). nullopt when the id is unknown or belongs to
-// another organization.
+// With conditions (by position, then id) and actions (by priority, then id). nullopt when the id is unknown or belongs
+// to another organization.
 Result<std::optional<domain::Trigger>> find_trigger(Tx& tx, domain::OrganizationId owner, domain::TriggerId id);
 // The same, and nobody else edits the trigger until the transaction ends: every edit begins with it.
 Result<std::optional<domain::Trigger>> lock_trigger(Tx& tx, domain::OrganizationId owner, domain::TriggerId id);
@@ -28,8 +28,8 @@ Result<void> delete_trigger(Tx& tx, const domain::Trigger& trigger, Time now);
 Result<domain::Trigger> commit_edit(Tx& tx, domain::OrganizationId owner, domain::TriggerId id, Time now);
 
 struct TriggerPage {
-  std::vector<domain::Trigger> rows;     // without conditions and actions
-  std::int64_t total = 0;                // exact up to 100,000
+  std::vector<domain::Trigger> rows;   // without conditions and actions
+  std::int64_t total = 0;              // exact up to 100,000
 };
 // Newest first.
 Result<TriggerPage> list_triggers(Tx& tx, domain::OrganizationId owner, std::int64_t limit, std::int64_t offset);
@@ -55,4 +55,4 @@ Result<void> set_signing_secrets(Tx& tx, domain::ActionId id, const SigningSecre
 // Its unsent jobs are cancelled.
 Result<void> delete_action(Tx& tx, domain::TriggerId trigger, domain::ActionId id, Time now);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

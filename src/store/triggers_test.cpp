@@ -80,14 +80,17 @@ TEST_P(Triggers, ComeBackWhole) {
   EXPECT_EQ(back.created_at, now);
   EXPECT_EQ(back.updated_at, now + 1s);
   const auto other = domain::OrganizationId::make(now);
-  EXPECT_FALSE(in_tx<std::optional<domain::Trigger>>([&](Tx& tx) { return find_trigger(tx, other, t.id); })->has_value());
+  EXPECT_FALSE(
+      in_tx<std::optional<domain::Trigger>>([&](Tx& tx) { return find_trigger(tx, other, t.id); })->has_value());
   EXPECT_FALSE(*in_tx<bool>([&](Tx& tx) { return trigger_exists(tx, other, t.id); }));
 }
 
 TEST_P(Triggers, PartsComeInTheirOrder) {
   const auto t = made("name", now);
   std::vector<domain::ConditionId> ids;
-  for (const int position : {5, 1, 5}) ids.push_back(*in_tx<domain::ConditionId>([&](Tx& tx) { return insert_condition(tx, t.id, condition_at(position)); }));
+  for (const int position : {5, 1, 5})
+    ids.push_back(
+        *in_tx<domain::ConditionId>([&](Tx& tx) { return insert_condition(tx, t.id, condition_at(position)); }));
   std::vector<domain::ActionId> actions;
   for (const int priority : {0, -1}) {
     domain::Action a;
@@ -98,7 +101,8 @@ TEST_P(Triggers, PartsComeInTheirOrder) {
   }
   const auto back = read(t.id);
   ASSERT_EQ(back.conditions.size(), 3U);
-  EXPECT_THAT((std::vector{back.conditions[0].id, back.conditions[1].id, back.conditions[2].id}), ElementsAre(ids[1], ids[0], ids[2]));
+  EXPECT_THAT((std::vector{back.conditions[0].id, back.conditions[1].id, back.conditions[2].id}),
+              ElementsAre(ids[1], ids[0], ids[2]));
   EXPECT_EQ(back.conditions[0].config, R"({"a":1})");
   EXPECT_THAT((std::vector{back.actions[0].id, back.actions[1].id}), ElementsAre(actions[1], actions[0]));
   EXPECT_EQ(back.actions[0].config, R"({"url":"x"})");
@@ -161,5 +165,5 @@ TEST_P(Triggers, DeletionTakesPartsAndTellsTheEngine) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Triggers, testing::kEngines, testing::engine_name);
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

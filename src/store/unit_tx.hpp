@@ -10,8 +10,9 @@
 
 namespace agentauri::store {
 
-// After a failed statement every further one is refused with the same error. That is PostgreSQL's own rule, and on SQLite it
-// is vital: an error that rolled the transaction back by itself would leave later statements to commit one by one.
+// After a failed statement every further one is refused with the same error. That is PostgreSQL's own rule, and on
+// SQLite it is vital: an error that rolled the transaction back by itself would leave later statements to commit one by
+// one.
 template <class Connection>
 class UnitTx : public Tx {
  public:
@@ -57,4 +58,4 @@ class UnitTx : public Tx {
   std::optional<Error> failure_;
 };
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -47,7 +47,7 @@ std::size_t sequence_length(std::string_view text) {
   return 0;
 }
 
-}  // namespace
+}   // namespace
 
 bool is_storable_text(std::string_view text) {
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
@@ -90,4 +90,4 @@ Result<void> check_value(const Params::Param& param, std::string_view query) {
   return {};
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -62,7 +62,8 @@ class FollowerOfANode : public ::testing::Test {
     }
     return out;
   }
-  // Runs a follower over the nodes until `done`, or fails after half a minute; then it must end at once when it is asked.
+  // Runs a follower over the nodes until `done`, or fails after half a minute; then it must end at once when it is
+  // asked.
   void follow(const std::vector<std::string>& urls, std::function<bool()> done) {
     IoThread thread("follower");
     std::atomic<bool> ended{false};

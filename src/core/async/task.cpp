@@ -45,8 +45,8 @@ void report(std::string_view name, const std::exception_ptr& error) {
   }
 }
 
-// A cancellation is an ordinary result here, never an exception: what is left to do (waiting for children, writing a last
-// result) must still be possible. It stays visible in cancelled(), and every later wait of ours ends at once.
+// A cancellation is an ordinary result here, never an exception: what is left to do (waiting for children, writing a
+// last result) must still be possible. It stays visible in cancelled(), and every later wait of ours ends at once.
 std::function<Task<void>()> rooted(std::function<Task<void>()> body) {
   return [body = std::move(body)]() -> Task<void> {
     co_await asio::this_coro::throw_if_cancelled(false);
@@ -54,14 +54,16 @@ std::function<Task<void>()> rooted(std::function<Task<void>()> body) {
   };
 }
 
-}  // namespace
+}   // namespace
 
 Task<bool> cancelled() {
   const auto state = co_await asio::this_coro::cancellation_state;
   co_return state.cancelled() != asio::cancellation_type::none;
 }
 
-Task<Executor> this_executor() { co_return co_await asio::this_coro::executor; }
+Task<Executor> this_executor() {
+  co_return co_await asio::this_coro::executor;
+}
 
 Task<bool> sleep_for(std::chrono::microseconds wait) {
   if (co_await cancelled()) co_return false;
@@ -72,7 +74,8 @@ Task<bool> sleep_for(std::chrono::microseconds wait) {
 }
 
 void spawn_detached(Executor executor, std::function<Task<void>()> body) {
-  asio::co_spawn(std::move(executor), rooted(std::move(body)), [](const std::exception_ptr& error) { report("detached", error); });
+  asio::co_spawn(std::move(executor), rooted(std::move(body)),
+                 [](const std::exception_ptr& error) { report("detached", error); });
 }
 
 Task<void> run_on(Executor executor, std::function<Task<void>()> body) {
@@ -96,7 +99,9 @@ struct TaskGroup::State {
 
 TaskGroup::TaskGroup(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
 
-TaskGroup::~TaskGroup() { ENSURE(state_->children.empty(), "a TaskGroup was destroyed before its children ended"); }
+TaskGroup::~TaskGroup() {
+  ENSURE(state_->children.empty(), "a TaskGroup was destroyed before its children ended");
+}
 
 void TaskGroup::spawn(std::string name, std::function<Task<void>()> body) {
   auto& state = state_;
@@ -111,7 +116,8 @@ void TaskGroup::spawn(std::string name, std::function<Task<void>()> body) {
       state->empty.cancel();
     });
   };
-  asio::co_spawn(state->executor, rooted(std::move(body)), asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
+  asio::co_spawn(state->executor, rooted(std::move(body)),
+                 asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
 }
 
 void TaskGroup::cancel() {
@@ -120,7 +126,9 @@ void TaskGroup::cancel() {
   for (auto* signal : signals) signal->emit(asio::cancellation_type::all);
 }
 
-std::size_t TaskGroup::size() const { return state_->children.size(); }
+std::size_t TaskGroup::size() const {
+  return state_->children.size();
+}
 
 Task<void> TaskGroup::wait() {
   const auto state = state_;
@@ -146,9 +154,9 @@ Task<bool> TaskGroup::wait_for(std::chrono::microseconds limit) {
 
 struct Signal::State {
   explicit State(Executor ex) : timer(std::move(ex)) {}
-  asio::steady_timer timer;                // touched on its executor only
+  asio::steady_timer timer;   // touched on its executor only
   std::atomic<bool> notified{false};
-  std::atomic<bool> scheduled{false};      // a wake-up is on its way: further hints collapse into it
+  std::atomic<bool> scheduled{false};   // a wake-up is on its way: further hints collapse into it
 };
 
 Signal::Signal(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
@@ -226,9 +234,13 @@ IoThread::IoThread(std::string name) : state_(std::make_unique<State>()) {
   });
 }
 
-IoThread::~IoThread() { stop(); }
+IoThread::~IoThread() {
+  stop();
+}
 
-Executor IoThread::executor() const { return state_->context.get_executor(); }
+Executor IoThread::executor() const {
+  return state_->context.get_executor();
+}
 
 void IoThread::stop() {
   if (!state_->thread.joinable()) return;
@@ -270,4 +282,4 @@ Task<void> Completion::wait() {
   }
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

@@ -23,8 +23,8 @@ using Executor = boost::asio::any_io_executor;
 // The executor that runs the calling coroutine.
 Task<Executor> this_executor();
 
-// Whether this coroutine was asked to end. Cancellation never throws; every later wait ends at once, so loops that check
-// the result of their wait end by themselves.
+// Whether this coroutine was asked to end. Cancellation never throws; every later wait ends at once, so loops that
+// check the result of their wait end by themselves.
 Task<bool> cancelled();
 
 // false when the wait was cancelled.
@@ -126,4 +126,4 @@ class Completion {
   std::shared_ptr<State> state_;
 };
 
-}  // namespace agentauri
+}   // namespace agentauri

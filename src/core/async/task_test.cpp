@@ -123,5 +123,5 @@ TEST(IoThread, RunsWhatIsSpawnedOnIt) {
   EXPECT_TRUE(elsewhere);
 }
 
-}  // namespace
-}  // namespace agentauri
+}   // namespace
+}   // namespace agentauri

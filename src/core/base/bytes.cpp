@@ -19,7 +19,7 @@ void append_hex(std::string& out, ByteView bytes) {
   }
 }
 
-}  // namespace
+}   // namespace
 
 std::string to_hex(ByteView bytes) {
   std::string out;
@@ -53,4 +53,4 @@ std::optional<Bytes> from_hex_0x(std::string_view text) {
   return from_hex(text.substr(2));
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

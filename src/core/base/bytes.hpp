@@ -68,10 +68,14 @@ std::optional<FixedBytes<N>> fixed_from_hex_0x(std::string_view text) {
   if (!bytes) return std::nullopt;
   return FixedBytes<N>::from(*bytes);
 }
-inline std::optional<Address> parse_address(std::string_view text) { return fixed_from_hex_0x<20>(text); }
-inline std::optional<Hash32> parse_hash(std::string_view text) { return fixed_from_hex_0x<32>(text); }
+inline std::optional<Address> parse_address(std::string_view text) {
+  return fixed_from_hex_0x<20>(text);
+}
+inline std::optional<Hash32> parse_hash(std::string_view text) {
+  return fixed_from_hex_0x<32>(text);
+}
 
-}  // namespace agentauri
+}   // namespace agentauri
 
 template <std::size_t N>
 struct std::hash<agentauri::FixedBytes<N>> {

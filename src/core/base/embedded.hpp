@@ -11,4 +11,4 @@ struct EmbeddedFile {
   std::string_view text;
 };
 
-}  // namespace agentauri::embedded
+}   // namespace agentauri::embedded

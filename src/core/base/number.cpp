@@ -15,7 +15,7 @@ Wide power_of_ten(unsigned exponent) {
   return power;
 }
 
-}  // namespace
+}   // namespace
 
 std::string to_string(int128 value) {
   char buffer[48];
@@ -126,4 +126,4 @@ int128 round_half_away(const Decimal& number) {
   return static_cast<int128>(value < 0 ? -rounded : rounded);
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

@@ -28,15 +28,18 @@ TEST(Uint256, PrintsAndReadsEveryWidth) {
   ASSERT_TRUE(parsed);
   EXPECT_EQ(to_string(*parsed), max);
   EXPECT_EQ(Uint256::from_word(parsed->to_word()), *parsed);
-  EXPECT_EQ(parse_uint256("115792089237316195423570985008687907853269984665640564039457584007913129639936"), std::nullopt);
+  EXPECT_EQ(parse_uint256("115792089237316195423570985008687907853269984665640564039457584007913129639936"),
+            std::nullopt);
   EXPECT_EQ(parse_uint256(std::string(79, '1')), std::nullopt);
-  EXPECT_EQ(to_string(*parse_uint256("1000000000000000000000000000000000000000")), "1000000000000000000000000000000000000000");
+  EXPECT_EQ(to_string(*parse_uint256("1000000000000000000000000000000000000000")),
+            "1000000000000000000000000000000000000000");
   EXPECT_EQ(to_string(Uint256(0)), "0");
   for (const char* bad : {"", "-1", "+1", "1e3", " 1"}) EXPECT_EQ(parse_uint256(bad), std::nullopt) << bad;
 }
 
 TEST(Decimal, ReadsStrictlyAndPrintsWhatItRead) {
-  for (const char* text : {"0", "-3.2", "99.77", "0.000000000000000001", "-170141183460469231731687303715884105728", "1.50"}) {
+  for (const char* text :
+       {"0", "-3.2", "99.77", "0.000000000000000001", "-170141183460469231731687303715884105728", "1.50"}) {
     const auto number = parse_decimal(text);
     ASSERT_TRUE(number) << text;
     EXPECT_EQ(to_string(*number), text);
@@ -70,7 +73,7 @@ TEST(Decimal, ComparisonAgreesWithBigIntegers) {
     const Decimal b = draw();
     const cpp_int left = cpp_int(to_string(a.value)) * pow(cpp_int(10), b.decimals);
     const cpp_int right = cpp_int(to_string(b.value)) * pow(cpp_int(10), a.decimals);
-    const auto expected = left < right ? std::strong_ordering::less
+    const auto expected = left < right    ? std::strong_ordering::less
                           : left == right ? std::strong_ordering::equal
                                           : std::strong_ordering::greater;
     ASSERT_EQ(compare(a, b), expected) << to_string(a) << " " << to_string(b);
@@ -87,5 +90,5 @@ TEST(Decimal, RoundsHalfAwayFromZero) {
   EXPECT_EQ(round_half_away({kMax, 38}), 2);
 }
 
-}  // namespace
-}  // namespace agentauri
+}   // namespace
+}   // namespace agentauri

@@ -11,23 +11,23 @@ namespace agentauri {
 
 // Callers compare codes; the HTTP edge has one table from code to status. Text is for people.
 enum class Code : std::uint8_t {
-  invalid,            // input breaks a rule; `field` names where
+  invalid,   // input breaks a rule; `field` names where
   not_found,
-  conflict,           // a unique rule would be broken; `field` names the constraint when known
+  conflict,   // a unique rule would be broken; `field` names the constraint when known
   forbidden,
   unauthorized,
   rate_limited,
-  too_large,          // a bound was exceeded
-  overflow,           // a number does not fit its type or column
-  check_failed,       // a database CHECK refused the row
-  busy,               // try again soon: queue full, lock not granted
-  unavailable,        // a peer (database, RPC, name server) cannot be reached
+  too_large,      // a bound was exceeded
+  overflow,       // a number does not fit its type or column
+  check_failed,   // a database CHECK refused the row
+  busy,           // try again soon: queue full, lock not granted
+  unavailable,    // a peer (database, RPC, name server) cannot be reached
   timed_out,
-  cancelled,          // the caller or a stop asked for it: end quietly
-  fenced,             // the lease behind this write has passed to somebody else
-  commit_unknown,     // the connection was lost during COMMIT: ask before doing it again
-  protocol,           // a peer answered something that its protocol does not allow
-  corrupt,            // stored data is not what we wrote
+  cancelled,        // the caller or a stop asked for it: end quietly
+  fenced,           // the lease behind this write has passed to somebody else
+  commit_unknown,   // the connection was lost during COMMIT: ask before doing it again
+  protocol,         // a peer answered something that its protocol does not allow
+  corrupt,          // stored data is not what we wrote
   unsupported,
   internal,
 };
@@ -63,7 +63,7 @@ std::unexpected<Error> fail(Result<T>&& result) {
 
 [[noreturn]] void ensure_failed(const char* condition, const char* text, const char* file, int line);
 
-}  // namespace agentauri
+}   // namespace agentauri
 
 // A broken ENSURE is a bug in this program: it says where and aborts, in every build.
 #define ENSURE(condition, text) \

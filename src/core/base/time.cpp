@@ -49,7 +49,7 @@ std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
   return negative ? -offset : offset;
 }
 
-}  // namespace
+}   // namespace
 
 Time SystemClock::now() const {
   return std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
@@ -101,4 +101,4 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
          std::chrono::seconds{*second} + Micros{fraction} - *offset;
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

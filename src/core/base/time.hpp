@@ -13,12 +13,18 @@ namespace agentauri {
 using Micros = std::chrono::microseconds;
 using Time = std::chrono::sys_time<Micros>;
 
-inline std::int64_t to_micros(Time t) { return t.time_since_epoch().count(); }
-inline Time from_micros(std::int64_t us) { return Time{Micros{us}}; }
+inline std::int64_t to_micros(Time t) {
+  return t.time_since_epoch().count();
+}
+inline Time from_micros(std::int64_t us) {
+  return Time{Micros{us}};
+}
 inline std::int64_t to_unix_seconds(Time t) {
   return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
 }
-inline Time from_unix_seconds(std::int64_t s) { return Time{std::chrono::seconds{s}}; }
+inline Time from_unix_seconds(std::int64_t s) {
+  return Time{std::chrono::seconds{s}};
+}
 
 // Time arrives through the constructor, so that tests and the simulation own it. Safe from any thread.
 class Clock {
@@ -48,4 +54,4 @@ std::string to_rfc3339(Time t);
 // RFC 3339 with an offset or Z; nullopt on anything else, including dates that do not exist.
 std::optional<Time> parse_rfc3339(std::string_view text);
 
-}  // namespace agentauri
+}   // namespace agentauri

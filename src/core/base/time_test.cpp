@@ -18,8 +18,9 @@ TEST(Rfc3339, ReadsOffsetsAndRefusesWhatIsNotADate) {
   EXPECT_EQ(parse_rfc3339("2026-01-15T12:00:00+02:00"), from_unix_seconds(1768471200));
   EXPECT_EQ(parse_rfc3339("2026-01-15T10:00:00.5Z"), from_micros(1768471200'500000));
   EXPECT_EQ(parse_rfc3339("2024-02-29T00:00:00Z"), from_unix_seconds(1709164800));
-  for (const char* bad : {"", "2026-01-15", "2026-01-15T10:00:00", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-15T24:00:00Z",
-                          "2026-01-15T10:00:00Zx", "2026-01-15T10:00:00.Z", "2026-01-15T10:00:00+2:00", "-026-01-15T10:00:00Z"}) {
+  for (const char* bad :
+       {"", "2026-01-15", "2026-01-15T10:00:00", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-15T24:00:00Z",
+        "2026-01-15T10:00:00Zx", "2026-01-15T10:00:00.Z", "2026-01-15T10:00:00+2:00", "-026-01-15T10:00:00Z"}) {
     EXPECT_EQ(parse_rfc3339(bad), std::nullopt) << bad;
   }
 }
@@ -45,5 +46,5 @@ TEST(Uuid, ReadsItsOwnTextAndNothingElse) {
   }
 }
 
-}  // namespace
-}  // namespace agentauri
+}   // namespace
+}   // namespace agentauri

@@ -10,7 +10,7 @@ void set_version(Uuid& uuid, std::uint8_t version) {
   uuid.data[8] = static_cast<std::uint8_t>((uuid.data[8] & 0x3f) | 0x80);
 }
 
-}  // namespace
+}   // namespace
 
 Uuid make_uuid_v7(Time now) {
   // The 12 bits after the version count up within a millisecond (RFC 9562, 6.2, method 1).
@@ -65,4 +65,4 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
   return Uuid::from(*bytes);
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

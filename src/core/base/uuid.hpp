@@ -41,7 +41,7 @@ std::string to_string(const Id<Tag>& id) {
   return to_string(id.uuid);
 }
 
-}  // namespace agentauri
+}   // namespace agentauri
 
 template <class Tag>
 struct std::hash<agentauri::Id<Tag>> {

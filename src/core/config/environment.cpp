@@ -23,7 +23,8 @@ std::string_view trimmed(std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -60,7 +61,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-}  // namespace
+}   // namespace
 
 Environment::Environment(Map flags, Map process, std::string_view dotenv)
     : flags_(std::move(flags)), process_(std::move(process)), dotenv_(parse_dotenv(dotenv)) {}
@@ -106,7 +107,9 @@ std::optional<std::string> Environment::raw(std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<std::string> Environment::text(std::string_view name) { return raw(name); }
+std::optional<std::string> Environment::text(std::string_view name) {
+  return raw(name);
+}
 
 std::optional<std::string> Environment::text_any(std::initializer_list<std::string_view> names) {
   std::optional<std::string> found;
@@ -176,7 +179,8 @@ void Environment::report_unknown(const std::vector<std::string>& prefixes) {
   for (const auto& name : unknown) {
     const auto nearer = [&name](const auto& a, const auto& b) { return distance(name, a) < distance(name, b); };
     const auto nearest = std::min_element(known_.begin(), known_.end(), nearer);
-    fault(name, nearest == known_.end() ? "is not a setting" : fmt::format("is not a setting; did you mean {}?", *nearest));
+    fault(name,
+          nearest == known_.end() ? "is not a setting" : fmt::format("is not a setting; did you mean {}?", *nearest));
   }
 }
 
@@ -190,4 +194,4 @@ std::vector<std::string> Environment::names_with_prefix(std::string_view prefix)
   return {names.begin(), names.end()};
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

@@ -54,4 +54,4 @@ class Environment {
   std::vector<Error> faults_, warnings_;
 };
 
-}  // namespace agentauri
+}   // namespace agentauri

@@ -27,7 +27,8 @@ TEST(Environment, FlagsWinOverEnvironmentOverFileOverDotenv) {
 }
 
 TEST(Environment, ReportsEveryFaultWithItsRule) {
-  Environment env({}, {{"PORT", "70000"}, {"ON", "maybe"}, {"MODE", "odd"}, {"KEY_FILE", "/nowhere/at/all"}, {"N", "1x"}}, "");
+  Environment env(
+      {}, {{"PORT", "70000"}, {"ON", "maybe"}, {"MODE", "odd"}, {"KEY_FILE", "/nowhere/at/all"}, {"N", "1x"}}, "");
   EXPECT_EQ(env.integer("PORT", 8080, 1, 65535), 8080);
   EXPECT_TRUE(env.boolean("ON", true));
   EXPECT_EQ(env.one_of("MODE", "shadow", {"shadow", "enforcing"}), "shadow");
@@ -50,5 +51,5 @@ TEST(Environment, NamesTheNearestSettingForATypo) {
   EXPECT_THAT(env.faults()[0].text, HasSubstr("did you mean DB_PASSWORD?"));
 }
 
-}  // namespace
-}  // namespace agentauri
+}   // namespace
+}   // namespace agentauri

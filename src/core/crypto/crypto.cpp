@@ -29,13 +29,14 @@ std::optional<Bytes> decode64(std::string_view text, int variant) {
   Bytes out(text.size() / 4 * 3 + 3);
   std::size_t length = 0;
   const char* end = nullptr;
-  if (sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &length, &end, variant) != 0) return std::nullopt;
+  if (sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &length, &end, variant) != 0)
+    return std::nullopt;
   if (end != text.data() + text.size()) return std::nullopt;
   out.resize(length);
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Hash32 sha256(ByteView data) {
   Hash32 out;
@@ -75,14 +76,18 @@ bool equal_constant_time(ByteView a, ByteView b) {
   return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-std::string base64(ByteView data) { return encode64(data, sodium_base64_VARIANT_ORIGINAL); }
+std::string base64(ByteView data) {
+  return encode64(data, sodium_base64_VARIANT_ORIGINAL);
+}
 
 std::optional<Bytes> from_base64(std::string_view text) {
   return text.ends_with('=') || text.size() % 4 == 0 ? decode64(text, sodium_base64_VARIANT_ORIGINAL)
                                                      : decode64(text, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
 }
 
-std::string base64url(ByteView data) { return encode64(data, sodium_base64_VARIANT_URLSAFE_NO_PADDING); }
+std::string base64url(ByteView data) {
+  return encode64(data, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
 
 std::optional<Bytes> from_base64url(std::string_view text) {
   return decode64(text, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
@@ -104,4 +109,4 @@ bool verify_password(std::string_view phc, std::string_view password) {
   return crypto_pwhash_argon2id_str_verify(padded, password.data(), password.size()) == 0;
 }
 
-}  // namespace agentauri::crypto
+}   // namespace agentauri::crypto

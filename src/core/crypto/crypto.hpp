@@ -76,4 +76,4 @@ class Secret {
   T value_{};
 };
 
-}  // namespace agentauri::crypto
+}   // namespace agentauri::crypto

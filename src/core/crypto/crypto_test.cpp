@@ -5,17 +5,21 @@
 namespace agentauri::crypto {
 namespace {
 
-std::string hex(const Hash32& hash) { return to_hex(hash.view()); }
+std::string hex(const Hash32& hash) {
+  return to_hex(hash.view());
+}
 
 TEST(Digests, AgreeWithPublishedVectors) {
   EXPECT_EQ(hex(keccak256({})), "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
-  EXPECT_EQ(hex(keccak256(as_bytes("agentWallet"))), "2ac6109326e720d1435c0db66f7e35eda7839f52b6f1f5520a60788e132b4e39");
+  EXPECT_EQ(hex(keccak256(as_bytes("agentWallet"))),
+            "2ac6109326e720d1435c0db66f7e35eda7839f52b6f1f5520a60788e132b4e39");
   EXPECT_EQ(hex(sha256(as_bytes("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   // RFC 4231, test case 2.
   EXPECT_EQ(hex(hmac_sha256(as_bytes("Jefe"), as_bytes("what do ya want for nothing?"))),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   // RFC 5869, test case 3: its first 32 bytes.
-  EXPECT_EQ(hex(hkdf_sha256(Bytes(22, 0x0b), {}, "")), "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d");
+  EXPECT_EQ(hex(hkdf_sha256(Bytes(22, 0x0b), {}, "")),
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d");
 }
 
 TEST(Keccak, HandlesEveryLengthAroundItsBlock) {
@@ -47,7 +51,8 @@ TEST(Password, VerifiesTheSpecifiedVector) {
   EXPECT_TRUE(verify_password(phc, "SecurePass123!"));
   EXPECT_FALSE(verify_password(phc, "SecurePass123"));
   EXPECT_FALSE(verify_password("", ""));
-  EXPECT_FALSE(verify_password("$argon2i$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$h59TpogcYUKDTAtlFSY0AyXa3eyPCJQLc39aDZoVSrw", "x"));
+  EXPECT_FALSE(verify_password(
+      "$argon2i$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$h59TpogcYUKDTAtlFSY0AyXa3eyPCJQLc39aDZoVSrw", "x"));
   const std::string own = hash_password("testpass123");
   EXPECT_TRUE(own.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")) << own;
   EXPECT_TRUE(verify_password(own, "testpass123"));
@@ -84,8 +89,9 @@ TEST_F(DataKeysTest, FirstKeyEncryptsEveryKeyDecrypts) {
   EXPECT_EQ(new_keys.decrypt(text, "row"), "value");
   EXPECT_FALSE(DataKeys::derive("a new secret", "").decrypt(text, "row"));
   EXPECT_NE(new_keys.encrypt("value", "row"), new_keys.encrypt("value", "row"));
-  for (const char* bad : {"", "k1", "k1:AAEC", ":AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}) EXPECT_FALSE(DataKeys::parse(bad)) << bad;
+  for (const char* bad : {"", "k1", "k1:AAEC", ":AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="})
+    EXPECT_FALSE(DataKeys::parse(bad)) << bad;
 }
 
-}  // namespace
-}  // namespace agentauri::crypto
+}   // namespace
+}   // namespace agentauri::crypto

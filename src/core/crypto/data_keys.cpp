@@ -15,7 +15,9 @@ constexpr std::size_t kIvBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
-Cipher make_cipher() { return {EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free}; }
+Cipher make_cipher() {
+  return {EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free};
+}
 
 DataKeys::Key derived_key(std::string_view secret) {
   DataKeys::Key key;
@@ -24,11 +26,15 @@ DataKeys::Key derived_key(std::string_view secret) {
   return key;
 }
 
-std::unexpected<Error> undecryptable(std::string text) { return fail(Code::corrupt, std::move(text)); }
+std::unexpected<Error> undecryptable(std::string text) {
+  return fail(Code::corrupt, std::move(text));
+}
 
-}  // namespace
+}   // namespace
 
-DataKeys::DataKeys(std::vector<Key> keys) : keys_(std::move(keys)) { ENSURE(!keys_.empty(), "at least one data key"); }
+DataKeys::DataKeys(std::vector<Key> keys) : keys_(std::move(keys)) {
+  ENSURE(!keys_.empty(), "at least one data key");
+}
 
 Result<DataKeys> DataKeys::parse(std::string_view text) {
   constexpr std::string_view kForm = "must be `kid:base64 of 32 bytes`, several separated by commas";
@@ -62,7 +68,8 @@ std::string DataKeys::encrypt(std::string_view plain, std::string_view aad) cons
   const Cipher cipher = make_cipher();
   bool ok = EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key.bytes.data.data(), sealed.data()) == 1;
   ok = ok && EVP_EncryptUpdate(cipher.get(), nullptr, &length, as_bytes(aad).data(), static_cast<int>(aad.size())) == 1;
-  ok = ok && EVP_EncryptUpdate(cipher.get(), text, &length, as_bytes(plain).data(), static_cast<int>(plain.size())) == 1;
+  ok =
+      ok && EVP_EncryptUpdate(cipher.get(), text, &length, as_bytes(plain).data(), static_cast<int>(plain.size())) == 1;
   ok = ok && EVP_EncryptFinal_ex(cipher.get(), text + length, &length) == 1;
   ok = ok && EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, text + plain.size()) == 1;
   ENSURE(ok, "AES-256-GCM encryption failed");
@@ -86,12 +93,14 @@ Result<std::string> DataKeys::decrypt(std::string_view text, std::string_view aa
   int written = 0;
   const Cipher cipher = make_cipher();
   bool ok = EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key->bytes.data.data(), sealed->data()) == 1;
-  ok = ok && EVP_DecryptUpdate(cipher.get(), nullptr, &written, as_bytes(aad).data(), static_cast<int>(aad.size())) == 1;
+  ok =
+      ok && EVP_DecryptUpdate(cipher.get(), nullptr, &written, as_bytes(aad).data(), static_cast<int>(aad.size())) == 1;
   ok = ok && EVP_DecryptUpdate(cipher.get(), out, &written, sealed->data() + kIvBytes, static_cast<int>(length)) == 1;
-  ok = ok && EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, sealed->data() + kIvBytes + length) == 1;
+  ok =
+      ok && EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, sealed->data() + kIvBytes + length) == 1;
   ok = ok && EVP_DecryptFinal_ex(cipher.get(), out + length, &written) == 1;
   if (!ok) return undecryptable("the encrypted value does not belong to this row, or was changed");
   return plain;
 }
 
-}  // namespace agentauri::crypto
+}   // namespace agentauri::crypto

@@ -11,12 +11,15 @@ namespace {
 constexpr std::size_t kRate = 136;   // bytes absorbed at a time for 256 bits of output
 
 constexpr std::array<std::uint64_t, 24> kRoundConstants{
-    0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b, 0x0000000080000001,
-    0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088, 0x0000000080008009, 0x000000008000000a,
-    0x000000008000808b, 0x800000000000008b, 0x8000000000008089, 0x8000000000008003, 0x8000000000008002, 0x8000000000000080,
-    0x000000000000800a, 0x800000008000000a, 0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008};
-constexpr std::array<int, 24> kRotations{1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44};
-constexpr std::array<std::size_t, 24> kLanes{10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1};
+    0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b,
+    0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088,
+    0x0000000080008009, 0x000000008000000a, 0x000000008000808b, 0x800000000000008b, 0x8000000000008089,
+    0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
+    0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008};
+constexpr std::array<int, 24> kRotations{1,  3,  6,  10, 15, 21, 28, 36, 45, 55, 2,  14,
+                                         27, 41, 56, 8,  25, 43, 62, 18, 39, 61, 20, 44};
+constexpr std::array<std::size_t, 24> kLanes{10, 7,  11, 17, 18, 3, 5,  16, 8,  21, 24, 4,
+                                             15, 23, 19, 13, 12, 2, 20, 14, 22, 9,  6,  1};
 
 using State = std::array<std::uint64_t, 25>;
 
@@ -30,26 +33,26 @@ using State = std::array<std::uint64_t, 25>;
 void permute(State& a) {
   for (const std::uint64_t constant : kRoundConstants) {
     std::array<std::uint64_t, 5> c;
-KECCAK_UNROLL
+    KECCAK_UNROLL
     for (std::size_t x = 0; x < 5; ++x) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-KECCAK_UNROLL
+    KECCAK_UNROLL
     for (std::size_t x = 0; x < 5; ++x) {
       const std::uint64_t d = c[(x + 4) % 5] ^ std::rotl(c[(x + 1) % 5], 1);
-KECCAK_UNROLL
+      KECCAK_UNROLL
       for (std::size_t y = 0; y < 25; y += 5) a[x + y] ^= d;
     }
     std::uint64_t moved = a[1];
-KECCAK_UNROLL
+    KECCAK_UNROLL
     for (std::size_t i = 0; i < 24; ++i) {
       const std::uint64_t next = a[kLanes[i]];
       a[kLanes[i]] = std::rotl(moved, kRotations[i]);
       moved = next;
     }
-KECCAK_UNROLL
+    KECCAK_UNROLL
     for (std::size_t y = 0; y < 25; y += 5) {
-KECCAK_UNROLL
+      KECCAK_UNROLL
       for (std::size_t x = 0; x < 5; ++x) c[x] = a[y + x];
-KECCAK_UNROLL
+      KECCAK_UNROLL
       for (std::size_t x = 0; x < 5; ++x) a[y + x] = c[x] ^ (~c[(x + 1) % 5] & c[(x + 2) % 5]);
     }
     a[0] ^= constant;
@@ -68,7 +71,7 @@ void absorb(State& state, const std::uint8_t* block) {
   permute(state);
 }
 
-}  // namespace
+}   // namespace
 
 Hash32 keccak256(ByteView data) {
   State state{};
@@ -96,4 +99,4 @@ std::string checksum_address(const Address& address) {
   return "0x" + text;
 }
 
-}  // namespace agentauri::crypto
+}   // namespace agentauri::crypto

@@ -18,7 +18,7 @@ const Value* present(const Object& object, std::string_view key) {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-}  // namespace
+}   // namespace
 
 Result<Value> parse(std::string_view text, std::size_t max_depth) {
   boost::json::parse_options options;
@@ -27,11 +27,14 @@ Result<Value> parse(std::string_view text, std::size_t max_depth) {
   boost::system::error_code error;
   const std::size_t consumed = parser.write_some(text.data(), text.size(), error);
   if (error) return fail(Code::invalid, fmt::format("{} at byte {}", error.message(), consumed));
-  if (consumed != text.size()) return fail(Code::invalid, fmt::format("text behind the document, at byte {}", consumed));
+  if (consumed != text.size())
+    return fail(Code::invalid, fmt::format("text behind the document, at byte {}", consumed));
   return parser.release();
 }
 
-std::string dump(const Value& value) { return boost::json::serialize(value); }
+std::string dump(const Value& value) {
+  return boost::json::serialize(value);
+}
 
 const Value* find(const Object& object, std::string_view key) {
   return object.if_contains(boost::json::string_view(key.data(), key.size()));
@@ -80,4 +83,4 @@ Result<std::string> required_string(const Object& object, std::string_view key) 
   return std::move(**value);
 }
 
-}  // namespace agentauri::json
+}   // namespace agentauri::json

@@ -41,6 +41,8 @@ Result<std::string> required_string(const Object& object, std::string_view key);
 // nullptr when absent. JSON null is a value here.
 const Value* find(const Object& object, std::string_view key);
 
-inline std::string_view view(const String& s) { return {s.data(), s.size()}; }
+inline std::string_view view(const String& s) {
+  return {s.data(), s.size()};
+}
 
-}  // namespace agentauri::json
+}   // namespace agentauri::json

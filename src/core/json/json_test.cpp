@@ -6,7 +6,8 @@ namespace agentauri::json {
 namespace {
 
 TEST(Json, RefusesWhatIsNotOneDocument) {
-  for (const char* bad : {"", " ", "{", "{}x", "{} {}", "[1,]", "{\"a\":1,}", "nul", "\"\xff\"", "\"\\ud800\"", "01", "1.", "+1", "NaN"}) {
+  for (const char* bad : {"", " ", "{", "{}x", "{} {}", "[1,]", "{\"a\":1,}", "nul", "\"\xff\"", "\"\\ud800\"", "01",
+                          "1.", "+1", "NaN"}) {
     const auto value = parse(bad);
     EXPECT_FALSE(value) << bad;
     if (!value) EXPECT_NE(value.error().text.find("byte"), std::string::npos);
@@ -33,5 +34,5 @@ TEST(Json, MembersNameTheirRule) {
   EXPECT_EQ(required_string(object, "missing").error().text, "missing field `missing`");
 }
 
-}  // namespace
-}  // namespace agentauri::json
+}   // namespace
+}   // namespace agentauri::json

@@ -1,6 +1,5 @@
 #include "core/telemetry/log.hpp"
 
-
 #include <fmt/format.h>
 
 #include <sys/stat.h>
@@ -17,7 +16,7 @@
 namespace agentauri {
 namespace {
 
-constexpr std::size_t kMaxTextChars = 256;       // of one field
+constexpr std::size_t kMaxTextChars = 256;   // of one field
 constexpr std::size_t kMaxMessageChars = 1024;
 constexpr auto kFileCheck = std::chrono::seconds(1);
 
@@ -62,8 +61,8 @@ class Output {
   }
 
   bool moved_locked() const {
-    struct stat named {};
-    struct stat open {};
+    struct stat named{};
+    struct stat open{};
     if (!file_ || ::stat(path_.c_str(), &named) != 0 || ::fstat(fileno(file_.get()), &open) != 0) return true;
     return named.st_ino != open.st_ino || named.st_dev != open.st_dev;
   }
@@ -100,16 +99,27 @@ std::string_view bounded(std::string_view text, std::size_t limit) {
   return text.substr(0, limit);
 }
 
-// JSON string contents. Bytes that are not ASCII pass through unchanged: every text here is UTF-8 or harmless to a reader.
+// JSON string contents. Bytes that are not ASCII pass through unchanged: every text here is UTF-8 or harmless to a
+// reader.
 void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (byte < 0x20 || byte == 0x7f) {
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
@@ -141,9 +151,11 @@ void append_field(std::string& out, const Field& field) {
       field.value);
 }
 
-std::string json_line(std::string_view target, Level level, std::string_view message, std::initializer_list<Field> fields) {
+std::string json_line(std::string_view target, Level level, std::string_view message,
+                      std::initializer_list<Field> fields) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(SystemClock().now());
-  std::string out = fmt::format("{{\"timestamp\":\"{}\",\"level\":\"{}\"", to_rfc3339(now), kLevelNames[static_cast<int>(level)]);
+  std::string out =
+      fmt::format("{{\"timestamp\":\"{}\",\"level\":\"{}\"", to_rfc3339(now), kLevelNames[static_cast<int>(level)]);
   append_member(out, "service", config().service);
   if (!config().instance.empty()) append_member(out, "instance", config().instance);
   if (!config().version.empty()) append_member(out, "version", config().version);
@@ -154,9 +166,11 @@ std::string json_line(std::string_view target, Level level, std::string_view mes
   return out;
 }
 
-std::string text_line(std::string_view target, Level level, std::string_view message, std::initializer_list<Field> fields) {
+std::string text_line(std::string_view target, Level level, std::string_view message,
+                      std::initializer_list<Field> fields) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(SystemClock().now());
-  std::string out = fmt::format("{} {:<5} {:<9} ", to_rfc3339(now).substr(11), kLevelNames[static_cast<int>(level)], target);
+  std::string out =
+      fmt::format("{} {:<5} {:<9} ", to_rfc3339(now).substr(11), kLevelNames[static_cast<int>(level)], target);
   append_escaped(out, bounded(message, kMaxMessageChars));
   for (const Field& field : fields) {
     out += "  ";
@@ -177,7 +191,7 @@ std::string text_line(std::string_view target, Level level, std::string_view mes
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 void configure_log(const LogSettings& settings) {
   config() = Config{settings.json, settings.service, settings.instance, settings.version};
@@ -185,14 +199,21 @@ void configure_log(const LogSettings& settings) {
   output().open(settings.directory, settings.service);
 }
 
-void reopen_log() { output().reopen(); }
-void flush_log() { std::fflush(stdout); }
+void reopen_log() {
+  output().reopen();
+}
+void flush_log() {
+  std::fflush(stdout);
+}
 
-bool Log::enabled(Level level) const { return level >= current_level.load(std::memory_order_relaxed); }
+bool Log::enabled(Level level) const {
+  return level >= current_level.load(std::memory_order_relaxed);
+}
 
 void Log::write(Level level, std::string_view message, std::initializer_list<Field> fields) const {
   if (!enabled(level)) return;
-  output().write(config().json ? json_line(target_, level, message, fields) : text_line(target_, level, message, fields));
+  output().write(config().json ? json_line(target_, level, message, fields)
+                               : text_line(target_, level, message, fields));
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

@@ -30,8 +30,8 @@ struct Field {
 
 struct LogSettings {
   Level level = Level::info;
-  bool json = true;             // false: one readable line for terminals
-  std::string directory;        // also write <directory>/<service>.log; empty: standard output only
+  bool json = true;        // false: one readable line for terminals
+  std::string directory;   // also write <directory>/<service>.log; empty: standard output only
   std::string service = "agentauri";
   std::string instance;
   std::string version;
@@ -59,4 +59,4 @@ class Log {
   std::string target_;
 };
 
-}  // namespace agentauri
+}   // namespace agentauri

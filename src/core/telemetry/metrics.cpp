@@ -23,12 +23,24 @@ const std::vector<double> kDatabaseBuckets{.001, .0025, .005, .01, .025, .05, .1
 const std::vector<double> kEventBuckets{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
 const std::vector<double> kJobBuckets{.1, .25, .5, 1, 2.5, 5, 10, 30};
 
-void Counter::add(double n) const { static_cast<prometheus::Counter*>(impl_)->Increment(n); }
-double Counter::value() const { return static_cast<prometheus::Counter*>(impl_)->Value(); }
-void Gauge::set(double value) const { static_cast<prometheus::Gauge*>(impl_)->Set(value); }
-void Gauge::add(double n) const { static_cast<prometheus::Gauge*>(impl_)->Increment(n); }
-double Gauge::value() const { return static_cast<prometheus::Gauge*>(impl_)->Value(); }
-void Histogram::observe(double value) const { static_cast<prometheus::Histogram*>(impl_)->Observe(value); }
+void Counter::add(double n) const {
+  static_cast<prometheus::Counter*>(impl_)->Increment(n);
+}
+double Counter::value() const {
+  return static_cast<prometheus::Counter*>(impl_)->Value();
+}
+void Gauge::set(double value) const {
+  static_cast<prometheus::Gauge*>(impl_)->Set(value);
+}
+void Gauge::add(double n) const {
+  static_cast<prometheus::Gauge*>(impl_)->Increment(n);
+}
+double Gauge::value() const {
+  return static_cast<prometheus::Gauge*>(impl_)->Value();
+}
+void Histogram::observe(double value) const {
+  static_cast<prometheus::Histogram*>(impl_)->Observe(value);
+}
 
 struct Metrics::Impl {
   prometheus::Registry registry;
@@ -51,7 +63,9 @@ struct Metrics::Impl {
 
 namespace {
 
-std::map<std::string, std::string> to_map(const Labels& labels) { return {labels.begin(), labels.end()}; }
+std::map<std::string, std::string> to_map(const Labels& labels) {
+  return {labels.begin(), labels.end()};
+}
 
 struct ProcessFacts {
   double cpu_seconds = 0, resident_bytes = 0, open_fds = 0;
@@ -68,13 +82,14 @@ ProcessFacts read_process() {
   statm >> pages >> pages;   // the second number is the resident set
   facts.resident_bytes = pages * static_cast<double>(sysconf(_SC_PAGESIZE));
   std::error_code ignored;
-  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ignored); it != std::filesystem::directory_iterator(); it.increment(ignored)) {
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ignored);
+       it != std::filesystem::directory_iterator(); it.increment(ignored)) {
     ++facts.open_fds;
   }
   return facts;
 }
 
-}  // namespace
+}   // namespace
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
   using namespace std::chrono;
@@ -91,7 +106,8 @@ Gauge Metrics::gauge(std::string_view name, std::string_view help, const Labels&
 }
 Histogram Metrics::histogram(std::string_view name, std::string_view help, const std::vector<double>& buckets,
                              const Labels& labels) {
-  return Histogram(&impl_->family(impl_->histograms, name, help, prometheus::BuildHistogram).Add(to_map(labels), buckets));
+  return Histogram(
+      &impl_->family(impl_->histograms, name, help, prometheus::BuildHistogram).Add(to_map(labels), buckets));
 }
 
 std::string Metrics::expose() {
@@ -103,4 +119,4 @@ std::string Metrics::expose() {
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 
-}  // namespace agentauri
+}   // namespace agentauri

@@ -1,5 +1,5 @@
-// Prometheus metrics of this process (names: operations.md 6.2-6.3). Thread-safe. Label values must be bounded: never an
-// id, an address or message text.
+// Prometheus metrics of this process (names: operations.md 6.2-6.3). Thread-safe. Label values must be bounded: never
+// an id, an address or message text.
 #pragma once
 
 #include <initializer_list>
@@ -72,4 +72,4 @@ extern const std::vector<double> kDatabaseBuckets;
 extern const std::vector<double> kEventBuckets;
 extern const std::vector<double> kJobBuckets;
 
-}  // namespace agentauri
+}   // namespace agentauri

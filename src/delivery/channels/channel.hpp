@@ -25,4 +25,4 @@ class Channel {
   virtual const RetryLadder& ladder() const = 0;
 };
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

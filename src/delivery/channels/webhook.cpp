@@ -29,9 +29,12 @@ std::string excerpt_of(std::string_view body) {
   std::string out;
   for (const char c : body.substr(0, kMaxExcerptBytes)) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) out.push_back(c);
-    else if (c == '\n' || c == '\t') out.push_back(' ');
-    else out.push_back('?');
+    if (byte >= 0x20 && byte < 0x7f)
+      out.push_back(c);
+    else if (c == '\n' || c == '\t')
+      out.push_back(' ');
+    else
+      out.push_back('?');
   }
   return out;
 }
@@ -126,7 +129,7 @@ AttemptEnd classify_error(const net::ClientError& error) {
   return end;
 }
 
-}  // namespace
+}   // namespace
 
 Task<Sent> WebhookChannel::send(const store::ClaimedJob& job, Time now) {
   auto prepared = prepare(job, keys_, now);
@@ -141,4 +144,4 @@ Task<Sent> WebhookChannel::send(const store::ClaimedJob& job, Time now) {
   co_return Sent{std::move(end), retry_count};
 }
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

@@ -20,4 +20,4 @@ class WebhookChannel final : public Channel {
   RetryLadder ladder_;
 };
 
-}  // namespace agentauri::delivery
+}   // namespace agentauri::delivery

@@ -80,4 +80,4 @@ class FlakyDatabase final : public store::Database {
   std::thread thread_;
 };
 
-}  // namespace agentauri::delivery::testing
+}   // namespace agentauri::delivery::testing

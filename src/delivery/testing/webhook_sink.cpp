@@ -18,7 +18,9 @@ WebhookSink::WebhookSink(Answer answer, bool keep) : answer_(std::move(answer)),
   server_ = std::make_unique<net::HttpServer>(
       std::vector<Executor>{thread_.executor()}, settings,
       [this](net::HttpRequest request) { return handle(std::move(request)); },
-      [](int status, std::string_view text, const net::HttpRequest&) { return answer_with(status, std::string(text)); });
+      [](int status, std::string_view text, const net::HttpRequest&) {
+        return answer_with(status, std::string(text));
+      });
   const auto started = server_->start();
   ENSURE(started.has_value(), "the sink could not listen");
 }
@@ -29,8 +31,12 @@ WebhookSink::~WebhookSink() {
   thread_.stop();
 }
 
-std::string WebhookSink::url(const std::string& path) const { return fmt::format("http://127.0.0.1:{}{}", port(), path); }
-std::string WebhookSink::endpoint() const { return fmt::format("http://127.0.0.1:{}", port()); }
+std::string WebhookSink::url(const std::string& path) const {
+  return fmt::format("http://127.0.0.1:{}{}", port(), path);
+}
+std::string WebhookSink::endpoint() const {
+  return fmt::format("http://127.0.0.1:{}", port());
+}
 
 std::vector<WebhookSink::Seen> WebhookSink::seen() const {
   const std::lock_guard lock(mutex_);
@@ -55,4 +61,4 @@ Task<net::HttpResponse> WebhookSink::handle(net::HttpRequest request) {
   co_return answer_ ? answer_(request, n) : answer_with(200, "ok");
 }
 
-}  // namespace agentauri::delivery::testing
+}   // namespace agentauri::delivery::testing

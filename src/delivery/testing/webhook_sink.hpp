@@ -56,4 +56,4 @@ class WebhookSink {
 
 net::HttpResponse answer_with(int status, std::string body = "");
 
-}  // namespace agentauri::delivery::testing
+}   // namespace agentauri::delivery::testing

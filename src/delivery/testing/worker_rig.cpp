@@ -17,9 +17,11 @@ T must(Result<T> result) {
   ENSURE(result.has_value(), "the test's own statement failed");
   return std::move(*result);
 }
-void must(Result<void> result) { ENSURE(result.has_value(), "the test's own statement failed"); }
+void must(Result<void> result) {
+  ENSURE(result.has_value(), "the test's own statement failed");
+}
 
-}  // namespace
+}   // namespace
 
 const crypto::DataKeys& test_keys() {
   static const auto keys = crypto::DataKeys::derive("a secret that only tests know, long enough", "");
@@ -37,7 +39,15 @@ Alerts::Alerts(store::Database& db) : db_(db) {
   trigger_.account_id = account.id;
   trigger_.name = "alerts";
   trigger_.created_at = trigger_.updated_at = now;
-  const store::Organization own{trigger_.organization_id, "o", to_string(trigger_.organization_id), std::nullopt, account.id, "free", true, now, now};
+  const store::Organization own{trigger_.organization_id,
+                                "o",
+                                to_string(trigger_.organization_id),
+                                std::nullopt,
+                                account.id,
+                                "free",
+                                true,
+                                now,
+                                now};
   must(db_.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
     if (auto made = store::insert_account(tx, account, account.username, account.email); !made) return made;
     if (auto made = store::insert_organization(tx, own, domain::MembershipId::make(now)); !made) return made;
@@ -48,20 +58,21 @@ Alerts::Alerts(store::Database& db) : db_(db) {
 domain::ActionId Alerts::add_action(const std::string& config, std::optional<std::string> secret,
                                     std::optional<std::string> previous, std::optional<Time> previous_expires_at) {
   const auto parsed = must(json::parse(config)).as_object();
-  return must(db_.transact_blocking<domain::ActionId>(store::Priority::interactive, [&](store::Tx& tx) -> Result<domain::ActionId> {
-    domain::Action action;
-    action.created_at = clock_.now();
-    auto id = store::insert_action(tx, trigger_.id, action);
-    if (!id) return fail(id);
-    const auto kept = rules::encrypt_config(parsed, *id, test_keys());
-    if (auto set = store::set_action_config(tx, *id, json::dump(kept), clock_.now()); !set) return fail(set);
-    const auto sealed = [&](const std::optional<std::string>& plain) {
-      return plain ? std::optional(test_keys().encrypt(*plain, rules::signing_secret_aad(*id))) : std::nullopt;
-    };
-    const store::SigningSecrets secrets{sealed(secret), sealed(previous), previous_expires_at};
-    if (auto set = store::set_signing_secrets(tx, *id, secrets, clock_.now()); !set) return fail(set);
-    return *id;
-  }));
+  return must(db_.transact_blocking<domain::ActionId>(
+      store::Priority::interactive, [&](store::Tx& tx) -> Result<domain::ActionId> {
+        domain::Action action;
+        action.created_at = clock_.now();
+        auto id = store::insert_action(tx, trigger_.id, action);
+        if (!id) return fail(id);
+        const auto kept = rules::encrypt_config(parsed, *id, test_keys());
+        if (auto set = store::set_action_config(tx, *id, json::dump(kept), clock_.now()); !set) return fail(set);
+        const auto sealed = [&](const std::optional<std::string>& plain) {
+          return plain ? std::optional(test_keys().encrypt(*plain, rules::signing_secret_aad(*id))) : std::nullopt;
+        };
+        const store::SigningSecrets secrets{sealed(secret), sealed(previous), previous_expires_at};
+        if (auto set = store::set_signing_secrets(tx, *id, secrets, clock_.now()); !set) return fail(set);
+        return *id;
+      }));
 }
 
 store::NewJob Alerts::job(domain::ActionId action, const std::string& name, const std::string& endpoint) const {
@@ -84,11 +95,13 @@ store::NewJob Alerts::job(domain::ActionId action, const std::string& name, cons
 }
 
 void Alerts::insert(const std::vector<store::NewJob>& jobs) {
-  must(db_.transact_blocking<std::int64_t>(store::Priority::interactive, [&](store::Tx& tx) { return store::insert_jobs(tx, jobs, clock_.now()); }));
+  must(db_.transact_blocking<std::int64_t>(store::Priority::interactive,
+                                           [&](store::Tx& tx) { return store::insert_jobs(tx, jobs, clock_.now()); }));
 }
 
 std::optional<store::Delivery> Alerts::find(const std::string& event_id) {
-  const auto page = must(db_.snapshot_blocking<store::DeliveryPage>([&](store::Tx& tx) { return store::list_deliveries(tx, trigger_.id, 1000, 0); }));
+  const auto page = must(db_.snapshot_blocking<store::DeliveryPage>(
+      [&](store::Tx& tx) { return store::list_deliveries(tx, trigger_.id, 1000, 0); }));
   for (const auto& row : page.rows) {
     if (row.event_id == event_id) return row;
   }
@@ -100,13 +113,17 @@ store::Delivery Alerts::wait_until_ended(const std::string& event_id) {
   for (;;) {
     auto found = find(event_id);
     ENSURE(found.has_value(), "the job does not exist");
-    if ((found->state != "pending" && found->state != "leased") || std::chrono::steady_clock::now() > deadline) return *found;
+    if ((found->state != "pending" && found->state != "leased") || std::chrono::steady_clock::now() > deadline)
+      return *found;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
-WorkerRig::WorkerRig(store::Database& db, Options options) : db_(db), instance_(domain::InstanceId::make(clock_.now())) {
-  must(db_.transact_blocking<void>(store::Priority::interactive, [this](store::Tx& tx) { return store::register_instance(tx, instance_, store::this_process(), "worker"); }));
+WorkerRig::WorkerRig(store::Database& db, Options options)
+    : db_(db), instance_(domain::InstanceId::make(clock_.now())) {
+  must(db_.transact_blocking<void>(store::Priority::interactive, [this](store::Tx& tx) {
+    return store::register_instance(tx, instance_, store::this_process(), "worker");
+  }));
   net::HttpClient::Settings guarded;
   guarded.guard = must(net::AddressGuard::make(options.allow, false));
   client_ = std::make_unique<net::HttpClient>(thread_.executor(), guarded);
@@ -149,4 +166,4 @@ void WorkerRig::stop(bool insist) {
   });
 }
 
-}  // namespace agentauri::delivery::testing
+}   // namespace agentauri::delivery::testing

@@ -1,4 +1,5 @@
-// A worker with its thread, client and keys, over a database with one trigger: what tests and benches of delivery share.
+// A worker with its thread, client and keys, over a database with one trigger: what tests and benches of delivery
+// share.
 #pragma once
 
 #include <memory>
@@ -71,4 +72,4 @@ class WorkerRig {
   std::unique_ptr<TaskGroup> group_;
 };
 
-}  // namespace agentauri::delivery::testing
+}   // namespace agentauri::delivery::testing

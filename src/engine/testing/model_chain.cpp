@@ -12,7 +12,7 @@ void must(const Result<T>& result) {
   ENSURE(result.has_value(), result ? "" : result.error().text.c_str());
 }
 
-}  // namespace
+}   // namespace
 
 const Block& ModelChain::mine(std::vector<Txn> txns) {
   const Block& parent = blocks_.back();
@@ -62,18 +62,24 @@ store::IngestedBlock to_ingested(const Block& block, domain::ChainId chain) {
 }
 
 void attach(store::Database& db, Time now, domain::ChainId chain) {
-  must(db.transact_blocking<store::ChainRow>(store::Priority::interactive, [now, chain](store::Tx& tx) { return store::attach_chain(tx, chain, "model", 0, 1, 1, now); }));
+  must(db.transact_blocking<store::ChainRow>(store::Priority::interactive, [now, chain](store::Tx& tx) {
+    return store::attach_chain(tx, chain, "model", 0, 1, 1, now);
+  }));
 }
 
 void append(store::Database& db, const std::vector<Block>& blocks, Time now, domain::ChainId chain) {
   if (blocks.empty()) return;
   std::vector<store::IngestedBlock> ingested;
   for (const auto& block : blocks) ingested.push_back(to_ingested(block, chain));
-  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) { return store::append_blocks(tx, chain, 1, ingested, {{Address{}}, true}, std::nullopt, std::nullopt, now); }));
+  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) {
+    return store::append_blocks(tx, chain, 1, ingested, {{Address{}}, true}, std::nullopt, std::nullopt, now);
+  }));
 }
 
 void rewind(store::Database& db, const Block& ancestor, Time now) {
-  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) { return store::rewind_chain(tx, kChain, 1, ancestor.num, ancestor.hash, now); }));
+  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) {
+    return store::rewind_chain(tx, kChain, 1, ancestor.num, ancestor.hash, now);
+  }));
 }
 
-}  // namespace agentauri::engine::testing
+}   // namespace agentauri::engine::testing

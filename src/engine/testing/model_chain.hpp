@@ -15,7 +15,7 @@ namespace agentauri::engine::testing {
 inline constexpr domain::ChainId kChain = 7;
 
 struct Txn {
-  std::uint64_t id = 0;           // becomes its hash
+  std::uint64_t id = 0;   // becomes its hash
   std::uint64_t agent = 0;
   std::optional<std::int32_t> score;   // nullopt: a revocation
 };
@@ -50,4 +50,4 @@ void attach(store::Database& db, Time now, domain::ChainId chain = kChain);
 void append(store::Database& db, const std::vector<Block>& blocks, Time now, domain::ChainId chain = kChain);
 void rewind(store::Database& db, const Block& ancestor, Time now);
 
-}  // namespace agentauri::engine::testing
+}   // namespace agentauri::engine::testing

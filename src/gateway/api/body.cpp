@@ -8,9 +8,11 @@
 namespace agentauri::gateway {
 namespace {
 
-Refusal body_refusal(std::string_view detail) { return Refusal::make(400, "bad_request", fmt::format("Json deserialize error: {}", detail)); }
+Refusal body_refusal(std::string_view detail) {
+  return Refusal::make(400, "bad_request", fmt::format("Json deserialize error: {}", detail));
+}
 
-}  // namespace
+}   // namespace
 
 bool is_json_content_type(std::string_view value) {
   value = value.substr(0, value.find(';'));
@@ -54,10 +56,18 @@ std::string BodyReader::required_text(std::string_view key) {
   return value.value_or("");
 }
 
-std::optional<bool> BodyReader::flag(std::string_view key) { return take(json::optional_bool(object_, key)); }
-std::optional<std::int64_t> BodyReader::integer(std::string_view key, std::int64_t min, std::int64_t max) { return take(json::optional_int(object_, key, min, max)); }
-const json::Object* BodyReader::object(std::string_view key) { return take(json::optional_object(object_, key)).value_or(nullptr); }
-const json::Array* BodyReader::array(std::string_view key) { return take(json::optional_array(object_, key)).value_or(nullptr); }
+std::optional<bool> BodyReader::flag(std::string_view key) {
+  return take(json::optional_bool(object_, key));
+}
+std::optional<std::int64_t> BodyReader::integer(std::string_view key, std::int64_t min, std::int64_t max) {
+  return take(json::optional_int(object_, key, min, max));
+}
+const json::Object* BodyReader::object(std::string_view key) {
+  return take(json::optional_object(object_, key)).value_or(nullptr);
+}
+const json::Array* BodyReader::array(std::string_view key) {
+  return take(json::optional_array(object_, key)).value_or(nullptr);
+}
 
 const json::Value* BodyReader::any(std::string_view key) const {
   const auto* value = json::find(object_, key);
@@ -79,7 +89,8 @@ void QueryReader::fault(std::string detail) {
 std::optional<std::string> QueryReader::text(std::initializer_list<std::string_view> names) {
   std::optional<std::string> out;
   for (const auto name : names) {
-    const auto count = std::count_if(pairs_.begin(), pairs_.end(), [name](const auto& pair) { return pair.first == name; });
+    const auto count =
+        std::count_if(pairs_.begin(), pairs_.end(), [name](const auto& pair) { return pair.first == name; });
     if (count > 1) fault(fmt::format("duplicate field `{}`", name));
     if (count == 0 || out) continue;
     out = std::find_if(pairs_.begin(), pairs_.end(), [name](const auto& pair) { return pair.first == name; })->second;
@@ -124,7 +135,8 @@ Outcome<ConditionDraft> read_condition_draft(const json::Object& body, bool is_n
   out.op = reader.text("operator");
   out.value = reader.text("value");
   if (const auto* config = reader.any("config")) out.config = json::dump(*config);
-  if (const auto position = reader.integer("position", INT32_MIN, INT32_MAX)) out.position = static_cast<std::int32_t>(*position);
+  if (const auto position = reader.integer("position", INT32_MIN, INT32_MAX))
+    out.position = static_cast<std::int32_t>(*position);
   if (is_new) {
     reader.require("condition_type", out.condition_type.has_value());
     reader.require("field", out.field.has_value());
@@ -139,7 +151,8 @@ Outcome<ActionDraft> read_action_draft(const json::Object& body, bool is_new, co
   BodyReader reader(body, path);
   ActionDraft out;
   out.action_type = reader.text("action_type");
-  if (const auto priority = reader.integer("priority", INT32_MIN, INT32_MAX)) out.priority = static_cast<std::int32_t>(*priority);
+  if (const auto priority = reader.integer("priority", INT32_MIN, INT32_MAX))
+    out.priority = static_cast<std::int32_t>(*priority);
   if (const auto* config = reader.object("config")) out.config = *config;
   if (is_new) {
     reader.require("action_type", out.action_type.has_value());
@@ -151,8 +164,8 @@ Outcome<ActionDraft> read_action_draft(const json::Object& body, bool is_new, co
 
 namespace {
 
-// The `id` of a stored part inside PUT of a trigger: what the API had answered, so a string for conditions, a number for
-// actions.
+// The `id` of a stored part inside PUT of a trigger: what the API had answered, so a string for conditions, a number
+// for actions.
 template <class IdType>
 std::optional<IdType> read_part_id(BodyReader& reader, std::int64_t max) {
   const auto* value = reader.any("id");
@@ -168,7 +181,9 @@ std::optional<IdType> read_part_id(BodyReader& reader, std::int64_t max) {
 }
 
 template <class Draft, class IdType>
-Outcome<std::vector<Draft>> read_parts(const json::Array& items, std::string_view name, bool is_new, std::int64_t max_id, Outcome<Draft> (*read)(const json::Object&, bool, const std::string&)) {
+Outcome<std::vector<Draft>> read_parts(const json::Array& items, std::string_view name, bool is_new,
+                                       std::int64_t max_id,
+                                       Outcome<Draft> (*read)(const json::Object&, bool, const std::string&)) {
   std::vector<Draft> out;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const std::string path = fmt::format("{}[{}].", name, i);
@@ -184,7 +199,7 @@ Outcome<std::vector<Draft>> read_parts(const json::Array& items, std::string_vie
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Outcome<TriggerDraft> read_trigger_draft(const json::Object& body, bool is_new) {
   BodyReader reader(body);
@@ -195,7 +210,8 @@ Outcome<TriggerDraft> read_trigger_draft(const json::Object& body, bool is_new) 
   out.registry = reader.text("registry");
   out.enabled = reader.flag("enabled");
   out.is_stateful = reader.flag("is_stateful");
-  if (const auto n = reader.integer("min_confirmations", INT32_MIN, INT32_MAX)) out.min_confirmations = static_cast<std::int32_t>(*n);
+  if (const auto n = reader.integer("min_confirmations", INT32_MIN, INT32_MAX))
+    out.min_confirmations = static_cast<std::int32_t>(*n);
   const auto* conditions = reader.array("conditions");
   const auto* actions = reader.array("actions");
   if (is_new) {
@@ -204,7 +220,8 @@ Outcome<TriggerDraft> read_trigger_draft(const json::Object& body, bool is_new) 
   }
   if (reader.refusal()) return std::unexpected(*reader.refusal());
   if (conditions != nullptr) {
-    auto parts = read_parts<ConditionDraft, domain::ConditionId>(*conditions, "conditions", is_new, INT64_MAX, &read_condition_draft);
+    auto parts = read_parts<ConditionDraft, domain::ConditionId>(*conditions, "conditions", is_new, INT64_MAX,
+                                                                 &read_condition_draft);
     if (!parts) return pass(parts);
     out.conditions = std::move(*parts);
   }
@@ -216,4 +233,4 @@ Outcome<TriggerDraft> read_trigger_draft(const json::Object& body, bool is_new) 
   return out;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

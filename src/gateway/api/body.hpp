@@ -74,4 +74,4 @@ Outcome<TriggerDraft> read_trigger_draft(const json::Object& body, bool is_new);
 Outcome<ConditionDraft> read_condition_draft(const json::Object& body, bool is_new, const std::string& path = {});
 Outcome<ActionDraft> read_action_draft(const json::Object& body, bool is_new, const std::string& path = {});
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

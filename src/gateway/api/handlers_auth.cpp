@@ -13,11 +13,13 @@ namespace {
 constexpr std::size_t kMaxUserAgentBytes = 512;
 
 std::pair<std::string, std::string> access_cookie(std::string_view token, bool production) {
-  return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Lax; {}Path=/; Max-Age={}", kAccessCookie, token, production ? "Secure; " : "", kAccessTokenSeconds)};
+  return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Lax; {}Path=/; Max-Age={}", kAccessCookie, token,
+                                    production ? "Secure; " : "", kAccessTokenSeconds)};
 }
 std::pair<std::string, std::string> refresh_cookie(std::string_view token, bool production) {
   const auto life = std::chrono::duration_cast<std::chrono::seconds>(kRefreshTokenLife).count();
-  return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Strict; {}Path=/api/v1/auth; Max-Age={}", kRefreshCookie, token, production ? "Secure; " : "", life)};
+  return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Strict; {}Path=/api/v1/auth; Max-Age={}", kRefreshCookie,
+                                    token, production ? "Secure; " : "", life)};
 }
 
 Reply signed_in(SignedIn&& who, int status, bool production) {
@@ -45,13 +47,15 @@ std::optional<std::string> user_agent(const Request& request) {
 }
 
 // The refresh token of a body that may be missing, else of the cookie, which needs an allowed Origin.
-Outcome<std::optional<std::string>> find_refresh_token(const Services& services, const Request& request, const json::Object& body) {
+Outcome<std::optional<std::string>> find_refresh_token(const Services& services, const Request& request,
+                                                       const json::Object& body) {
   BodyReader reader(body);
   auto token = reader.text("refresh_token");
   if (reader.refusal()) return std::unexpected(*reader.refusal());
   if (token) return token;
   token = find_cookie(request.http.headers, kRefreshCookie);
-  if (token && !services.cors.allows_cookie(request.http.headers)) return forbidden("A cookie on this method needs an allowed Origin");
+  if (token && !services.cors.allows_cookie(request.http.headers))
+    return forbidden("A cookie on this method needs an allowed Origin");
   return token;
 }
 
@@ -76,11 +80,14 @@ Outcome<LoginForm> read_login(const net::HttpRequest& http) {
   return out;
 }
 
-std::unexpected<Refusal> invalid_credentials() { return refuse(401, "invalid_credentials", "Invalid credentials"); }
+std::unexpected<Refusal> invalid_credentials() {
+  return refuse(401, "invalid_credentials", "Invalid credentials");
+}
 
 // Everything after the reservation in the limiter.
 Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
-  auto found = co_await services.db.snapshot<std::optional<store::Account>>([id = form.identifier](store::Tx& tx) { return find_login(tx, id); });
+  auto found = co_await services.db.snapshot<std::optional<store::Account>>(
+      [id = form.identifier](store::Tx& tx) { return find_login(tx, id); });
   if (!found) {
     auto refusal = store_refusal(found.error(), "Failed to process login");
     if (refusal.status == 503) refusal.message = "Unable to verify account status. Please try again later.";
@@ -107,7 +114,8 @@ Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
       return invalid_credentials();
     };
   } else {
-    unit.body = [account, &issuer = services.issuer, now = services.clock.now(), production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
+    unit.body = [account, &issuer = services.issuer, now = services.clock.now(),
+                 production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
       auto who = log_in(tx, account, issuer, now);
       if (!who) return pass(who);
       return signed_in(std::move(*who), 200, production);
@@ -116,7 +124,7 @@ Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
   co_return co_await run_unit(services, std::move(unit));
 }
 
-}  // namespace
+}   // namespace
 
 namespace handlers {
 
@@ -141,7 +149,8 @@ Task<Outcome<Reply>> register_account(Services& services, Request& request) {
   Unit unit;
   unit.writes = true;
   unit.operation = "Failed to create user";
-  unit.body = [user, hash = *hash, &issuer = services.issuer, now = services.clock.now(), production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
+  unit.body = [user, hash = *hash, &issuer = services.issuer, now = services.clock.now(),
+               production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
     auto who = create_account(tx, user, hash, issuer, now);
     if (!who) return pass(who);
     return signed_in(std::move(*who), 201, production);
@@ -174,7 +183,8 @@ Outcome<Unit> refresh(const Services& services, const Request& request) {
   Unit unit;
   unit.writes = true;
   unit.operation = "Failed to process request";
-  unit.body = [token = **token, client = ClientInfo{user_agent(request), request.client_ip}, &issuer = services.issuer, &sessions = services.sessions, now = services.clock.now(),
+  unit.body = [token = **token, client = ClientInfo{user_agent(request), request.client_ip}, &issuer = services.issuer,
+               &sessions = services.sessions, now = services.clock.now(),
                production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
     std::vector<domain::SessionId> revoked;
     auto tokens = issuer.rotate(tx, token, client, now, revoked);
@@ -217,7 +227,8 @@ Outcome<Unit> log_out(const Services& services, const Request& request) {
     out["success"] = true;
     out["message"] = "Logged out successfully";
     reply.body = std::move(out);
-    reply.headers = {{"Set-Cookie", fmt::format("{}=; HttpOnly; Path=/; Max-Age=0", kAccessCookie)}, {"Set-Cookie", fmt::format("{}=; HttpOnly; Path=/api/v1/auth; Max-Age=0", kRefreshCookie)}};
+    reply.headers = {{"Set-Cookie", fmt::format("{}=; HttpOnly; Path=/; Max-Age=0", kAccessCookie)},
+                     {"Set-Cookie", fmt::format("{}=; HttpOnly; Path=/api/v1/auth; Max-Age=0", kRefreshCookie)}};
     reply.revoked = std::move(*ended);
     return reply;
   };
@@ -237,5 +248,5 @@ Outcome<Unit> me(const Services&, const Request& request) {
   return unit;
 }
 
-}  // namespace handlers
-}  // namespace agentauri::gateway
+}   // namespace handlers
+}   // namespace agentauri::gateway

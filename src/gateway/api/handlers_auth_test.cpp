@@ -24,13 +24,17 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-std::string refresh_body(const Answer& auth) { return fmt::format(R"({{"refresh_token":"{}"}})", auth.at("refresh_token")); }
+std::string refresh_body(const Answer& auth) {
+  return fmt::format(R"({{"refresh_token":"{}"}})", auth.at("refresh_token"));
+}
 
 // --- register --------------------------------------------------------------------------------------------------------
 
 TEST(Register, MakesAnAccountWithItsPersonalOrganization) {
   Harness h;
-  const auto made = h.post("/api/v1/auth/register", R"({"username":"Orbit7","email":"orbit7@example.org","password":"testpass123","unknown":1})");
+  const auto made =
+      h.post("/api/v1/auth/register",
+             R"({"username":"Orbit7","email":"orbit7@example.org","password":"testpass123","unknown":1})");
   ASSERT_EQ(made.status, 201) << made.text;
   EXPECT_EQ(made.at("expires_in"), "3600");
   EXPECT_EQ(made.at("user.created_at"), "2026-01-01T00:10:12.345678Z");
@@ -40,8 +44,10 @@ TEST(Register, MakesAnAccountWithItsPersonalOrganization) {
   EXPECT_EQ(made.header("X-RateLimit-Remaining"), "2");
   EXPECT_EQ(made.header("X-RateLimit-Reset"), "1767226272");
   EXPECT_EQ(made.header("X-RateLimit-Window"), "60");
-  EXPECT_THAT(made.all("Set-Cookie"), UnorderedElementsAre("auth-token=" + made.at("token") + "; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600",
-                                                           "refresh-token=" + made.at("refresh_token") + "; HttpOnly; SameSite=Strict; Path=/api/v1/auth; Max-Age=2592000"));
+  EXPECT_THAT(made.all("Set-Cookie"),
+              UnorderedElementsAre("auth-token=" + made.at("token") + "; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600",
+                                   "refresh-token=" + made.at("refresh_token") +
+                                       "; HttpOnly; SameSite=Strict; Path=/api/v1/auth; Max-Age=2592000"));
   const auto me = h.get("/api/v1/auth/me", Harness::bearer(made));
   ASSERT_EQ(me.status, 200) << me.text;
   EXPECT_EQ(me.at("username"), "Orbit7");
@@ -59,18 +65,24 @@ TEST(Register, ProductionCookiesAreSecure) {
 TEST(Register, NamesAreTakenWithoutCase) {
   Harness h;
   h.registered("orbit7");
-  const auto same_name = h.post("/api/v1/auth/register", R"({"username":"ORBIT7","email":"orbit7@EXAMPLE.org","password":"testpass123"})");
+  const auto same_name =
+      h.post("/api/v1/auth/register", R"({"username":"ORBIT7","email":"orbit7@EXAMPLE.org","password":"testpass123"})");
   EXPECT_EQ(same_name.status, 409);
   EXPECT_EQ(same_name.at("error"), "username_exists");
   EXPECT_EQ(same_name.at("message"), "Username already taken");
-  const auto same_mail = h.post("/api/v1/auth/register", R"({"username":"other","email":"orbit7@EXAMPLE.org","password":"testpass123"})");
+  const auto same_mail =
+      h.post("/api/v1/auth/register", R"({"username":"other","email":"orbit7@EXAMPLE.org","password":"testpass123"})");
   EXPECT_EQ(same_mail.status, 409);
   EXPECT_EQ(same_mail.at("error"), "email_exists");
 }
 
 TEST(Register, OfTwoAtOnceOneWins) {
   Harness h([](GatewaySettings& s) { s.register_per_minute = 100; });
-  std::vector<Call> calls(6, Call{"POST", "/api/v1/auth/register", R"({"username":"orbit7","email":"orbit7@example.org","password":"testpass123"})", {}, "203.0.113.7"});
+  std::vector<Call> calls(6, Call{"POST",
+                                  "/api/v1/auth/register",
+                                  R"({"username":"orbit7","email":"orbit7@example.org","password":"testpass123"})",
+                                  {},
+                                  "203.0.113.7"});
   int made = 0;
   for (const auto& answer : h.call_all(calls)) {
     made += answer.status == 201 ? 1 : 0;
@@ -114,8 +126,11 @@ TEST(Register, IsLimitedByAddressAndSetting) {
 TEST(Login, TakesThreeSpellingsOfTheIdentifier) {
   Harness h;
   h.registered("orbit7");
-  for (const auto* body : {R"({"username_or_email":"orbit7","password":"a quiet river 77"})", R"({"username":"ORBIT7","password":"a quiet river 77"})",
-                           R"({"email":"Orbit7@example.org","password":"a quiet river 77"})", R"({"username_or_email":"orbit7@example.org","username":"nobody","password":"a quiet river 77"})"}) {
+  for (const auto* body :
+       {R"({"username_or_email":"orbit7","password":"a quiet river 77"})",
+        R"({"username":"ORBIT7","password":"a quiet river 77"})",
+        R"({"email":"Orbit7@example.org","password":"a quiet river 77"})",
+        R"({"username_or_email":"orbit7@example.org","username":"nobody","password":"a quiet river 77"})"}) {
     const auto answer = h.post("/api/v1/auth/login", body);
     EXPECT_EQ(answer.status, 200) << body << answer.text;
   }
@@ -132,7 +147,8 @@ TEST(Login, ShowsTheLoginBefore) {
 
 TEST(Login, MissingAndWrongMembers) {
   Harness h;
-  for (const auto* body : {R"({"password":"x"})", R"({"username":"x"})", R"({"username":5,"password":"x"})", R"({"username":"x","password":null})", "{", "[]", ""}) {
+  for (const auto* body : {R"({"password":"x"})", R"({"username":"x"})", R"({"username":5,"password":"x"})",
+                           R"({"username":"x","password":null})", "{", "[]", ""}) {
     const auto answer = h.post("/api/v1/auth/login", body);
     EXPECT_EQ(answer.status, 400) << body;
     EXPECT_EQ(answer.at("error"), "bad_request") << body;
@@ -157,7 +173,8 @@ TEST(Login, UnknownUsersAndWrongPasswordsLookAlike) {
 TEST(Login, OfTenParallelBadOnesExactlyThreeAreLookedAt) {
   Harness h;
   h.registered("test");
-  std::vector<Call> calls(10, Call{"POST", "/api/v1/auth/login", R"({"username":"test","password":"wrong"})", {}, "203.0.113.7"});
+  std::vector<Call> calls(
+      10, Call{"POST", "/api/v1/auth/login", R"({"username":"test","password":"wrong"})", {}, "203.0.113.7"});
   std::map<int, int> seen;
   for (const auto& answer : h.call_all(calls)) {
     ++seen[answer.status];
@@ -179,14 +196,17 @@ TEST(Login, SuccessIsNotCountedAsFailure) {
 
 TEST(Login, LockoutClimbsItsLadder) {
   EXPECT_EQ(lock_after(4, from_unix_seconds(0)), std::nullopt);
-  const std::pair<int, int> ladder[] = {{5, 15}, {9, 15}, {10, 30}, {14, 30}, {15, 60}, {19, 60}, {20, 120}, {24, 120}, {25, 240}, {1000, 240}};
-  for (const auto& [failures, minutes] : ladder) EXPECT_EQ(lock_after(failures, from_unix_seconds(0)), from_unix_seconds(minutes * 60)) << failures;
+  const std::pair<int, int> ladder[] = {{5, 15},  {9, 15},   {10, 30},  {14, 30},  {15, 60},
+                                        {19, 60}, {20, 120}, {24, 120}, {25, 240}, {1000, 240}};
+  for (const auto& [failures, minutes] : ladder)
+    EXPECT_EQ(lock_after(failures, from_unix_seconds(0)), from_unix_seconds(minutes * 60)) << failures;
 }
 
 TEST(Login, ALockedAccountIsRefusedUnlooked) {
   Harness h;
   h.registered("orbit7");
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(h.log_in("orbit7", "wrong", fmt::format("203.0.113.{}", 10 + i)).status, 401) << i;
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(h.log_in("orbit7", "wrong", fmt::format("203.0.113.{}", 10 + i)).status, 401) << i;
   h.clock_.advance(1s + 500ms);
   const auto locked = h.log_in("orbit7", testing::kPassword, "203.0.113.30");
   EXPECT_EQ(locked.status, 429);
@@ -195,7 +215,10 @@ TEST(Login, ALockedAccountIsRefusedUnlooked) {
   EXPECT_EQ(locked.header("Retry-After"), "899");
   // Restarts do not help.
   const auto second = h.another();
-  EXPECT_EQ(testing::call_gateway(*second, {"POST", "/api/v1/auth/login", R"({"username":"orbit7","password":"x"})", {}, "203.0.113.31"}).at("error"), "account_locked");
+  EXPECT_EQ(testing::call_gateway(
+                *second, {"POST", "/api/v1/auth/login", R"({"username":"orbit7","password":"x"})", {}, "203.0.113.31"})
+                .at("error"),
+            "account_locked");
   // The end of the lock does not reset the count: the next wrong one locks again at once.
   h.clock_.advance(15min);
   EXPECT_EQ(h.log_in("orbit7", "wrong", "203.0.113.32").status, 401);
@@ -265,7 +288,8 @@ TEST(Session, CookiesOnUnsafeMethodsNeedAnAllowedOrigin) {
   const std::string cookie = "auth-token=" + auth.at("token");
   const std::string body = R"({"name":"t","registry":"identity"})";
   EXPECT_EQ(h.post("/api/v1/triggers", body, {{"Cookie", cookie}}).status, 403);
-  EXPECT_EQ(h.post("/api/v1/triggers", body, {{"Cookie", cookie}, {"Origin", "https://evil.example"}}).at("error"), "forbidden");
+  EXPECT_EQ(h.post("/api/v1/triggers", body, {{"Cookie", cookie}, {"Origin", "https://evil.example"}}).at("error"),
+            "forbidden");
   EXPECT_EQ(h.post("/api/v1/triggers", body, {{"Cookie", cookie}, {"Origin", "https://app.example.org"}}).status, 201);
   EXPECT_EQ(h.get("/api/v1/triggers", {{"Cookie", cookie}, {"Origin", "https://evil.example"}}).status, 200);
   EXPECT_EQ(h.post("/api/v1/triggers", body, Harness::bearer(auth)).status, 201);
@@ -279,7 +303,8 @@ TEST(Session, OnlyTenLiveAtOnceAndTheOldestGoes) {
     logins.push_back(h.log_in("orbit7", testing::kPassword));
   }
   EXPECT_EQ(h.get("/api/v1/auth/me", Harness::bearer(logins[0])).at("error"), "token_invalid");
-  for (std::size_t i = 1; i < logins.size(); ++i) EXPECT_EQ(h.get("/api/v1/auth/me", Harness::bearer(logins[i])).status, 200) << i;
+  for (std::size_t i = 1; i < logins.size(); ++i)
+    EXPECT_EQ(h.get("/api/v1/auth/me", Harness::bearer(logins[i])).status, 200) << i;
   EXPECT_EQ(h.post("/api/v1/auth/refresh", refresh_body(logins[0])).at("error"), "invalid_refresh_token");
 }
 
@@ -318,7 +343,8 @@ void hundred_refreshes_are_one(store::testing::TempDatabase temp) {
   Harness h({}, std::move(temp));
   const auto auth = h.registered("orbit7");
   std::vector<Call> calls;
-  for (int i = 0; i < 100; ++i) calls.push_back({"POST", "/api/v1/auth/refresh", refresh_body(auth), {}, fmt::format("203.0.113.{}", i)});
+  for (int i = 0; i < 100; ++i)
+    calls.push_back({"POST", "/api/v1/auth/refresh", refresh_body(auth), {}, fmt::format("203.0.113.{}", i)});
   std::set<std::string> pairs;
   for (const auto& answer : h.call_all(calls)) {
     EXPECT_EQ(answer.status, 200) << answer.text;
@@ -326,12 +352,17 @@ void hundred_refreshes_are_one(store::testing::TempDatabase temp) {
   }
   EXPECT_EQ(pairs.size(), 1U);
   const auto account = domain::AccountId::parse(auth.at("user.id"));
-  auto live = h.db().snapshot_blocking<std::vector<domain::SessionId>>([&](store::Tx& tx) { return store::live_sessions(tx, *account, h.clock_.now()); });
+  auto live = h.db().snapshot_blocking<std::vector<domain::SessionId>>(
+      [&](store::Tx& tx) { return store::live_sessions(tx, *account, h.clock_.now()); });
   ASSERT_TRUE(live);
   EXPECT_EQ(live->size(), 1U);
 }
-TEST(Refresh, AHundredAtOnceAreOneSession) { hundred_refreshes_are_one(store::testing::make_temp_sqlite()); }
-TEST(Refresh, AHundredAtOnceAreOneSessionOnPostgres) { hundred_refreshes_are_one(store::testing::make_temp_postgres()); }
+TEST(Refresh, AHundredAtOnceAreOneSession) {
+  hundred_refreshes_are_one(store::testing::make_temp_sqlite());
+}
+TEST(Refresh, AHundredAtOnceAreOneSessionOnPostgres) {
+  hundred_refreshes_are_one(store::testing::make_temp_postgres());
+}
 
 TEST(Refresh, EndsAfterThirtyDays) {
   Harness h;
@@ -352,7 +383,8 @@ TEST(Refresh, FromTheCookieOfAnAllowedPage) {
   auto allowed = bare;
   allowed.headers.emplace_back("Origin", "http://localhost:3000");
   EXPECT_EQ(h.call(allowed).status, 200);
-  EXPECT_EQ(h.post("/api/v1/auth/refresh", "{}").at("message"), "Json deserialize error: missing field `refresh_token`");
+  EXPECT_EQ(h.post("/api/v1/auth/refresh", "{}").at("message"),
+            "Json deserialize error: missing field `refresh_token`");
   EXPECT_EQ(h.post("/api/v1/auth/refresh", R"({"refresh_token":""})").at("error"), "validation_error");
   EXPECT_EQ(h.post("/api/v1/auth/refresh", R"({"refresh_token":"urt_nonsense"})").at("error"), "invalid_refresh_token");
 }
@@ -365,10 +397,15 @@ TEST(Refresh, OutlivesAChangeOfTheSecret) {
   auto settings = h.settings_;
   settings.jwt_secret_previous = settings.jwt_secret;
   settings.jwt_secret = crypto::Secret<std::string>(std::string("another secret with 0123456789 in it"));
-  Gateway renewed(h.db(), h.clock_, h.metrics_, settings, crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal()));
-  EXPECT_EQ(testing::call_gateway(renewed, {"GET", "/api/v1/auth/me", std::nullopt, Harness::bearer(auth), "203.0.113.7"}).status, 200);
+  Gateway renewed(h.db(), h.clock_, h.metrics_, settings,
+                  crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal()));
+  EXPECT_EQ(
+      testing::call_gateway(renewed, {"GET", "/api/v1/auth/me", std::nullopt, Harness::bearer(auth), "203.0.113.7"})
+          .status,
+      200);
   // The old secret's successor is found, not a second one made.
-  const auto again = testing::call_gateway(renewed, {"POST", "/api/v1/auth/refresh", refresh_body(auth), {}, "203.0.113.7"});
+  const auto again =
+      testing::call_gateway(renewed, {"POST", "/api/v1/auth/refresh", refresh_body(auth), {}, "203.0.113.7"});
   EXPECT_EQ(again.at("refresh_token"), first.at("refresh_token"));
 }
 
@@ -405,7 +442,9 @@ TEST(Logout, EverywhereAndWithNothing) {
   EXPECT_EQ(h.post("/api/v1/auth/logout", R"({"all":true})", Harness::bearer(a)).status, 200);
   EXPECT_EQ(h.get("/api/v1/auth/me", Harness::bearer(b)).at("error"), "token_invalid");
   EXPECT_EQ(h.call({"POST", "/api/v1/auth/logout", std::nullopt, {}, "203.0.113.7"}).status, 200);
-  EXPECT_EQ(h.call({"POST", "/api/v1/auth/logout", std::nullopt, {{"Authorization", "Bearer nonsense"}}, "203.0.113.7"}).status, 200);
+  EXPECT_EQ(h.call({"POST", "/api/v1/auth/logout", std::nullopt, {{"Authorization", "Bearer nonsense"}}, "203.0.113.7"})
+                .status,
+            200);
   EXPECT_EQ(h.post("/api/v1/auth/logout", R"({"all":1})").at("error"), "bad_request");
 }
 
@@ -422,7 +461,8 @@ TEST(Revocation, IsSeenByOtherGatewaysWithinASecond) {
     co_await sleep_for(50ms);   // the poller follows now, so that the session is answered from the cache
     auto before = co_await other->handle(testing::make_request(me));
     EXPECT_EQ(before.status, 200);
-    auto out = co_await h.gateway_->handle(testing::make_request({"POST", "/api/v1/auth/logout", std::nullopt, Harness::bearer(auth), "203.0.113.7"}));
+    auto out = co_await h.gateway_->handle(
+        testing::make_request({"POST", "/api/v1/auth/logout", std::nullopt, Harness::bearer(auth), "203.0.113.7"}));
     EXPECT_EQ(out.status, 200);
     const auto started = std::chrono::steady_clock::now();
     int status = 200;
@@ -438,5 +478,5 @@ TEST(Revocation, IsSeenByOtherGatewaysWithinASecond) {
   });
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

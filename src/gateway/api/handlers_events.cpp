@@ -25,10 +25,12 @@ Outcome<EventQuery> read_query(std::string_view text) {
   EventQuery out;
   out.page.limit = std::clamp<std::int64_t>(query.integer({"limit"}).value_or(20), 1, kMaxPageSize);
   const std::int64_t page = std::clamp<std::int64_t>(query.integer({"page"}).value_or(1), 1, kMaxOffset / kMaxPageSize);
-  out.page.offset = std::clamp<std::int64_t>(query.integer({"offset"}).value_or((page - 1) * out.page.limit), 0, kMaxOffset);
+  out.page.offset =
+      std::clamp<std::int64_t>(query.integer({"offset"}).value_or((page - 1) * out.page.limit), 0, kMaxOffset);
   out.filter.chain_id = query.integer({"chainId", "chain_id"});
   out.filter.registry = query.text({"registry"});
-  if (auto type = query.text({"eventType", "event_type"})) out.filter.event_type = std::string(rules::resolve_event_type(*type));
+  if (auto type = query.text({"eventType", "event_type"}))
+    out.filter.event_type = std::string(rules::resolve_event_type(*type));
   if (const auto agent = query.text({"agentId", "agent_id"})) {
     // Compared as a number: 007 is agent 7.
     const auto number = parse_uint256(*agent);
@@ -40,7 +42,7 @@ Outcome<EventQuery> read_query(std::string_view text) {
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Outcome<Unit> list_events(const Services& services, const Request& request) {
   auto query = read_query(request.http.query);
@@ -64,4 +66,4 @@ Outcome<Unit> list_events(const Services& services, const Request& request) {
   return unit;
 }
 
-}  // namespace agentauri::gateway::handlers
+}   // namespace agentauri::gateway::handlers

@@ -35,7 +35,7 @@ json::Array render_chains(const std::vector<store::ChainRow>& chains, const Gate
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Task<Outcome<Reply>> health(Services& services, Request&) {
   const auto health = co_await services.db.check_health();
@@ -59,9 +59,12 @@ Task<Outcome<Reply>> health_ready(Services& services, Request&) {
   std::string failed = !health.reachable ? "database" : !health.migrated ? "migrations" : "";
   json::Array chains;
   if (failed.empty()) {
-    auto rows = co_await services.db.snapshot<std::vector<store::ChainRow>>([](store::Tx& tx) { return store::list_chains(tx); });
-    if (rows) chains = render_chains(*rows, services.settings);
-    else failed = "database";
+    auto rows = co_await services.db.snapshot<std::vector<store::ChainRow>>(
+        [](store::Tx& tx) { return store::list_chains(tx); });
+    if (rows)
+      chains = render_chains(*rows, services.settings);
+    else
+      failed = "database";
   }
   Reply reply;
   reply.status = failed.empty() ? 200 : 503;
@@ -81,4 +84,4 @@ Task<Outcome<Reply>> openapi(Services&, Request&) {
   co_return reply;
 }
 
-}  // namespace agentauri::gateway::handlers
+}   // namespace agentauri::gateway::handlers

@@ -36,10 +36,11 @@ Outcome<PageBounds> read_page(const Request& request) {
 }
 
 json::Object render_edited(const EditedTrigger& edited, bool detail) {
-  return wrap(detail ? render_trigger_detail(edited.trigger, &edited.new_secrets) : render_trigger(edited.trigger), edited.warnings);
+  return wrap(detail ? render_trigger_detail(edited.trigger, &edited.new_secrets) : render_trigger(edited.trigger),
+              edited.warnings);
 }
 
-}  // namespace
+}   // namespace
 
 // --- triggers --------------------------------------------------------------------------------------------------------
 
@@ -48,11 +49,13 @@ Outcome<Unit> create_trigger(const Services& services, const Request& request) {
   if (!body) return pass(body);
   auto draft = read_trigger_draft(*body, true);
   if (!draft) return pass(draft);
-  return unit_of(true, "Failed to create trigger", [caller = request.caller(services.clock), &keys = services.keys, draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-    auto made = gateway::create_trigger(tx, caller, keys, draft);
-    if (!made) return pass(made);
-    return reply_with(render_edited(*made, draft.conditions || draft.actions), 201);
-  });
+  return unit_of(true, "Failed to create trigger",
+                 [caller = request.caller(services.clock), &keys = services.keys,
+                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                   auto made = gateway::create_trigger(tx, caller, keys, draft);
+                   if (!made) return pass(made);
+                   return reply_with(render_edited(*made, draft.conditions || draft.actions), 201);
+                 });
 }
 
 Outcome<Unit> update_trigger(const Services& services, const Request& request) {
@@ -61,7 +64,8 @@ Outcome<Unit> update_trigger(const Services& services, const Request& request) {
   auto draft = read_trigger_draft(*body, false);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to update trigger",
-                 [caller = request.caller(services.clock), &keys = services.keys, id = request.params[0], draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                 [caller = request.caller(services.clock), &keys = services.keys, id = request.params[0],
+                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
                    auto updated = gateway::update_trigger(tx, caller, keys, id, draft);
                    if (!updated) return pass(updated);
                    return reply_with(render_edited(*updated, draft.conditions || draft.actions));
@@ -69,49 +73,58 @@ Outcome<Unit> update_trigger(const Services& services, const Request& request) {
 }
 
 Outcome<Unit> delete_trigger(const Services& services, const Request& request) {
-  return unit_of(true, "Failed to delete trigger", [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
-    auto deleted = gateway::delete_trigger(tx, caller, id);
-    if (!deleted) return pass(deleted);
-    return no_content();
-  });
+  return unit_of(true, "Failed to delete trigger",
+                 [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
+                   auto deleted = gateway::delete_trigger(tx, caller, id);
+                   if (!deleted) return pass(deleted);
+                   return no_content();
+                 });
 }
 
 Outcome<Unit> get_trigger(const Services& services, const Request& request) {
-  return unit_of(false, "Failed to fetch trigger", [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
-    auto found = gateway::find_trigger(tx, caller, id);
-    if (!found) return pass(found);
-    return reply_with(wrap(render_trigger_detail(*found, nullptr)));
-  });
+  return unit_of(false, "Failed to fetch trigger",
+                 [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
+                   auto found = gateway::find_trigger(tx, caller, id);
+                   if (!found) return pass(found);
+                   return reply_with(wrap(render_trigger_detail(*found, nullptr)));
+                 });
 }
 
 Outcome<Unit> list_triggers(const Services& services, const Request& request) {
   auto page = read_page(request);
   if (!page) return pass(page);
-  return unit_of(false, "Failed to list triggers", [caller = request.caller(services.clock), page = *page](store::Tx& tx) -> Outcome<Reply> {
-    auto rows = gateway::list_triggers(tx, caller, page);
-    if (!rows) return pass(rows);
-    return reply_with(render_page(rows->rows, rows->total, page, render_trigger));
-  });
+  return unit_of(false, "Failed to list triggers",
+                 [caller = request.caller(services.clock), page = *page](store::Tx& tx) -> Outcome<Reply> {
+                   auto rows = gateway::list_triggers(tx, caller, page);
+                   if (!rows) return pass(rows);
+                   return reply_with(render_page(rows->rows, rows->total, page, render_trigger));
+                 });
 }
 
 Outcome<Unit> list_organization_triggers(const Services& services, const Request& request) {
   auto page = read_page(request);
   if (!page) return pass(page);
-  return unit_of(false, "Failed to list triggers", [caller = request.caller(services.clock), id = request.params[0], page = *page](store::Tx& tx) -> Outcome<Reply> {
-    auto rows = gateway::list_triggers_of(tx, caller, id, page);
-    if (!rows) return pass(rows);
-    return reply_with(render_page(rows->rows, rows->total, page, render_trigger));
-  });
+  return unit_of(
+      false, "Failed to list triggers",
+      [caller = request.caller(services.clock), id = request.params[0], page = *page](store::Tx& tx) -> Outcome<Reply> {
+        auto rows = gateway::list_triggers_of(tx, caller, id, page);
+        if (!rows) return pass(rows);
+        return reply_with(render_page(rows->rows, rows->total, page, render_trigger));
+      });
 }
 
 Outcome<Unit> list_deliveries(const Services& services, const Request& request) {
   auto page = read_page(request);
   if (!page) return pass(page);
-  return unit_of(false, "Failed to list deliveries", [caller = request.caller(services.clock), id = request.params[0], page = *page](store::Tx& tx) -> Outcome<Reply> {
-    auto rows = gateway::list_deliveries(tx, caller, id, page);
-    if (!rows) return pass(rows);
-    return reply_with(render_page(rows->rows, rows->total, page, [&id](const store::Delivery& delivery) { return render_delivery(delivery, id); }));
-  });
+  return unit_of(
+      false, "Failed to list deliveries",
+      [caller = request.caller(services.clock), id = request.params[0], page = *page](store::Tx& tx) -> Outcome<Reply> {
+        auto rows = gateway::list_deliveries(tx, caller, id, page);
+        if (!rows) return pass(rows);
+        return reply_with(render_page(rows->rows, rows->total, page, [&id](const store::Delivery& delivery) {
+          return render_delivery(delivery, id);
+        }));
+      });
 }
 
 // --- conditions ------------------------------------------------------------------------------------------------------
@@ -121,21 +134,25 @@ Outcome<Unit> create_condition(const Services& services, const Request& request)
   if (!body) return pass(body);
   auto draft = read_condition_draft(*body, true);
   if (!draft) return pass(draft);
-  return unit_of(true, "Failed to create condition", [caller = request.caller(services.clock), trigger = request.params[0], draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-    auto made = gateway::create_condition(tx, caller, trigger, draft);
-    if (!made) return pass(made);
-    return reply_with(wrap(render_condition(made->condition, made->trigger), made->warnings), 201);
-  });
+  return unit_of(true, "Failed to create condition",
+                 [caller = request.caller(services.clock), trigger = request.params[0],
+                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                   auto made = gateway::create_condition(tx, caller, trigger, draft);
+                   if (!made) return pass(made);
+                   return reply_with(wrap(render_condition(made->condition, made->trigger), made->warnings), 201);
+                 });
 }
 
 Outcome<Unit> list_conditions(const Services& services, const Request& request) {
-  return unit_of(false, "Failed to list conditions", [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
-    auto trigger = gateway::find_trigger(tx, caller, id);
-    if (!trigger) return pass(trigger);
-    json::Array rows;
-    for (const auto& condition : trigger->conditions) rows.push_back(render_condition(condition, trigger->id));
-    return reply_with(wrap(std::move(rows)));
-  });
+  return unit_of(false, "Failed to list conditions",
+                 [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
+                   auto trigger = gateway::find_trigger(tx, caller, id);
+                   if (!trigger) return pass(trigger);
+                   json::Array rows;
+                   for (const auto& condition : trigger->conditions)
+                     rows.push_back(render_condition(condition, trigger->id));
+                   return reply_with(wrap(std::move(rows)));
+                 });
 }
 
 Outcome<Unit> update_condition(const Services& services, const Request& request) {
@@ -145,21 +162,25 @@ Outcome<Unit> update_condition(const Services& services, const Request& request)
   if (!body) return pass(body);
   auto draft = read_condition_draft(*body, false);
   if (!draft) return pass(draft);
-  return unit_of(true, "Failed to update condition", [caller = request.caller(services.clock), trigger = request.params[0], id = *id, draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-    auto updated = gateway::update_condition(tx, caller, trigger, id, draft);
-    if (!updated) return pass(updated);
-    return reply_with(wrap(render_condition(updated->condition, updated->trigger), updated->warnings));
-  });
+  return unit_of(true, "Failed to update condition",
+                 [caller = request.caller(services.clock), trigger = request.params[0], id = *id,
+                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                   auto updated = gateway::update_condition(tx, caller, trigger, id, draft);
+                   if (!updated) return pass(updated);
+                   return reply_with(wrap(render_condition(updated->condition, updated->trigger), updated->warnings));
+                 });
 }
 
 Outcome<Unit> delete_condition(const Services& services, const Request& request) {
   auto id = path_integer(request.params[1], INT64_MIN, INT64_MAX);
   if (!id) return pass(id);
-  return unit_of(true, "Failed to delete condition", [caller = request.caller(services.clock), trigger = request.params[0], id = *id](store::Tx& tx) -> Outcome<Reply> {
-    auto deleted = gateway::delete_condition(tx, caller, trigger, id);
-    if (!deleted) return pass(deleted);
-    return no_content();
-  });
+  return unit_of(true, "Failed to delete condition",
+                 [caller = request.caller(services.clock), trigger = request.params[0],
+                  id = *id](store::Tx& tx) -> Outcome<Reply> {
+                   auto deleted = gateway::delete_condition(tx, caller, trigger, id);
+                   if (!deleted) return pass(deleted);
+                   return no_content();
+                 });
 }
 
 // --- actions ---------------------------------------------------------------------------------------------------------
@@ -170,21 +191,25 @@ Outcome<Unit> create_action(const Services& services, const Request& request) {
   auto draft = read_action_draft(*body, true);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to create action",
-                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0],
+                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
                    auto made = gateway::create_action(tx, caller, keys, trigger, draft);
                    if (!made) return pass(made);
-                   return reply_with(wrap(render_action(made->action, made->trigger, made->new_secret), made->warnings), 201);
+                   return reply_with(wrap(render_action(made->action, made->trigger, made->new_secret), made->warnings),
+                                     201);
                  });
 }
 
 Outcome<Unit> list_actions(const Services& services, const Request& request) {
-  return unit_of(false, "Failed to list actions", [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
-    auto trigger = gateway::find_trigger(tx, caller, id);
-    if (!trigger) return pass(trigger);
-    json::Array rows;
-    for (const auto& action : trigger->actions) rows.push_back(render_action(action, trigger->id, std::nullopt));
-    return reply_with(wrap(std::move(rows)));
-  });
+  return unit_of(false, "Failed to list actions",
+                 [caller = request.caller(services.clock), id = request.params[0]](store::Tx& tx) -> Outcome<Reply> {
+                   auto trigger = gateway::find_trigger(tx, caller, id);
+                   if (!trigger) return pass(trigger);
+                   json::Array rows;
+                   for (const auto& action : trigger->actions)
+                     rows.push_back(render_action(action, trigger->id, std::nullopt));
+                   return reply_with(wrap(std::move(rows)));
+                 });
 }
 
 namespace {
@@ -195,7 +220,7 @@ Outcome<domain::ActionId> path_action(const Request& request) {
   return static_cast<domain::ActionId>(*id);
 }
 
-}  // namespace
+}   // namespace
 
 Outcome<Unit> update_action(const Services& services, const Request& request) {
   auto id = path_action(request);
@@ -205,21 +230,25 @@ Outcome<Unit> update_action(const Services& services, const Request& request) {
   auto draft = read_action_draft(*body, false);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to update action",
-                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], id = *id, draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], id = *id,
+                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
                    auto updated = gateway::update_action(tx, caller, keys, trigger, id, draft);
                    if (!updated) return pass(updated);
-                   return reply_with(wrap(render_action(updated->action, updated->trigger, updated->new_secret), updated->warnings));
+                   return reply_with(
+                       wrap(render_action(updated->action, updated->trigger, updated->new_secret), updated->warnings));
                  });
 }
 
 Outcome<Unit> delete_action(const Services& services, const Request& request) {
   auto id = path_action(request);
   if (!id) return pass(id);
-  return unit_of(true, "Failed to delete action", [caller = request.caller(services.clock), trigger = request.params[0], id = *id](store::Tx& tx) -> Outcome<Reply> {
-    auto deleted = gateway::delete_action(tx, caller, trigger, id);
-    if (!deleted) return pass(deleted);
-    return no_content();
-  });
+  return unit_of(true, "Failed to delete action",
+                 [caller = request.caller(services.clock), trigger = request.params[0],
+                  id = *id](store::Tx& tx) -> Outcome<Reply> {
+                   auto deleted = gateway::delete_action(tx, caller, trigger, id);
+                   if (!deleted) return pass(deleted);
+                   return no_content();
+                 });
 }
 
 Outcome<Unit> rotate_secret(const Services& services, const Request& request) {
@@ -232,11 +261,12 @@ Outcome<Unit> rotate_secret(const Services& services, const Request& request) {
   const auto overlap = reader.integer("overlap_seconds", INT64_MIN, INT64_MAX).value_or(kDefaultOverlapSeconds);
   if (reader.refusal()) return std::unexpected(*reader.refusal());
   return unit_of(true, "Failed to update action",
-                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], id = *id, overlap](store::Tx& tx) -> Outcome<Reply> {
+                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], id = *id,
+                  overlap](store::Tx& tx) -> Outcome<Reply> {
                    auto rotated = gateway::rotate_secret(tx, caller, keys, trigger, id, overlap);
                    if (!rotated) return pass(rotated);
                    return reply_with(wrap(render_action(rotated->action, rotated->trigger, rotated->new_secret)));
                  });
 }
 
-}  // namespace agentauri::gateway::handlers
+}   // namespace agentauri::gateway::handlers

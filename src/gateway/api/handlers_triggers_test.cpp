@@ -21,7 +21,8 @@ using ::testing::HasSubstr;
 
 constexpr auto kTriggers = "/api/v1/triggers";
 const std::string kLowScore = R"({"condition_type":"score_threshold","field":"score","operator":"<","value":"60"})";
-const std::string kHook = R"({"action_type":"rest","config":{"url":"https://example.org/hook","headers":{"Authorization":"Bearer s3cret"}}})";
+const std::string kHook =
+    R"({"action_type":"rest","config":{"url":"https://example.org/hook","headers":{"Authorization":"Bearer s3cret"}}})";
 
 class TriggersApi : public ::testing::Test {
  protected:
@@ -34,21 +35,31 @@ class TriggersApi : public ::testing::Test {
     return std::string(kTriggers) + "/" + answer.at("data.id");
   }
   std::vector<store::Revision> revisions() {
-    auto rows = h.db().snapshot_blocking<std::vector<store::Revision>>([](store::Tx& tx) { return store::read_revisions(tx, 0, 1000); });
+    auto rows = h.db().snapshot_blocking<std::vector<store::Revision>>(
+        [](store::Tx& tx) { return store::read_revisions(tx, 0, 1000); });
     EXPECT_TRUE(rows);
     return *rows;
   }
-  domain::OrganizationId organization_of(const HeaderList& who) { return *domain::OrganizationId::parse(h.get("/api/v1/auth/me", who).at("organizations.0.id")); }
+  domain::OrganizationId organization_of(const HeaderList& who) {
+    return *domain::OrganizationId::parse(h.get("/api/v1/auth/me", who).at("organizations.0.id"));
+  }
   // `who` joins the organization of `user`.
   void join(const HeaderList& who, domain::Role role);
 };
 
-const store::Query kJoin{"test_join", "INSERT INTO members (id, organization_id, account_id, role, created_at) VALUES (:id, :organization, :account, :role, :now)"};
+const store::Query kJoin{"test_join",
+                         "INSERT INTO members (id, organization_id, account_id, role, created_at) VALUES (:id, "
+                         ":organization, :account, :role, :now)"};
 
 void TriggersApi::join(const HeaderList& who, domain::Role role) {
   const auto account = domain::AccountId::parse(h.get("/api/v1/auth/me", who).at("id"));
   auto done = h.db().transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
-    auto row = tx.run(kJoin, store::Params().uuid("id", make_uuid_v4()).id("organization", organization_of(user)).id("account", *account).text("role", std::string(to_string(role))).time("now", h.clock_.now()));
+    auto row = tx.run(kJoin, store::Params()
+                                 .uuid("id", make_uuid_v4())
+                                 .id("organization", organization_of(user))
+                                 .id("account", *account)
+                                 .text("role", std::string(to_string(role)))
+                                 .time("now", h.clock_.now()));
     if (!row) return fail(row);
     return {};
   });
@@ -56,7 +67,8 @@ void TriggersApi::join(const HeaderList& who, domain::Role role) {
 }
 
 TEST_F(TriggersApi, CreateReadUpdateDelete) {
-  const auto created = h.post(kTriggers, R"({"name":"Low score","chain_id":84532,"registry":"reputation","min_confirmations":3})", user);
+  const auto created =
+      h.post(kTriggers, R"({"name":"Low score","chain_id":84532,"registry":"reputation","min_confirmations":3})", user);
   ASSERT_EQ(created.status, 201) << created.text;
   EXPECT_EQ(created.at("data.chain_id"), "84532");
   EXPECT_EQ(created.at("data.enabled"), "true");
@@ -94,8 +106,13 @@ TEST_F(TriggersApi, EveryChainIsNull) {
 }
 
 TEST_F(TriggersApi, InlinePartsComeWithTheTrigger) {
-  const auto created = h.post(kTriggers, fmt::format(R"({{"name":"t","registry":"reputation","conditions":[{},{{"condition_type":"tag_equals","field":"tag1","operator":"=","value":"starred"}}],
-                              "actions":[{},{{"action_type":"webhook","priority":-1,"config":{{"url":"https://example.org/other"}}}}]}})", kLowScore, kHook), user);
+  const auto created = h.post(
+      kTriggers,
+      fmt::format(
+          R"({{"name":"t","registry":"reputation","conditions":[{},{{"condition_type":"tag_equals","field":"tag1","operator":"=","value":"starred"}}],
+                              "actions":[{},{{"action_type":"webhook","priority":-1,"config":{{"url":"https://example.org/other"}}}}]}})",
+          kLowScore, kHook),
+      user);
   ASSERT_EQ(created.status, 201) << created.text;
   EXPECT_EQ(created.at("data.conditions.0.condition_type"), "score_threshold");
   EXPECT_EQ(created.at("data.conditions.0.position"), "0");
@@ -115,8 +132,13 @@ TEST_F(TriggersApi, InlinePartsComeWithTheTrigger) {
 }
 
 TEST_F(TriggersApi, NothingIsLeftOfARefusedTrigger) {
-  const auto bad = h.post(kTriggers, fmt::format(R"({{"name":"t","registry":"reputation","conditions":[{},{{"condition_type":"no_such","field":"f","operator":"=","value":"1"}}],
-                          "actions":[{{"action_type":"rest","config":{{"url":"ftp://x"}}}},{{"action_type":"pigeon","config":{{}}}}]}})", kLowScore), user);
+  const auto bad = h.post(
+      kTriggers,
+      fmt::format(
+          R"({{"name":"t","registry":"reputation","conditions":[{},{{"condition_type":"no_such","field":"f","operator":"=","value":"1"}}],
+                          "actions":[{{"action_type":"rest","config":{{"url":"ftp://x"}}}},{{"action_type":"pigeon","config":{{}}}}]}})",
+          kLowScore),
+      user);
   EXPECT_EQ(bad.status, 400);
   EXPECT_EQ(bad.at("error"), "validation_error");
   EXPECT_EQ(bad.at("details.0.field"), "conditions[1].condition_type");
@@ -144,15 +166,19 @@ TEST_F(TriggersApi, BadTriggersSayWhatIsWrong) {
       {R"({"name":"t","registry":"identity","enabled":"true"})", "bad_request", "enabled"},
       {R"({"name":"t","registry":"identity","conditions":{}})", "bad_request", "conditions"},
       {R"({"name":"t","registry":"identity","conditions":[1]})", "bad_request", "conditions[0]"},
-      {R"({"name":"t","registry":"identity","conditions":[{"condition_type":"x"}]})", "bad_request", "conditions[0].missing field `field`"},
-      {R"({"name":"t","registry":"identity","actions":[{"action_type":"rest","config":[]}]})", "bad_request", "actions[0].field `config`"},
+      {R"({"name":"t","registry":"identity","conditions":[{"condition_type":"x"}]})", "bad_request",
+       "conditions[0].missing field `field`"},
+      {R"({"name":"t","registry":"identity","actions":[{"action_type":"rest","config":[]}]})", "bad_request",
+       "actions[0].field `config`"},
       {R"({"name":"t\u0000","registry":"identity"})", "bad_request", "U+0000"},
       {R"({"name":"t","registry":"identity"} x)", "bad_request", "Json deserialize error: "},
       {R"({"name":"t","registry":"identity")", "bad_request", "Json deserialize error: "},
       {"\xff", "bad_request", "Json deserialize error: "},
-      {R"({"name":"","registry":"identity"})", "validation_error", "Validation failed: name: Validation error: length ["},
+      {R"({"name":"","registry":"identity"})", "validation_error",
+       "Validation failed: name: Validation error: length ["},
       {R"({"name":")" + std::string(256, 'n') + R"(","registry":"identity"})", "validation_error", "name"},
-      {R"({"name":"t","description":")" + std::string(1001, 'n') + R"(","registry":"identity"})", "validation_error", "description"},
+      {R"({"name":"t","description":")" + std::string(1001, 'n') + R"(","registry":"identity"})", "validation_error",
+       "description"},
       {R"({"name":"t","registry":"Identity"})", "validation_error", "registry"},
       {R"({"name":"t","registry":"identity","min_confirmations":-1})", "validation_error", "min_confirmations"},
   };
@@ -172,9 +198,13 @@ TEST_F(TriggersApi, BoundsOfParts) {
   std::string conditions, actions;
   for (int i = 0; i < 21; ++i) conditions += (i == 0 ? "" : ",") + kLowScore;
   for (int i = 0; i < 11; ++i) actions += (i == 0 ? "" : ",") + kHook;
-  EXPECT_EQ(h.post(kTriggers, R"({"name":"t","registry":"reputation","conditions":[)" + conditions + "]}", user).at("error"), "bad_request");
-  EXPECT_EQ(h.post(kTriggers, R"({"name":"t","registry":"reputation","actions":[)" + actions + "]}", user).at("error"), "bad_request");
-  const auto path = made(R"({"name":"t","registry":"reputation","conditions":[)" + conditions.substr(kLowScore.size() + 1) + "]}");
+  EXPECT_EQ(
+      h.post(kTriggers, R"({"name":"t","registry":"reputation","conditions":[)" + conditions + "]}", user).at("error"),
+      "bad_request");
+  EXPECT_EQ(h.post(kTriggers, R"({"name":"t","registry":"reputation","actions":[)" + actions + "]}", user).at("error"),
+            "bad_request");
+  const auto path =
+      made(R"({"name":"t","registry":"reputation","conditions":[)" + conditions.substr(kLowScore.size() + 1) + "]}");
   const auto one_more = h.post(path + "/conditions", kLowScore, user);
   EXPECT_EQ(one_more.at("error"), "bad_request");
   EXPECT_THAT(one_more.at("message"), HasSubstr("at most 20"));
@@ -191,15 +221,17 @@ TEST_F(TriggersApi, PagesAndTheirBounds) {
   const auto last = h.get(std::string(kTriggers) + "?limit=2&offset=2&unknown=1", user);
   EXPECT_EQ(last.at("data.0.name"), "t0");
   EXPECT_EQ(last.at("pagination.has_more"), "false");
-  for (const auto& [query, message] : std::vector<std::pair<std::string, std::string>>{{"limit=0", "Invalid pagination: Limit must be between 1 and 100"},
-                                                                                      {"limit=101", "Invalid pagination: Limit must be between 1 and 100"},
-                                                                                      {"offset=-1", "Invalid pagination: Offset must be non-negative"}}) {
+  for (const auto& [query, message] : std::vector<std::pair<std::string, std::string>>{
+           {"limit=0", "Invalid pagination: Limit must be between 1 and 100"},
+           {"limit=101", "Invalid pagination: Limit must be between 1 and 100"},
+           {"offset=-1", "Invalid pagination: Offset must be non-negative"}}) {
     const auto answer = h.get(std::string(kTriggers) + "?" + query, user);
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(answer.at("error"), "validation_error");
     EXPECT_EQ(answer.at("message"), message);
   }
-  for (const auto* query : {"limit=", "limit=x", "limit=1.5", "limit=1&limit=2", "limit=%zz", "offset=9223372036854775808", "limit=+1"}) {
+  for (const auto* query :
+       {"limit=", "limit=x", "limit=1.5", "limit=1&limit=2", "limit=%zz", "offset=9223372036854775808", "limit=+1"}) {
     const auto answer = h.get(std::string(kTriggers) + "?" + query, user);
     EXPECT_EQ(answer.at("error"), "bad_request") << query;
     EXPECT_THAT(answer.at("message"), HasSubstr("Query deserialize error: ")) << query;
@@ -207,12 +239,25 @@ TEST_F(TriggersApi, PagesAndTheirBounds) {
 }
 
 TEST_F(TriggersApi, OtherOrganizationsDoNotExist) {
-  const auto path = made(fmt::format(R"({{"name":"t","registry":"reputation","conditions":[{}],"actions":[{}]}})", kLowScore, kHook));
+  const auto path =
+      made(fmt::format(R"({{"name":"t","registry":"reputation","conditions":[{}],"actions":[{}]}})", kLowScore, kHook));
   const auto stranger = h.signed_in("stranger");
   const auto own = to_string(organization_of(user));
-  for (const auto& [method, suffix, body] : std::vector<std::tuple<std::string, std::string, std::optional<std::string>>>{
-           {"GET", "", {}}, {"PUT", "", "{}"}, {"DELETE", "", {}}, {"GET", "/conditions", {}}, {"POST", "/conditions", kLowScore}, {"PUT", "/conditions/1", "{}"}, {"DELETE", "/conditions/1", {}},
-           {"GET", "/actions", {}}, {"POST", "/actions", kHook}, {"PUT", "/actions/1", "{}"}, {"DELETE", "/actions/1", {}}, {"POST", "/actions/1/rotate-secret", "{}"}, {"GET", "/deliveries", {}}}) {
+  for (const auto& [method, suffix, body] :
+       std::vector<std::tuple<std::string, std::string, std::optional<std::string>>>{
+           {"GET", "", {}},
+           {"PUT", "", "{}"},
+           {"DELETE", "", {}},
+           {"GET", "/conditions", {}},
+           {"POST", "/conditions", kLowScore},
+           {"PUT", "/conditions/1", "{}"},
+           {"DELETE", "/conditions/1", {}},
+           {"GET", "/actions", {}},
+           {"POST", "/actions", kHook},
+           {"PUT", "/actions/1", "{}"},
+           {"DELETE", "/actions/1", {}},
+           {"POST", "/actions/1/rotate-secret", "{}"},
+           {"GET", "/deliveries", {}}}) {
     const auto answer = h.call({method, path + suffix, body, stranger, "203.0.113.7"});
     EXPECT_EQ(answer.status, 404) << method << suffix << answer.text;
     EXPECT_EQ(answer.at("message"), "Trigger not found") << method << suffix;
@@ -262,7 +307,10 @@ TEST_F(TriggersApi, RolesDecideWhoMayChange) {
 }
 
 TEST_F(TriggersApi, AnUnknownEventNameIsAWarning) {
-  const auto answer = h.post(kTriggers, R"({"name":"t","registry":"identity","conditions":[{"condition_type":"event_filter","field":"event_type","operator":"eq","value":"NoSuchEvent"}]})", user);
+  const auto answer = h.post(
+      kTriggers,
+      R"({"name":"t","registry":"identity","conditions":[{"condition_type":"event_filter","field":"event_type","operator":"eq","value":"NoSuchEvent"}]})",
+      user);
   ASSERT_EQ(answer.status, 201) << answer.text;
   EXPECT_EQ(answer.at("data.conditions.0.condition_type"), "event_filter");   // verbatim
   EXPECT_EQ(answer.at("data.conditions.0.operator"), "eq");
@@ -276,7 +324,9 @@ TEST_F(TriggersApi, ConditionsOnTheirOwnRoutes) {
   ASSERT_EQ(a.status, 201) << a.text;
   EXPECT_EQ(a.at("data.config"), "null");
   EXPECT_EQ(a.at("data.position"), "0");
-  const auto b = h.post(path, R"({"condition_type":"tag_equals","field":"tag1","operator":"=","value":"x","config":{"any":[1,null]}})", user);
+  const auto b = h.post(
+      path, R"({"condition_type":"tag_equals","field":"tag1","operator":"=","value":"x","config":{"any":[1,null]}})",
+      user);
   EXPECT_EQ(b.at("data.position"), "1");
   EXPECT_EQ(b.at("data.config"), R"({"any":[1,null]})");
   const auto moved = h.put(path + "/" + b.at("data.id"), R"({"position":-1})", user);
@@ -293,10 +343,14 @@ TEST_F(TriggersApi, ConditionsOnTheirOwnRoutes) {
 
   for (const auto& [body, code, field] : std::vector<std::tuple<std::string, std::string, std::string>>{
            {R"({"condition_type":"score_threshold","field":"score","operator":"<","value":60})", "bad_request", ""},
-           {R"({"condition_type":"score_threshold","field":"score","operator":"<","value":"many"})", "validation_error", "value"},
-           {R"({"condition_type":"score_threshold","field":"score","operator":"~","value":"6"})", "validation_error", "operator"},
-           {R"({"condition_type":"","field":"score","operator":"<","value":"6"})", "validation_error", "condition_type"},
-           {R"({"condition_type":"ema_threshold","field":"score","operator":"<","value":"6"})", "validation_error", "condition_type"}}) {
+           {R"({"condition_type":"score_threshold","field":"score","operator":"<","value":"many"})", "validation_error",
+            "value"},
+           {R"({"condition_type":"score_threshold","field":"score","operator":"~","value":"6"})", "validation_error",
+            "operator"},
+           {R"({"condition_type":"","field":"score","operator":"<","value":"6"})", "validation_error",
+            "condition_type"},
+           {R"({"condition_type":"ema_threshold","field":"score","operator":"<","value":"6"})", "validation_error",
+            "condition_type"}}) {
     const auto bad = h.post(path, body, user);
     EXPECT_EQ(bad.at("error"), code) << body << bad.text;
     EXPECT_EQ(bad.at("details.0.field"), field) << body;
@@ -324,24 +378,37 @@ TEST_F(TriggersApi, ActionsKeepTheirSecrets) {
   EXPECT_THAT(stored(), ::testing::Not(HasSubstr("s3cret")));
   const auto keys = crypto::DataKeys::derive(testing::kJwtSecret, "");
   const auto secret_of = [&] {
-    auto opened = rules::decrypt_config(json::parse(stored())->get_object(), static_cast<domain::ActionId>(std::stoi(id)), keys);
-    return opened ? std::string(json::view((*opened)["headers"].get_object()["Authorization"].get_string())) : opened.error().text;
+    auto opened =
+        rules::decrypt_config(json::parse(stored())->get_object(), static_cast<domain::ActionId>(std::stoi(id)), keys);
+    return opened ? std::string(json::view((*opened)["headers"].get_object()["Authorization"].get_string()))
+                  : opened.error().text;
   };
   EXPECT_EQ(secret_of(), "Bearer s3cret");
 
-  const auto kept = h.put(path + "/" + id, R"({"config":{"url":"https://example.org/new","headers":{"Authorization":"***"}}})", user);
+  const auto kept =
+      h.put(path + "/" + id, R"({"config":{"url":"https://example.org/new","headers":{"Authorization":"***"}}})", user);
   ASSERT_EQ(kept.status, 200) << kept.text;
   EXPECT_EQ(kept.at("data.config.url"), "https://example.org/new");
   EXPECT_EQ(secret_of(), "Bearer s3cret");
   EXPECT_EQ(h.put(path + "/" + id, R"({"priority":7})", user).at("data.priority"), "7");
   EXPECT_EQ(secret_of(), "Bearer s3cret");
-  EXPECT_EQ(h.put(path + "/" + id, R"({"config":{"url":"https://example.org/new","headers":{"Authorization":"Bearer other"}}})", user).status, 200);
+  EXPECT_EQ(h.put(path + "/" + id,
+                  R"({"config":{"url":"https://example.org/new","headers":{"Authorization":"Bearer other"}}})", user)
+                .status,
+            200);
   EXPECT_EQ(secret_of(), "Bearer other");
 
   // A mask with nothing behind it, and ciphertext from outside.
-  EXPECT_EQ(h.post(path, R"({"action_type":"rest","config":{"url":"https://x.example","headers":{"X-Token":"***"}}})", user).at("error"), "validation_error");
-  EXPECT_EQ(h.put(path + "/" + id, R"({"config":{"url":"https://x.example","headers":{"X-Token":"***"}}})", user).at("details.0.code"), "nothing_stored");
-  EXPECT_EQ(h.put(path + "/" + id, R"({"config":{"url":"https://x.example","secret":"enc:v1:a:b"}})", user).at("details.0.code"), "reserved_prefix");
+  EXPECT_EQ(
+      h.post(path, R"({"action_type":"rest","config":{"url":"https://x.example","headers":{"X-Token":"***"}}})", user)
+          .at("error"),
+      "validation_error");
+  EXPECT_EQ(h.put(path + "/" + id, R"({"config":{"url":"https://x.example","headers":{"X-Token":"***"}}})", user)
+                .at("details.0.code"),
+            "nothing_stored");
+  EXPECT_EQ(h.put(path + "/" + id, R"({"config":{"url":"https://x.example","secret":"enc:v1:a:b"}})", user)
+                .at("details.0.code"),
+            "reserved_prefix");
   EXPECT_EQ(h.get(path, user).at("data.0.config.headers.Authorization"), "***");
   EXPECT_EQ(h.erase(path + "/" + id, user).status, 204);
   EXPECT_EQ(h.erase(path + "/" + id, user).at("message"), "Action not found");
@@ -357,27 +424,42 @@ TEST_F(TriggersApi, ASecretIsRotatedWithOverlap) {
   ASSERT_EQ(rotated.status, 200) << rotated.text;
   EXPECT_NE(rotated.at("data.signing_secret"), first);
   const auto action = static_cast<domain::ActionId>(std::stoi(id));
-  const auto secrets = [&] { return *h.db().snapshot_blocking<store::SigningSecrets>([&](store::Tx& tx) { return store::read_signing_secrets(tx, action); }); };
+  const auto secrets = [&] {
+    return *h.db().snapshot_blocking<store::SigningSecrets>(
+        [&](store::Tx& tx) { return store::read_signing_secrets(tx, action); });
+  };
   const auto keys = crypto::DataKeys::derive(testing::kJwtSecret, "");
   EXPECT_EQ(*keys.decrypt(*secrets().previous, rules::signing_secret_aad(action)), first);
   EXPECT_EQ(*keys.decrypt(*secrets().current, rules::signing_secret_aad(action)), rotated.at("data.signing_secret"));
   EXPECT_EQ(secrets().previous_expires_at, h.clock_.now() + 600s);
   EXPECT_EQ(h.post(trigger + "/actions/" + id + "/rotate-secret", R"({"overlap_seconds":0})", user).status, 200);
   EXPECT_EQ(secrets().previous, std::nullopt);
-  for (const auto* bad : {R"({"overlap_seconds":-1})", R"({"overlap_seconds":2592001})"}) EXPECT_EQ(h.post(trigger + "/actions/" + id + "/rotate-secret", bad, user).at("error"), "validation_error");
-  const auto telegram = h.post(trigger + "/actions", R"({"action_type":"telegram","config":{"chat_id":"@x","message_template":"hi"}})", user);
+  for (const auto* bad : {R"({"overlap_seconds":-1})", R"({"overlap_seconds":2592001})"})
+    EXPECT_EQ(h.post(trigger + "/actions/" + id + "/rotate-secret", bad, user).at("error"), "validation_error");
+  const auto telegram = h.post(trigger + "/actions",
+                               R"({"action_type":"telegram","config":{"chat_id":"@x","message_template":"hi"}})", user);
   ASSERT_EQ(telegram.status, 201) << telegram.text;
   EXPECT_EQ(telegram.find("data.signing_secret"), nullptr);
-  EXPECT_EQ(h.post(trigger + "/actions/" + telegram.at("data.id") + "/rotate-secret", "{}", user).at("error"), "bad_request");
+  EXPECT_EQ(h.post(trigger + "/actions/" + telegram.at("data.id") + "/rotate-secret", "{}", user).at("error"),
+            "bad_request");
 }
 
 TEST_F(TriggersApi, APutOfListsKeepsWhatItNames) {
-  const auto created = h.post(kTriggers, fmt::format(R"({{"name":"t","registry":"reputation","conditions":[{},{}],"actions":[{}]}})", kLowScore, kLowScore, kHook), user);
+  const auto created =
+      h.post(kTriggers,
+             fmt::format(R"({{"name":"t","registry":"reputation","conditions":[{},{}],"actions":[{}]}})", kLowScore,
+                         kLowScore, kHook),
+             user);
   const std::string path = std::string(kTriggers) + "/" + created.at("data.id");
   const std::string condition = created.at("data.conditions.1.id");
   const std::string action = created.at("data.actions.0.id");
-  const auto updated = h.put(path, fmt::format(R"({{"conditions":[{{"id":"{}"}},{{"condition_type":"tag_equals","field":"tag1","operator":"=","value":"x"}}],
-                                                   "actions":[{{"id":{},"priority":3}}]}})", condition, action), user);
+  const auto updated = h.put(
+      path,
+      fmt::format(
+          R"({{"conditions":[{{"id":"{}"}},{{"condition_type":"tag_equals","field":"tag1","operator":"=","value":"x"}}],
+                                                   "actions":[{{"id":{},"priority":3}}]}})",
+          condition, action),
+      user);
   ASSERT_EQ(updated.status, 200) << updated.text;
   EXPECT_EQ(updated.at("data.conditions.0.id"), condition);
   EXPECT_EQ(updated.at("data.conditions.1.condition_type"), "tag_equals");
@@ -387,13 +469,16 @@ TEST_F(TriggersApi, APutOfListsKeepsWhatItNames) {
   EXPECT_EQ(updated.find("data.actions.0.signing_secret"), nullptr);
   EXPECT_EQ(revisions().back().trigger.conditions[0].revision, 1);
   EXPECT_EQ(h.put(path, R"({"conditions":[{"id":"999"}]})", user).at("message"), "Condition not found");
-  EXPECT_EQ(h.put(path, fmt::format(R"({{"conditions":[{{"id":"{0}"}},{{"id":"{0}"}}]}})", condition), user).at("error"), "bad_request");
+  EXPECT_EQ(
+      h.put(path, fmt::format(R"({{"conditions":[{{"id":"{0}"}},{{"id":"{0}"}}]}})", condition), user).at("error"),
+      "bad_request");
   EXPECT_EQ(h.put(path, R"({"conditions":[{"id":true}]})", user).at("error"), "bad_request");
   EXPECT_EQ(h.put(path, R"({"conditions":[]})", user).at("data.conditions"), "[]");
 }
 
 TEST_F(TriggersApi, MemoryNeedsAStatefulTrigger) {
-  const auto path = made(R"({"name":"t","registry":"reputation","is_stateful":true,"conditions":[{"condition_type":"ema_threshold","field":"score","operator":"<","value":"70","config":{"window_size":10}}]})");
+  const auto path = made(
+      R"({"name":"t","registry":"reputation","is_stateful":true,"conditions":[{"condition_type":"ema_threshold","field":"score","operator":"<","value":"70","config":{"window_size":10}}]})");
   const auto refused = h.put(path, R"({"is_stateful":false})", user);
   EXPECT_EQ(refused.status, 400);
   EXPECT_THAT(refused.at("details.0.field"), HasSubstr("conditions[0]"));
@@ -425,5 +510,5 @@ TEST_F(TriggersApi, EditsAreLimitedByOrganizationAndUser) {
   EXPECT_EQ(h.put(path, "{}", stranger).status, 403);
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

@@ -8,9 +8,11 @@ namespace {
 
 constexpr std::string_view kMethods = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 constexpr std::array<std::string_view, 6> kMethodList{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-constexpr std::string_view kRequestHeaders = "authorization, content-type, accept, x-csrf-token, x-organization-id, x-api-key, x-request-id, idempotency-key";
+constexpr std::string_view kRequestHeaders =
+    "authorization, content-type, accept, x-csrf-token, x-organization-id, x-api-key, x-request-id, idempotency-key";
 constexpr std::string_view kExposed =
-    "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-window, x-ratelimit-status, ratelimit, ratelimit-policy, retry-after, x-request-id, content-type";
+    "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-window, x-ratelimit-status, ratelimit, "
+    "ratelimit-policy, retry-after, x-request-id, content-type";
 constexpr std::string_view kVary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 constexpr std::array kDefaultOrigins{"http://localhost:3000", "http://localhost:8080", "http://localhost:8004"};
 constexpr std::array kDefaultProxies{"127.0.0.1", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"};
@@ -57,7 +59,7 @@ std::string origin_of(std::string_view url) {
   return std::string(url.substr(0, url.find('/', scheme + 3)));
 }
 
-}  // namespace
+}   // namespace
 
 std::vector<net::Cidr> trusted_ranges(const std::vector<std::string>& configured) {
   std::vector<net::Cidr> out;
@@ -98,10 +100,13 @@ Cors::Cors(const GatewaySettings& settings) : frontend_origin_(origin_of(setting
     const bool https = origin.starts_with("https://");
     if (https || (origin.starts_with("http://") && !settings.production)) origins_.emplace_back(origin);
   }
-  if (settings.allowed_origins.empty() && !settings.production) origins_.assign(kDefaultOrigins.begin(), kDefaultOrigins.end());
+  if (settings.allowed_origins.empty() && !settings.production)
+    origins_.assign(kDefaultOrigins.begin(), kDefaultOrigins.end());
 }
 
-bool Cors::allows(std::string_view origin) const { return std::find(origins_.begin(), origins_.end(), origin) != origins_.end(); }
+bool Cors::allows(std::string_view origin) const {
+  return std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
+}
 
 bool Cors::allows_cookie(const net::Headers& headers) const {
   if (headers.count("Origin") != 1) return false;
@@ -110,7 +115,8 @@ bool Cors::allows_cookie(const net::Headers& headers) const {
 }
 
 bool Cors::is_preflight(const net::HttpRequest& request) {
-  return request.method == "OPTIONS" && request.headers.find("Origin") != nullptr && request.headers.find("Access-Control-Request-Method") != nullptr;
+  return request.method == "OPTIONS" && request.headers.find("Origin") != nullptr &&
+         request.headers.find("Access-Control-Request-Method") != nullptr;
 }
 
 Outcome<void> Cors::answer_preflight(const net::HttpRequest& request, net::Headers& out) const {
@@ -118,11 +124,13 @@ Outcome<void> Cors::answer_preflight(const net::HttpRequest& request, net::Heade
   const std::string& origin = *request.headers.find("Origin");
   if (!allows(origin)) return bad_request("Origin is not allowed to make this request");
   const std::string& method = *request.headers.find("Access-Control-Request-Method");
-  if (std::find(kMethodList.begin(), kMethodList.end(), std::string_view(method)) == kMethodList.end()) return bad_request("Requested method is not allowed");
+  if (std::find(kMethodList.begin(), kMethodList.end(), std::string_view(method)) == kMethodList.end())
+    return bad_request("Requested method is not allowed");
   if (const auto* asked = request.headers.find("Access-Control-Request-Headers"); asked != nullptr && !asked->empty()) {
     const auto allowed = split_list(kRequestHeaders);
     for (const auto name : split_list(*asked)) {
-      const bool known = std::any_of(allowed.begin(), allowed.end(), [name](std::string_view a) { return net::equal_ignoring_case(a, name); });
+      const bool known = std::any_of(allowed.begin(), allowed.end(),
+                                     [name](std::string_view a) { return net::equal_ignoring_case(a, name); });
       if (!known && !name.empty()) return bad_request("One or more request headers are not allowed");
     }
   }
@@ -142,4 +150,4 @@ void Cors::decorate(const net::HttpRequest& request, net::Headers& out) const {
   out.add("Vary", std::string(kVary));
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

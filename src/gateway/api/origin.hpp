@@ -37,4 +37,4 @@ class Cors {
   std::string frontend_origin_;   // empty: none
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -18,16 +18,17 @@ TEST(ClientAddress, IsBelievedFromTrustedProxiesOnly) {
     std::string peer, forwarded, real, expected;
   };
   const Case cases[] = {
-      {"203.0.113.9", "198.51.100.1", "", "203.0.113.9"},                        // not a proxy of ours
+      {"203.0.113.9", "198.51.100.1", "", "203.0.113.9"},   // not a proxy of ours
       {"127.0.0.1", "", "", "127.0.0.1"},
       {"127.0.0.1", "198.51.100.1", "", "198.51.100.1"},
-      {"10.1.2.3", "6.6.6.6, 198.51.100.1, 10.9.9.9", "", "198.51.100.1"},       // what the client wrote itself is left of it
+      {"10.1.2.3", "6.6.6.6, 198.51.100.1, 10.9.9.9", "",
+       "198.51.100.1"},   // what the client wrote itself is left of it
       {"127.0.0.1", "198.51.100.1:4711", "", "198.51.100.1"},
       {"127.0.0.1", "[2001:db8::1]:443", "", "2001:db8::1"},
       {"127.0.0.1", "[2001:db8::1]", "", "2001:db8::1"},
       {"127.0.0.1", "2001:db8::1", "", "2001:db8::1"},
-      {"127.0.0.1", "198.51.100.1, unknown, ,", "", "198.51.100.1"},             // unparsable entries are skipped
-      {"127.0.0.1", "10.0.0.1, 192.168.1.1", "198.51.100.2", "198.51.100.2"},    // nobody in the list
+      {"127.0.0.1", "198.51.100.1, unknown, ,", "", "198.51.100.1"},            // unparsable entries are skipped
+      {"127.0.0.1", "10.0.0.1, 192.168.1.1", "198.51.100.2", "198.51.100.2"},   // nobody in the list
       {"127.0.0.1", "garbage", "garbage", "127.0.0.1"},
       {"::1", "198.51.100.1", "", "198.51.100.1"},
       {"::ffff:127.0.0.1", "198.51.100.1", "", "198.51.100.1"},
@@ -39,8 +40,11 @@ TEST(ClientAddress, IsBelievedFromTrustedProxiesOnly) {
     headers.emplace_back("Forwarded", "for=9.9.9.9");
     EXPECT_EQ(client_address(from(c.peer, headers), trusted), c.expected) << c.peer << " | " << c.forwarded;
   }
-  EXPECT_EQ(client_address(from("127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}, {"X-Forwarded-For", "198.51.100.2"}}), trusted), "198.51.100.2");
-  EXPECT_EQ(client_address(from("127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}}), trusted_ranges({"192.0.2.0/24"})), "127.0.0.1");
+  EXPECT_EQ(client_address(
+                from("127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}, {"X-Forwarded-For", "198.51.100.2"}}), trusted),
+            "198.51.100.2");
+  EXPECT_EQ(client_address(from("127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}}), trusted_ranges({"192.0.2.0/24"})),
+            "127.0.0.1");
 }
 
 GatewaySettings with_origins(std::vector<std::string> origins, bool production = false) {
@@ -54,7 +58,9 @@ TEST(Cors, TheListOfOriginsIsFiltered) {
   const Cors cors(with_origins({" https://a.example ", "*", "ftp://x", "http://b.example"}));
   EXPECT_TRUE(cors.allows("https://a.example"));
   EXPECT_TRUE(cors.allows("http://b.example"));
-  for (const char* no : {"*", "ftp://x", "", "https://a.example/", "https://a.example:444", "https://A.example", "null", "http://localhost:3000"}) EXPECT_FALSE(cors.allows(no)) << no;
+  for (const char* no : {"*", "ftp://x", "", "https://a.example/", "https://a.example:444", "https://A.example", "null",
+                         "http://localhost:3000"})
+    EXPECT_FALSE(cors.allows(no)) << no;
   EXPECT_FALSE(Cors(with_origins({"http://b.example"}, true)).allows("http://b.example"));
   EXPECT_TRUE(Cors(with_origins({})).allows("http://localhost:3000"));
   EXPECT_FALSE(Cors(with_origins({}, true)).allows("http://localhost:3000"));
@@ -77,5 +83,5 @@ TEST(Cors, CookiesAreTakenFromListedPagesOnly) {
   EXPECT_FALSE(allowed({"https://a.example", "https://a.example"}));
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

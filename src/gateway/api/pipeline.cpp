@@ -14,14 +14,17 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kSecurity
     {"X-Frame-Options", "DENY"},
     {"X-XSS-Protection", "1; mode=block"},
     {"Referrer-Policy", "strict-origin-when-cross-origin"},
-    {"Permissions-Policy", "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"},
+    {"Permissions-Policy",
+     "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"},
     {"Cross-Origin-Embedder-Policy", "require-corp"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
 }};
 
-bool is_unsafe(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE"; }
+bool is_unsafe(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
+}
 
 // Labels are bounded: a method that nothing serves is one value.
 std::string_view method_label(std::string_view method) {
@@ -31,16 +34,26 @@ std::string_view method_label(std::string_view method) {
 
 std::string_view code_of_status(int status) {
   switch (status) {
-    case 400: return "bad_request";
-    case 408: return "request_timeout";
-    case 413: return "payload_too_large";
-    case 414: return "uri_too_long";
-    case 417: return "expectation_failed";
-    case 431: return "header_fields_too_large";
-    case 501: return "not_implemented";
-    case 503: return "service_unavailable";
-    case 505: return "http_version_not_supported";
-    default: return "internal_error";
+    case 400:
+      return "bad_request";
+    case 408:
+      return "request_timeout";
+    case 413:
+      return "payload_too_large";
+    case 414:
+      return "uri_too_long";
+    case 417:
+      return "expectation_failed";
+    case 431:
+      return "header_fields_too_large";
+    case 501:
+      return "not_implemented";
+    case 503:
+      return "service_unavailable";
+    case 505:
+      return "http_version_not_supported";
+    default:
+      return "internal_error";
   }
 }
 
@@ -56,12 +69,17 @@ class InFlight {
   const Gauge& gauge_;
 };
 
-}  // namespace
+}   // namespace
 
 std::string request_id_of(const net::Headers& headers) {
-  const auto is_allowed = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == ':' || c == '-'; };
+  const auto is_allowed = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == ':' || c == '-';
+  };
   const auto* given = headers.find("X-Request-ID");
-  if (given != nullptr && !given->empty() && given->size() <= kMaxRequestIdBytes && std::all_of(given->begin(), given->end(), is_allowed)) return *given;
+  if (given != nullptr && !given->empty() && given->size() <= kMaxRequestIdBytes &&
+      std::all_of(given->begin(), given->end(), is_allowed))
+    return *given;
   return to_string(make_uuid_v4());
 }
 
@@ -84,7 +102,8 @@ Task<net::HttpResponse> Pipeline::handle(net::HttpRequest http) {
   try {
     outcome = co_await respond(request, trace);
   } catch (const std::exception& e) {
-    log_.error("a handler threw", {{"what", std::string(e.what())}, {"request_id", request.request_id}, {"route", trace.path_template}});
+    log_.error("a handler threw",
+               {{"what", std::string(e.what())}, {"request_id", request.request_id}, {"route", trace.path_template}});
   }
   auto response = finish(request, trace, std::move(outcome));
   record(request, trace, response);
@@ -96,9 +115,11 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
   auto match = match_route(http.method, http.path);
   if (!match.path_template.empty()) trace.path_template = match.path_template;
   if (match.route != nullptr) trace.is_recorded = match.route->is_recorded;
-  trace.is_exempt = (match.route != nullptr && match.route->counts == Counts::exempt) || has_monitoring_token(http.headers);
+  trace.is_exempt =
+      (match.route != nullptr && match.route->counts == Counts::exempt) || has_monitoring_token(http.headers);
 
-  if (http.headers.find("Content-Encoding") != nullptr) co_return refuse(415, "unsupported_media_type", "A request body must not be encoded");
+  if (http.headers.find("Content-Encoding") != nullptr)
+    co_return refuse(415, "unsupported_media_type", "A request body must not be encoded");
   if (Cors::is_preflight(http)) {
     trace.is_preflight = true;
     auto allowed = services_.cors.answer_preflight(http, trace.headers);
@@ -125,7 +146,8 @@ bool Pipeline::has_monitoring_token(const net::Headers& headers) const {
   const auto* given = headers.find("X-Monitoring-Token");
   if (token.empty() || given == nullptr) return false;
   // Digests, so that the comparison tells nothing of the length either.
-  return crypto::equal_constant_time(crypto::sha256(as_bytes(*given)).view(), crypto::sha256(as_bytes(token.reveal())).view());
+  return crypto::equal_constant_time(crypto::sha256(as_bytes(*given)).view(),
+                                     crypto::sha256(as_bytes(token.reveal())).view());
 }
 
 Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& request, bool is_exempt) {
@@ -133,7 +155,9 @@ Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& req
   auto principal = co_await authenticator_.authenticate(find_credential(request.http.headers));
   if (!principal && route.access == Access::optional) co_return Outcome<void>();
   if (principal && principal->kind == domain::Principal::Kind::anonymous && route.access != Access::optional) {
-    principal = std::unexpected(route.access == Access::session ? Refusal::make(401, "unauthorized", "Authentication required") : missing_authentication());
+    principal =
+        std::unexpected(route.access == Access::session ? Refusal::make(401, "unauthorized", "Authentication required")
+                                                        : missing_authentication());
   }
   if (!principal) {
     // Guessing credentials is limited like anonymous reading.
@@ -176,11 +200,12 @@ Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {
     // Nobody may use up the limit of an organization that is not theirs.
     if (named != organization) {
       Caller caller = request.caller(services_.clock);
-      auto resolved = co_await services_.db.snapshot<Outcome<OrganizationContext>>([caller = std::move(caller)](store::Tx& tx) -> Result<Outcome<OrganizationContext>> {
-        auto out = resolve_organization(tx, caller);
-        if (!out && out.error().cause) return std::unexpected(*out.error().cause);
-        return Result<Outcome<OrganizationContext>>(std::in_place, std::move(out));
-      });
+      auto resolved = co_await services_.db.snapshot<Outcome<OrganizationContext>>(
+          [caller = std::move(caller)](store::Tx& tx) -> Result<Outcome<OrganizationContext>> {
+            auto out = resolve_organization(tx, caller);
+            if (!out && out.error().cause) return std::unexpected(*out.error().cause);
+            return Result<Outcome<OrganizationContext>>(std::in_place, std::move(out));
+          });
       if (!resolved) co_return std::unexpected(store_refusal(resolved.error(), "Failed to verify organization access"));
       if (!*resolved) co_return pass(*resolved);
       organization = (*resolved)->id;
@@ -269,14 +294,16 @@ Pipeline::Series& Pipeline::series(std::string_view method, std::string_view pat
   const Labels labels{{"method", std::get<0>(key)}, {"path", std::get<1>(key)}, {"status", std::to_string(status)}};
   return series_
       .emplace(key, Series{services_.metrics.counter("http_requests_total", "Requests finished", labels),
-                           services_.metrics.histogram("http_request_duration_seconds", "Duration of requests", kHttpBuckets, labels)})
+                           services_.metrics.histogram("http_request_duration_seconds", "Duration of requests",
+                                                       kHttpBuckets, labels)})
       .first->second;
 }
 
 void Pipeline::record(const Request& request, const Trace& trace, const net::HttpResponse& response) {
   if (!trace.is_recorded) return;
   const bool has_start = request.http.received.time_since_epoch().count() != 0;
-  const auto taken = has_start ? std::chrono::steady_clock::now() - request.http.received : std::chrono::steady_clock::duration::zero();
+  const auto taken = has_start ? std::chrono::steady_clock::now() - request.http.received
+                               : std::chrono::steady_clock::duration::zero();
   const double seconds = std::chrono::duration<double>(taken).count();
   const auto& counted = series(request.http.method, trace.path_template, response.status);
   counted.requests.add();
@@ -294,4 +321,4 @@ void Pipeline::record(const Request& request, const Trace& trace, const net::Htt
               {"bytes", static_cast<std::uint64_t>(response.body.size())}});
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

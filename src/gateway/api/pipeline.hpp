@@ -40,7 +40,9 @@ class Pipeline {
   Task<Outcome<void>> admit(const Route& route, Request& request, bool is_exempt);
   Task<Outcome<void>> check_credentials(const Route& route, Request& request, bool is_exempt);
   Task<Outcome<void>> count_trigger_change(Request& request);
-  Outcome<void> take(const LimitClass& limit, std::string_view key, Request& request) { return services_.limiter.take(limit, key, request.allowance); }
+  Outcome<void> take(const LimitClass& limit, std::string_view key, Request& request) {
+    return services_.limiter.take(limit, key, request.allowance);
+  }
   bool has_monitoring_token(const net::Headers& headers) const;
 
   net::HttpResponse finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const;
@@ -64,4 +66,4 @@ class Pipeline {
   std::map<std::tuple<std::string, std::string, int>, Series> series_;
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

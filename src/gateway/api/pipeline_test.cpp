@@ -33,7 +33,9 @@ void expect_error(const Answer& answer, int status, const std::string& code, con
   EXPECT_EQ(answer.at("request_id"), answer.header("X-Request-ID")) << what;
   EXPECT_FALSE(answer.at("message").empty()) << what;
   EXPECT_EQ(answer.header("Content-Type"), "application/json") << what;
-  EXPECT_EQ(answer.find("details") != nullptr, code == "validation_error" && answer.at("message").starts_with("Validation failed")) << what;
+  EXPECT_EQ(answer.find("details") != nullptr,
+            code == "validation_error" && answer.at("message").starts_with("Validation failed"))
+      << what;
   expect_common_headers(answer, what);
 }
 
@@ -43,21 +45,35 @@ TEST(Pipeline, EachErrorHasTheOneShape) {
   expect_error(h.get("/nowhere"), 404, "not_found", "unknown path");
   expect_error(h.get("/nowhere", user), 404, "not_found", "unknown path, signed in");
   expect_error(h.get("/api/v1/triggers/", user), 404, "not_found", "trailing slash");
-  expect_error(h.call({"PATCH", "/api/v1/triggers", "{}", {}, "203.0.113.7"}), 405, "method_not_allowed", "wrong method");
+  expect_error(h.call({"PATCH", "/api/v1/triggers", "{}", {}, "203.0.113.7"}), 405, "method_not_allowed",
+               "wrong method");
   EXPECT_EQ(h.call({"PATCH", "/api/v1/triggers", "{}", {}, "203.0.113.7"}).header("Allow"), "GET, HEAD, POST, OPTIONS");
   EXPECT_EQ(h.call({"OPTIONS", "/api/v1/triggers", std::nullopt, {}, "203.0.113.7"}).status, 405);
   expect_error(h.get("/api/v1/triggers"), 401, "unauthorized", "no credential");
   expect_error(h.post("/api/v1/triggers", "{", user), 400, "bad_request", "no JSON");
-  expect_error(h.post("/api/v1/triggers", R"({"name":"","registry":"identity"})", user), 400, "validation_error", "validation");
+  expect_error(h.post("/api/v1/triggers", R"({"name":"","registry":"identity"})", user), 400, "validation_error",
+               "validation");
   expect_error(h.get("/api/v1/triggers?limit=0", user), 400, "validation_error", "page");
-  expect_error(h.call({"POST", "/api/v1/triggers", "{}", {{"Authorization", user[0].second}, {"Content-Encoding", "gzip"}}, "203.0.113.7"}), 415, "unsupported_media_type", "encoded");
+  expect_error(h.call({"POST",
+                       "/api/v1/triggers",
+                       "{}",
+                       {{"Authorization", user[0].second}, {"Content-Encoding", "gzip"}},
+                       "203.0.113.7"}),
+               415, "unsupported_media_type", "encoded");
   for (const auto* type : {"text/plain", "application/jsonx", "json", "/json", ""}) {
     const auto answer = h.call({"POST", "/api/v1/triggers", "{}", {user[0], {"Content-Type", type}}, "203.0.113.7"});
     expect_error(answer, 400, "bad_request", type);
     EXPECT_EQ(answer.at("message"), "Content type error");
   }
   for (const auto* type : {"application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json"}) {
-    EXPECT_EQ(h.call({"POST", "/api/v1/triggers", R"({"name":"t","registry":"identity"})", {user[0], {"Content-Type", type}}, "203.0.113.7"}).status, 201) << type;
+    EXPECT_EQ(h.call({"POST",
+                      "/api/v1/triggers",
+                      R"({"name":"t","registry":"identity"})",
+                      {user[0], {"Content-Type", type}},
+                      "203.0.113.7"})
+                  .status,
+              201)
+        << type;
   }
 }
 
@@ -76,10 +92,14 @@ TEST(Pipeline, TheServersOwnErrorsHaveItToo) {
 
 TEST(Pipeline, RequestIdsAreEchoedWhenTheyAreHarmless) {
   Harness h;
-  const auto id_for = [&](std::string given) { return h.get("/api/v1/health/live", {{"X-Request-ID", std::move(given)}}).header("X-Request-ID"); };
+  const auto id_for = [&](std::string given) {
+    return h.get("/api/v1/health/live", {{"X-Request-ID", std::move(given)}}).header("X-Request-ID");
+  };
   EXPECT_EQ(id_for("a.B-9_:x"), "a.B-9_:x");
   EXPECT_EQ(id_for(std::string(128, 'a')), std::string(128, 'a'));
-  for (const std::string bad : {"", "a b", "a\"b", "\u00e9", "a/b"}) EXPECT_THAT(id_for(bad), MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")) << bad;
+  for (const std::string bad : {"", "a b", "a\"b", "\u00e9", "a/b"})
+    EXPECT_THAT(id_for(bad), MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"))
+        << bad;
   EXPECT_NE(id_for(std::string(129, 'a')), std::string(129, 'a'));
 }
 
@@ -103,7 +123,12 @@ TEST(Pipeline, CorsOnAnswersAndPreflights) {
   EXPECT_EQ(foreign.header("Access-Control-Allow-Origin"), "");
 
   const auto preflight = [&](std::string origin, std::string method, std::string headers) {
-    return h.call({"OPTIONS", "/api/v1/triggers", std::nullopt, {{"Origin", origin}, {"Access-Control-Request-Method", method}, {"Access-Control-Request-Headers", headers}}, "203.0.113.7"});
+    return h.call(
+        {"OPTIONS",
+         "/api/v1/triggers",
+         std::nullopt,
+         {{"Origin", origin}, {"Access-Control-Request-Method", method}, {"Access-Control-Request-Headers", headers}},
+         "203.0.113.7"});
   };
   const auto good = preflight("https://app.example.org", "PATCH", "Authorization, X-Request-ID,idempotency-key");
   EXPECT_EQ(good.status, 200);
@@ -153,7 +178,8 @@ TEST(Limits, BadCredentialsCountAsAnonymousReads) {
 TEST(Limits, AuthRoutesAreSixtyAMinuteByAddress) {
   Harness h;
   int answers = 0;
-  while (answers < 100 && h.call({"POST", "/api/v1/auth/logout", std::nullopt, {}, "203.0.113.7"}).status == 200) ++answers;
+  while (answers < 100 && h.call({"POST", "/api/v1/auth/logout", std::nullopt, {}, "203.0.113.7"}).status == 200)
+    ++answers;
   EXPECT_EQ(answers, 60);
   EXPECT_EQ(h.call({"POST", "/api/v1/auth/logout", std::nullopt, {}, "203.0.113.8"}).status, 200);
   EXPECT_EQ(h.call({"POST", "/api/v1/auth/logout", std::nullopt, {}, "2001:db8::1"}).status, 200);
@@ -201,7 +227,9 @@ TEST(Metrics, CountByRouteTemplate) {
 
 TEST(Health, SaysWhatWorks) {
   Harness h([](GatewaySettings& s) { s.version = "9.9.9"; });
-  EXPECT_EQ(h.get("/api/v1/health").text, R"({"status":"healthy","timestamp":"2026-01-01T00:10:12.345678Z","version":"9.9.9","database":"connected","redis":"disabled"})");
+  EXPECT_EQ(
+      h.get("/api/v1/health").text,
+      R"({"status":"healthy","timestamp":"2026-01-01T00:10:12.345678Z","version":"9.9.9","database":"connected","redis":"disabled"})");
   const auto ready = h.get("/api/v1/health/ready");
   EXPECT_EQ(ready.at("status"), "ready");
   EXPECT_EQ(ready.at("chains"), "[]");
@@ -231,7 +259,8 @@ TEST(Openapi, IsServedWithTitleTagsAndSchemes) {
   EXPECT_EQ(document.at("servers.1.description"), "Production server");
   EXPECT_EQ(document.at("tags.0.name"), "Health");
   EXPECT_EQ(document.at("tags.16.name"), "A2A Protocol");
-  for (const auto* scheme : {"bearer_auth", "api_key", "organization_id", "cookie_auth"}) EXPECT_NE(document.find(fmt::format("components.securitySchemes.{}", scheme)), nullptr);
+  for (const auto* scheme : {"bearer_auth", "api_key", "organization_id", "cookie_auth"})
+    EXPECT_NE(document.find(fmt::format("components.securitySchemes.{}", scheme)), nullptr);
 }
 
 // --- events and deliveries -------------------------------------------------------------------------------------------
@@ -257,7 +286,8 @@ domain::Event event_of(std::uint64_t agent, std::uint32_t index) {
 TEST(Events, AreListedExactlyWithFilters) {
   Harness h;
   const auto user = h.signed_in("orbit7");
-  EXPECT_EQ(h.get("/api/v1/events", user).text, R"({"data":[],"pagination":{"total":0,"limit":20,"offset":0,"has_more":false}})");
+  EXPECT_EQ(h.get("/api/v1/events", user).text,
+            R"({"data":[],"pagination":{"total":0,"limit":20,"offset":0,"has_more":false}})");
   auto stored = h.db().transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
     auto attached = store::attach_chain(tx, 31337, "anvil", 0, 100, 1, h.clock_.now());
     if (!attached) return fail(attached);
@@ -299,7 +329,10 @@ TEST(Events, AreListedExactlyWithFilters) {
 TEST(Deliveries, ShowAttemptsAndTheReason) {
   Harness h;
   const auto user = h.signed_in("orbit7");
-  const auto made = h.post("/api/v1/triggers", R"({"name":"t","registry":"reputation","actions":[{"action_type":"rest","config":{"url":"https://example.org/hook"}}]})", user);
+  const auto made = h.post(
+      "/api/v1/triggers",
+      R"({"name":"t","registry":"reputation","actions":[{"action_type":"rest","config":{"url":"https://example.org/hook"}}]})",
+      user);
   const std::string path = "/api/v1/triggers/" + made.at("data.id") + "/deliveries";
   EXPECT_EQ(h.get(path, user).at("pagination.total"), "0");
   store::NewJob job;
@@ -336,5 +369,5 @@ TEST(Deliveries, ShowAttemptsAndTheReason) {
   EXPECT_EQ(h.get(path, user).status, 404);
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

@@ -6,11 +6,21 @@
 namespace agentauri::gateway {
 namespace {
 
-json::Value text(std::string_view value) { return json::String(value); }
-json::Value text(const std::string& value) { return json::String(value); }
-json::Value text(const std::optional<std::string>& value) { return value ? text(*value) : json::Value(); }
-json::Value time(Time value) { return text(to_rfc3339(value)); }
-json::Value time(const std::optional<Time>& value) { return value ? time(*value) : json::Value(); }
+json::Value text(std::string_view value) {
+  return json::String(value);
+}
+json::Value text(const std::string& value) {
+  return json::String(value);
+}
+json::Value text(const std::optional<std::string>& value) {
+  return value ? text(*value) : json::Value();
+}
+json::Value time(Time value) {
+  return text(to_rfc3339(value));
+}
+json::Value time(const std::optional<Time>& value) {
+  return value ? time(*value) : json::Value();
+}
 template <class T>
 json::Value number(const std::optional<T>& value) {
   return value ? json::Value(static_cast<std::int64_t>(*value)) : json::Value();
@@ -22,7 +32,7 @@ json::Value stored_json(const std::string& stored) {
   return value ? std::move(*value) : text(stored);
 }
 
-}  // namespace
+}   // namespace
 
 json::Object render_tokens(const TokenPair& tokens) {
   json::Object out;
@@ -89,7 +99,8 @@ json::Object render_trigger(const domain::Trigger& trigger) {
   return out;
 }
 
-json::Object render_trigger_detail(const domain::Trigger& trigger, const std::map<domain::ActionId, std::string>* new_secrets) {
+json::Object render_trigger_detail(const domain::Trigger& trigger,
+                                   const std::map<domain::ActionId, std::string>* new_secrets) {
   auto out = render_trigger(trigger);
   json::Array conditions;
   for (const auto& condition : trigger.conditions) conditions.push_back(render_condition(condition, trigger.id));
@@ -118,7 +129,8 @@ json::Object render_condition(const domain::Condition& condition, domain::Trigge
   return out;
 }
 
-json::Object render_action(const domain::Action& action, domain::TriggerId trigger, const std::optional<std::string>& new_secret) {
+json::Object render_action(const domain::Action& action, domain::TriggerId trigger,
+                           const std::optional<std::string>& new_secret) {
   json::Object out;
   out["id"] = action.id;
   out["trigger_id"] = text(to_string(trigger));
@@ -143,7 +155,9 @@ json::Object render_event(const domain::Event& event) {
   put_text("client_address", event.client_address);
   // A uint64 is text above what every JSON reader keeps exact.
   constexpr std::uint64_t kExact = (1ULL << 53) - 1;
-  if (event.feedback_index) data["feedback_index"] = *event.feedback_index <= kExact ? json::Value(*event.feedback_index) : text(std::to_string(*event.feedback_index));
+  if (event.feedback_index)
+    data["feedback_index"] = *event.feedback_index <= kExact ? json::Value(*event.feedback_index)
+                                                             : text(std::to_string(*event.feedback_index));
   if (event.value) data["value"] = text(to_string(Decimal{*event.value, event.value_decimals.value_or(0)}));
   if (event.value_decimals) data["value_decimals"] = *event.value_decimals;
   if (event.score) data["score"] = *event.score;
@@ -229,4 +243,4 @@ json::Object wrap(json::Value data, const std::vector<rules::Warning>& warnings)
   return out;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -17,9 +17,11 @@ json::Object render_tokens(const TokenPair& tokens);
 json::Object render_me(const Me& me);
 json::Object render_trigger(const domain::Trigger& trigger);
 // With conditions and actions; `new_secrets` may be null.
-json::Object render_trigger_detail(const domain::Trigger& trigger, const std::map<domain::ActionId, std::string>* new_secrets);
+json::Object render_trigger_detail(const domain::Trigger& trigger,
+                                   const std::map<domain::ActionId, std::string>* new_secrets);
 json::Object render_condition(const domain::Condition& condition, domain::TriggerId trigger);
-json::Object render_action(const domain::Action& action, domain::TriggerId trigger, const std::optional<std::string>& new_secret);
+json::Object render_action(const domain::Action& action, domain::TriggerId trigger,
+                           const std::optional<std::string>& new_secret);
 json::Object render_event(const domain::Event& event);
 json::Object render_delivery(const store::Delivery& delivery, std::string_view trigger);
 
@@ -47,4 +49,4 @@ json::Object render_page(const std::vector<Row>& rows, std::int64_t total, const
   return out;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

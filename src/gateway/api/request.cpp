@@ -22,12 +22,16 @@ Task<Outcome<Reply>> run_unit(Services& services, Unit unit) {
     }
     return Result<Outcome<Reply>>(std::in_place, std::move(out));
   };
-  Result<Outcome<Reply>> done = unit.writes ? co_await services.db.transact<Outcome<Reply>>(store::Priority::interactive, std::move(body))
-                                            : co_await services.db.snapshot<Outcome<Reply>>(std::move(body));
+  Result<Outcome<Reply>> done =
+      unit.writes ? co_await services.db.transact<Outcome<Reply>>(store::Priority::interactive, std::move(body))
+                  : co_await services.db.snapshot<Outcome<Reply>>(std::move(body));
   if (!done) {
     if (*refused && !(*refused)->message.empty()) co_return std::unexpected(std::move(**refused));
     static const Log log("gateway");
-    log.error("a request failed in the store", {{"operation", unit.operation}, {"code", to_string(done.error().code)}, {"field", done.error().field}, {"text", done.error().text}});
+    log.error("a request failed in the store", {{"operation", unit.operation},
+                                                {"code", to_string(done.error().code)},
+                                                {"field", done.error().field},
+                                                {"text", done.error().text}});
     co_return std::unexpected(store_refusal(done.error(), unit.operation));
   }
   if (*done) {
@@ -36,4 +40,4 @@ Task<Outcome<Reply>> run_unit(Services& services, Unit unit) {
   co_return std::move(*done);
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

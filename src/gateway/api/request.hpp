@@ -44,8 +44,8 @@ struct Services {
 
 struct Reply {
   int status = 200;
-  std::optional<json::Value> body;     // nullopt: `text`, or nothing at all
-  std::string text;                    // already JSON
+  std::optional<json::Value> body;   // nullopt: `text`, or nothing at all
+  std::string text;                  // already JSON
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<domain::SessionId> revoked;   // refused by this process from now on
 };
@@ -54,7 +54,7 @@ struct Request {
   net::HttpRequest http;
   std::string request_id;
   std::string client_ip;
-  std::vector<std::string> params;     // of the path, decoded, in order of the template
+  std::vector<std::string> params;   // of the path, decoded, in order of the template
   domain::Principal principal;
   Allowance allowance;
 
@@ -73,4 +73,4 @@ Task<Outcome<Reply>> run_unit(Services& services, Unit unit);
 using UnitHandler = Outcome<Unit> (*)(const Services&, const Request&);
 using AsyncHandler = Task<Outcome<Reply>> (*)(Services&, Request&);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -33,13 +33,14 @@ std::string allow_of(std::string_view path_template) {
   std::string out;
   for (const auto method : kOrder) {
     const auto served = method == "HEAD" ? std::string_view("GET") : method;
-    const bool exists = std::any_of(routes().begin(), routes().end(), [&](const Route& r) { return r.path == path_template && r.method == served; });
+    const bool exists = std::any_of(routes().begin(), routes().end(),
+                                    [&](const Route& r) { return r.path == path_template && r.method == served; });
     if (exists) out += std::string(method) + ", ";
   }
   return out + "OPTIONS";
 }
 
-}  // namespace
+}   // namespace
 
 const std::vector<Route>& routes() {
   using enum Access;
@@ -96,4 +97,4 @@ RouteMatch match_route(std::string_view method, std::string_view path) {
   return out;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

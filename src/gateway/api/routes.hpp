@@ -10,20 +10,20 @@
 namespace agentauri::gateway {
 
 enum class Access : std::uint8_t {
-  open,      // credentials are not looked at
-  optional,  // a good credential is used, a bad one is as none
-  member,    // a session or a key
-  session,   // a session only
+  open,       // credentials are not looked at
+  optional,   // a good credential is used, a bad one is as none
+  member,     // a session or a key
+  session,    // a session only
 };
 // What a route counts in (limits/rate_limiter.hpp).
 enum class Counts : std::uint8_t { exempt, auth, registration, read, trigger_change };
 
 struct Route {
   std::string_view method;
-  std::string_view path;         // template: `/api/v1/triggers/{id}`
+  std::string_view path;   // template: `/api/v1/triggers/{id}`
   Access access;
   Counts counts;
-  UnitHandler unit = nullptr;    // one of the two
+  UnitHandler unit = nullptr;   // one of the two
   AsyncHandler async = nullptr;
   // Health checks are too many to be worth a line and a series.
   bool is_recorded = true;
@@ -31,10 +31,10 @@ struct Route {
 const std::vector<Route>& routes();
 
 struct RouteMatch {
-  const Route* route = nullptr;        // nullptr: see `allow`
+  const Route* route = nullptr;   // nullptr: see `allow`
   std::vector<std::string> params;
-  std::string allow;                   // methods of a path that has others; empty: no such path
-  std::string_view path_template;      // of the path, also when the method is wrong
+  std::string allow;                // methods of a path that has others; empty: no such path
+  std::string_view path_template;   // of the path, also when the method is wrong
 };
 // HEAD is served by the GET route. Parameters are percent-decoded.
 RouteMatch match_route(std::string_view method, std::string_view path);
@@ -74,5 +74,5 @@ Outcome<Unit> rotate_secret(const Services&, const Request&);
 
 Outcome<Unit> list_events(const Services&, const Request&);
 
-}  // namespace handlers
-}  // namespace agentauri::gateway
+}   // namespace handlers
+}   // namespace agentauri::gateway

@@ -18,7 +18,9 @@ TEST(Routes, ParametersAreDecodedAndNeverSpanSegments) {
   ASSERT_NE(match.route, nullptr);
   EXPECT_THAT(match.params, ElementsAre("a b", "12"));
   EXPECT_EQ(match_route("GET", "/api/v1/triggers/x").path_template, "/api/v1/triggers/{id}");
-  for (const char* unknown : {"/", "", "/api/v1/triggers/", "/api/v1/triggers//deliveries", "/api/v1/triggers/a/b/c", "/API/v1/triggers", "/api/v1/triggers/%", "/api/v1/triggers/%zz", "/metrics", "/api/v1/health/"}) {
+  for (const char* unknown :
+       {"/", "", "/api/v1/triggers/", "/api/v1/triggers//deliveries", "/api/v1/triggers/a/b/c", "/API/v1/triggers",
+        "/api/v1/triggers/%", "/api/v1/triggers/%zz", "/metrics", "/api/v1/health/"}) {
     const auto found = match_route("GET", unknown);
     EXPECT_EQ(found.route, nullptr) << unknown;
     EXPECT_EQ(found.allow, "") << unknown;
@@ -40,13 +42,15 @@ TEST(Routes, EachHasExactlyOneHandler) {
 // The table and openapi.yaml, both ways.
 TEST(Routes, AreWhatTheDescriptionSays) {
   std::set<std::pair<std::string, std::string>> served, described;
-  for (const auto& route : routes()) EXPECT_TRUE(served.emplace(route.method, route.path).second) << route.path << " is there twice";
+  for (const auto& route : routes())
+    EXPECT_TRUE(served.emplace(route.method, route.path).second) << route.path << " is there twice";
   const auto& paths = json::find(testing::openapi_document().get_object(), "paths")->get_object();
   for (const auto& path : paths) {
     for (const auto& operation : path.value().get_object()) {
       std::string method(operation.key());
       if (method == "parameters") continue;
-      std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      std::transform(method.begin(), method.end(), method.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
       described.emplace(method, std::string(path.key()));
     }
   }
@@ -60,19 +64,23 @@ TEST(Routes, DescribedOperationsNameTheirParametersAndCredentials) {
   for (const auto& route : routes()) {
     const auto& path = json::find(paths, route.path)->get_object();
     std::string method(route.method);
-    std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(method.begin(), method.end(), method.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const auto& operation = json::find(path, method)->get_object();
     EXPECT_TRUE(ids.insert(json::dump(*json::find(operation, "operationId"))).second) << route.path;
     const auto* security = json::find(operation, "security");
-    EXPECT_EQ(route.access == Access::open, security != nullptr && security->get_array().empty()) << route.method << " " << route.path;
+    EXPECT_EQ(route.access == Access::open, security != nullptr && security->get_array().empty())
+        << route.method << " " << route.path;
     std::string parameters;
     if (const auto* list = json::find(path, "parameters")) parameters = json::dump(*list);
     const auto wanted = static_cast<std::size_t>(std::count(route.path.begin(), route.path.end(), '{'));
     std::size_t named = 0;
-    for (const auto* name : {"parameters/Id\"", "parameters/TriggerId\"", "parameters/ConditionId\"", "parameters/ActionId\""}) named += parameters.contains(name) ? 1 : 0;
+    for (const auto* name :
+         {"parameters/Id\"", "parameters/TriggerId\"", "parameters/ConditionId\"", "parameters/ActionId\""})
+      named += parameters.contains(name) ? 1 : 0;
     EXPECT_EQ(named, wanted) << route.path;
   }
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kNiceness = 10;
 
-}  // namespace
+}   // namespace
 
 ArgonLane::ArgonLane(unsigned threads, std::size_t max_queued) : max_queued_(max_queued) {
   if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency() / 2);
@@ -69,7 +69,8 @@ Task<Result<std::string>> ArgonLane::hash(std::string password) {
 
 Task<Result<bool>> ArgonLane::verify(std::string phc, std::string password) {
   const auto out = std::make_shared<bool>(false);
-  auto ran = co_await run([out, phc = std::move(phc), password = std::move(password)] { *out = crypto::verify_password(phc, password); });
+  auto ran = co_await run(
+      [out, phc = std::move(phc), password = std::move(password)] { *out = crypto::verify_password(phc, password); });
   if (!ran) co_return fail(ran);
   co_return *out;
 }
@@ -83,4 +84,4 @@ Task<Result<bool>> ArgonLane::verify_nobody(std::string password) {
   co_return false;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

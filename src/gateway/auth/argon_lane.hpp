@@ -1,4 +1,5 @@
-// Where passwords are hashed: a few threads of low priority behind a short queue, so that logins cannot starve the rest.
+// Where passwords are hashed: a few threads of low priority behind a short queue, so that logins cannot starve the
+// rest.
 #pragma once
 
 #include <condition_variable>
@@ -49,4 +50,4 @@ class ArgonLane {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

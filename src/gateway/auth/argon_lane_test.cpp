@@ -60,5 +60,5 @@ TEST(ArgonLane, ACancelledWaiterLeavesNothingBehind) {
   });
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

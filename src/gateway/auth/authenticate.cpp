@@ -8,7 +8,9 @@ namespace {
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::string_view kTokenText = "Invalid or expired token";
 
-bool is_api_key(std::string_view text) { return text.starts_with("sk_live_") || text.starts_with("sk_test_"); }
+bool is_api_key(std::string_view text) {
+  return text.starts_with("sk_live_") || text.starts_with("sk_test_");
+}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -20,13 +22,14 @@ Credential from_authorization(std::string_view value) {
   value = trimmed(value);
   if (is_api_key(value)) return {Credential::Kind::api_key, std::string(value), false};
   // The scheme has no case and is followed by one space (RFC 9110).
-  if (value.size() <= kBearer.size() || !net::equal_ignoring_case(value.substr(0, kBearer.size()), kBearer)) return {Credential::Kind::malformed, {}, false};
+  if (value.size() <= kBearer.size() || !net::equal_ignoring_case(value.substr(0, kBearer.size()), kBearer))
+    return {Credential::Kind::malformed, {}, false};
   const std::string_view token = value.substr(kBearer.size());
   if (is_api_key(token)) return {Credential::Kind::api_key, std::string(token), false};
   return {Credential::Kind::bearer_token, std::string(token), false};
 }
 
-}  // namespace
+}   // namespace
 
 std::optional<std::string> find_cookie(const net::Headers& headers, std::string_view name) {
   for (const auto& [field, value] : headers.all()) {
@@ -50,26 +53,35 @@ Credential find_credential(const net::Headers& headers) {
   if (headers.count("Authorization") > 1) return {Credential::Kind::malformed, {}, false};
   if (const auto* value = headers.find("Authorization")) return from_authorization(*value);
   if (const auto* value = headers.find("X-API-Key")) return {Credential::Kind::api_key, *value, false};
-  if (auto cookie = find_cookie(headers, kAccessCookie); cookie && !cookie->empty()) return {Credential::Kind::bearer_token, std::move(*cookie), true};
+  if (auto cookie = find_cookie(headers, kAccessCookie); cookie && !cookie->empty())
+    return {Credential::Kind::bearer_token, std::move(*cookie), true};
   return {};
 }
 
-Refusal missing_authentication() { return Refusal::make(401, "unauthorized", "Missing authentication"); }
+Refusal missing_authentication() {
+  return Refusal::make(401, "unauthorized", "Missing authentication");
+}
 
 Task<Outcome<domain::Principal>> Authenticator::authenticate(Credential credential) {
   if (credential.kind == Credential::Kind::none) co_return domain::Principal();
   // The store of keys answers here once there is one: until then no key is known.
-  if (credential.kind == Credential::Kind::api_key) co_return refuse(401, "api_key_invalid", "Invalid or expired API key");
+  if (credential.kind == Credential::Kind::api_key)
+    co_return refuse(401, "api_key_invalid", "Invalid or expired API key");
   if (credential.kind == Credential::Kind::malformed) co_return refuse(401, "token_invalid", std::string(kTokenText));
 
   const Time now = clock_.now();
-  const auto verdict = verify_access_token(credential.text, {settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()}, settings_.base_url, now);
-  if (!verdict.claims) co_return refuse(401, verdict.fault == JwtFault::expired ? "token_expired" : "token_invalid", std::string(kTokenText));
+  const auto verdict =
+      verify_access_token(credential.text, {settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()},
+                          settings_.base_url, now);
+  if (!verdict.claims)
+    co_return refuse(401, verdict.fault == JwtFault::expired ? "token_expired" : "token_invalid",
+                     std::string(kTokenText));
   const auto session = domain::SessionId::parse(verdict.claims->sid);
   if (!session) co_return refuse(401, "token_invalid", std::string(kTokenText));
   auto found = co_await sessions_.find(*session, now);
   if (!found) co_return std::unexpected(store_refusal(found.error(), "Authentication is not available"));
-  if (!*found || to_string((*found)->session.account_id) != verdict.claims->sub) co_return refuse(401, "token_invalid", std::string(kTokenText));
+  if (!*found || to_string((*found)->session.account_id) != verdict.claims->sub)
+    co_return refuse(401, "token_invalid", std::string(kTokenText));
 
   domain::Principal out;
   out.kind = domain::Principal::Kind::session;
@@ -82,4 +94,4 @@ Task<Outcome<domain::Principal>> Authenticator::authenticate(Credential credenti
   co_return out;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

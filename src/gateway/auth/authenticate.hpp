@@ -1,5 +1,5 @@
-// The one path from credentials to a Principal (http-api.md 3.2, 3.3): `Authorization`, then `X-API-Key`, then the cookie.
-// A credential that is present and invalid fails the request; the next one is not tried.
+// The one path from credentials to a Principal (http-api.md 3.2, 3.3): `Authorization`, then `X-API-Key`, then the
+// cookie. A credential that is present and invalid fails the request; the next one is not tried.
 #pragma once
 
 #include <memory>
@@ -34,7 +34,8 @@ Credential find_credential(const net::Headers& headers);
 
 class Authenticator {
  public:
-  Authenticator(const GatewaySettings& settings, const Clock& clock, SessionCache& sessions) : settings_(settings), clock_(clock), sessions_(sessions) {}
+  Authenticator(const GatewaySettings& settings, const Clock& clock, SessionCache& sessions)
+      : settings_(settings), clock_(clock), sessions_(sessions) {}
 
   // Without any credential: an anonymous principal; whether that is enough is the route's business. The organization of
   // a session is the user's personal one; `X-Organization-ID` is looked at by the use-case, inside its transaction.
@@ -48,4 +49,4 @@ class Authenticator {
 
 Refusal missing_authentication();
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -12,7 +12,9 @@ namespace {
 constexpr std::string_view kHeader = R"({"typ":"JWT","alg":"HS256"})";
 constexpr std::size_t kMaxJwtDepth = 2;
 
-std::string part(std::string_view text) { return crypto::base64url(as_bytes(text)); }
+std::string part(std::string_view text) {
+  return crypto::base64url(as_bytes(text));
+}
 
 // The names of a document's own members, escapes left as written. The parser keeps the last of two equal names, and a
 // token that says a thing twice is not ours.
@@ -75,18 +77,20 @@ bool names_us(const json::Object& claims, std::string_view member, std::string_v
   if (value->is_string()) return json::view(value->get_string()) == issuer;
   if (member != "aud" || !value->is_array()) return false;
   const auto& list = value->get_array();
-  return std::any_of(list.begin(), list.end(), [&](const json::Value& v) { return v.is_string() && json::view(v.get_string()) == issuer; });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const json::Value& v) { return v.is_string() && json::view(v.get_string()) == issuer; });
 }
 
 bool is_signed(std::string_view signed_part, ByteView signature, const std::vector<std::string_view>& secrets) {
   for (const auto secret : secrets) {
     if (secret.empty()) continue;
-    if (crypto::equal_constant_time(crypto::hmac_sha256(as_bytes(secret), as_bytes(signed_part)).view(), signature)) return true;
+    if (crypto::equal_constant_time(crypto::hmac_sha256(as_bytes(secret), as_bytes(signed_part)).view(), signature))
+      return true;
   }
   return false;
 }
 
-}  // namespace
+}   // namespace
 
 std::string sign_access_token(const AccessClaims& claims, std::string_view issuer, std::string_view secret) {
   json::Object payload;
@@ -103,7 +107,8 @@ std::string sign_access_token(const AccessClaims& claims, std::string_view issue
   return out;
 }
 
-JwtVerdict verify_access_token(std::string_view token, const std::vector<std::string_view>& secrets, std::string_view issuer, Time now) {
+JwtVerdict verify_access_token(std::string_view token, const std::vector<std::string_view>& secrets,
+                               std::string_view issuer, Time now) {
   const JwtVerdict malformed;
   if (token.size() > kMaxJwtBytes || std::count(token.begin(), token.end(), '.') != 2) return malformed;
   const std::size_t first = token.find('.');
@@ -121,7 +126,8 @@ JwtVerdict verify_access_token(std::string_view token, const std::vector<std::st
   const auto iat = time_claim(*payload, "iat");
   const auto exp = time_claim(*payload, "exp");
   if (!sub || !username || !sid || !iat || !exp || *exp < *iat) return malformed;
-  if (!names_us(*payload, "iss", issuer) || !names_us(*payload, "aud", issuer)) return {std::nullopt, JwtFault::foreign};
+  if (!names_us(*payload, "iss", issuer) || !names_us(*payload, "aud", issuer))
+    return {std::nullopt, JwtFault::foreign};
   const std::int64_t at = to_unix_seconds(now);
   if (*iat > at + kClockLeewaySeconds) return malformed;
   if (at > *exp + kClockLeewaySeconds) return {std::nullopt, JwtFault::expired};
@@ -130,4 +136,4 @@ JwtVerdict verify_access_token(std::string_view token, const std::vector<std::st
   return good;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

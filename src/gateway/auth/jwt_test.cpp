@@ -13,7 +13,9 @@ constexpr std::string_view kKey = "agentauri-jwt-vector-key-0123456789ABCDEF";
 constexpr std::string_view kIssuer = "https://api.agentauri.ai";
 constexpr std::int64_t kIat = 1768471200;
 
-std::string b64(std::string_view text) { return crypto::base64url(as_bytes(text)); }
+std::string b64(std::string_view text) {
+  return crypto::base64url(as_bytes(text));
+}
 
 std::string sign(std::string_view header, std::string_view payload, std::string_view key = kKey) {
   std::string out = b64(header) + "." + b64(payload);
@@ -23,7 +25,9 @@ std::string sign(std::string_view header, std::string_view payload, std::string_
 constexpr std::string_view kHeader = R"({"typ":"JWT","alg":"HS256"})";
 constexpr std::string_view kGood = R"({"sub":"s","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})";
 
-JwtVerdict verify(std::string_view token, std::int64_t at = kIat + 60) { return verify_access_token(token, {kKey, "previous-key-previous-key-previous-key"}, kIssuer, from_unix_seconds(at)); }
+JwtVerdict verify(std::string_view token, std::int64_t at = kIat + 60) {
+  return verify_access_token(token, {kKey, "previous-key-previous-key-previous-key"}, kIssuer, from_unix_seconds(at));
+}
 
 TEST(Jwt, WhatIsSignedIsRead) {
   const AccessClaims claims{"11111111-2222-3333-4444-555555555555", "alice \"\u00e9\"", "session", kIat, "id"};
@@ -41,10 +45,14 @@ TEST(Jwt, WhatIsSignedIsRead) {
 TEST(Jwt, PublishedVectorsLackTheSession) {
   // protocols.md 10.7: right signature, but no `sid`.
   const std::string token =
-      "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJ1c2VybmFtZSI6ImFsaWNlIiwiZXhwIjoxNzY4NDc0ODAwLCJpYXQiOjE3Njg0NzEyMDB9."
+      "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9."
+      "eyJzdWIiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJ1c2VybmFtZSI6ImFsaWNlIiwiZXhwIjoxNzY4NDc0ODAwLCJp"
+      "YXQiOjE3Njg0NzEyMDB9."
       "8hpgPKzsNlYTCIGVkUTyqBEtX4TFTkusiu0CvchojJE";
   const std::size_t dot = token.rfind('.');
-  EXPECT_EQ(crypto::base64url(crypto::hmac_sha256(as_bytes(kKey), as_bytes(std::string_view(token).substr(0, dot))).view()), token.substr(dot + 1));
+  EXPECT_EQ(
+      crypto::base64url(crypto::hmac_sha256(as_bytes(kKey), as_bytes(std::string_view(token).substr(0, dot))).view()),
+      token.substr(dot + 1));
   const auto verdict = verify(token);
   EXPECT_FALSE(verdict.claims);
   EXPECT_EQ(verdict.fault, JwtFault::malformed);
@@ -106,7 +114,9 @@ TEST(Jwt, TheCorpusOfBadTokensIsRefused) {
       {"trailing bits", trailing},
       {"padding", good + "="},
       {"space", " " + good},
-      {"changed payload", b64(kHeader) + "." + b64(R"({"sub":"t","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})") + good.substr(good.rfind('.'))},
+      {"changed payload", b64(kHeader) + "." +
+                              b64(R"({"sub":"t","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})") +
+                              good.substr(good.rfind('.'))},
       {"no sid", with(R"({"sub":"s","username":"alice","exp":1768474800,"iat":1768471200})")},
       {"empty sid", with(R"({"sub":"s","username":"alice","sid":"","exp":1768474800,"iat":1768471200})")},
       {"sid a number", with(R"({"sub":"s","username":"alice","sid":1,"exp":1768474800,"iat":1768471200})")},
@@ -120,19 +130,30 @@ TEST(Jwt, TheCorpusOfBadTokensIsRefused) {
       {"exp before iat", with(R"({"sub":"s","username":"alice","sid":"x","exp":1768471199,"iat":1768471200})")},
       {"sub twice", with(R"({"sub":"s","sub":"t","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
       {"exp twice", with(R"({"sub":"s","username":"alice","sid":"x","exp":1,"exp":1768474800,"iat":1768471200})")},
-      {"an escaped name", with(R"({"sub":"s","\u0073ub":"t","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
-      {"foreign iss", with(R"({"iss":"https://evil.example","sub":"s","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
-      {"foreign aud", with(R"({"aud":["https://evil.example"],"sub":"s","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
+      {"an escaped name",
+       with(R"({"sub":"s","\u0073ub":"t","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
+      {"foreign iss",
+       with(
+           R"({"iss":"https://evil.example","sub":"s","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
+      {"foreign aud",
+       with(
+           R"({"aud":["https://evil.example"],"sub":"s","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
       {"iss a number", with(R"({"iss":1,"sub":"s","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})")},
       {"text behind the payload", with(std::string(kGood) + "{}")},
       {"deep", with(std::string(R"({"a":)") + std::string(40, '[') + std::string(40, ']') + "}")},
-      {"huge", with(R"({"sub":"s","username":")" + std::string(8000, 'a') + R"(","sid":"x","exp":1768474800,"iat":1768471200})")},
+      {"huge", with(R"({"sub":"s","username":")" + std::string(8000, 'a') +
+                    R"(","sid":"x","exp":1768474800,"iat":1768471200})")},
   };
   for (const auto& bad : corpus) EXPECT_FALSE(verify(bad.token).claims) << bad.what;
 }
 
 TEST(Jwt, OurOwnIssuerAndAudienceArePassed) {
-  EXPECT_TRUE(verify(sign(kHeader, R"({"iss":"https://api.agentauri.ai","aud":["x","https://api.agentauri.ai"],"sub":"s","username":"a","sid":"x","exp":1768474800,"iat":1768471200})")).claims);
+  EXPECT_TRUE(
+      verify(
+          sign(
+              kHeader,
+              R"({"iss":"https://api.agentauri.ai","aud":["x","https://api.agentauri.ai"],"sub":"s","username":"a","sid":"x","exp":1768474800,"iat":1768471200})"))
+          .claims);
 }
 
 TEST(RefreshToken, HasItsPublishedShape) {
@@ -140,8 +161,11 @@ TEST(RefreshToken, HasItsPublishedShape) {
   EXPECT_EQ(token.size(), 47U);
   EXPECT_TRUE(is_refresh_token(token));
   EXPECT_NE(token, make_refresh_token());
-  EXPECT_EQ(refresh_token_hash("urt_" + std::string(43, 'A')), "26bd988775becd1e76ea649df211ff2cd9d4581638e8e446d5b346fbc8b4f7b7");
-  for (const auto& bad : {std::string(), std::string("urt_"), token + "A", token.substr(0, 46), "oac_" + token.substr(4), "urt_" + std::string(42, 'A') + "B", "urt_" + std::string(42, 'A') + "="}) {
+  EXPECT_EQ(refresh_token_hash("urt_" + std::string(43, 'A')),
+            "26bd988775becd1e76ea649df211ff2cd9d4581638e8e446d5b346fbc8b4f7b7");
+  for (const auto& bad :
+       {std::string(), std::string("urt_"), token + "A", token.substr(0, 46), "oac_" + token.substr(4),
+        "urt_" + std::string(42, 'A') + "B", "urt_" + std::string(42, 'A') + "="}) {
     EXPECT_FALSE(is_refresh_token(bad)) << bad;
   }
 }
@@ -156,5 +180,5 @@ TEST(RefreshToken, SuccessorsAreDerivedFromTokenAndSecret) {
   EXPECT_TRUE(parse_uuid(keys.access_token_id(token)));
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

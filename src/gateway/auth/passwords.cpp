@@ -15,21 +15,32 @@ constexpr std::string_view kSpecial = "!@#$%^&*()_+-=[]{}|;':\",./<>?`~";
 
 // A password that is one of these, in any case, is refused.
 constexpr std::array<std::string_view, 60> kCommon{
-    "password",   "12345678",   "123456789", "1234567890", "qwertyui",  "qwertyuiop", "qwerty123",  "password1", "password12", "password123",
-    "iloveyou",   "11111111",   "00000000",  "88888888",   "12341234",  "11223344",   "87654321",   "123123123", "1q2w3e4r",   "1qaz2wsx",
-    "abcd1234",   "abcdefgh",   "asdfghjk",  "asdfasdf",   "baseball",  "football",   "superman",   "starwars",  "sunshine",   "princess",
-    "trustno1",   "welcome1",   "whatever",  "computer",   "internet",  "letmein1",   "michelle",   "jennifer",  "jordan23",   "liverpool",
-    "passw0rd",   "p@ssw0rd",   "changeme",  "admin123",   "admin1234", "administrator", "dragon12", "monkey12",  "master12",   "shadow12",
-    "corvette",   "midnight",   "mercedes",  "maverick",   "samantha",  "victoria",   "qazwsxedc",  "zaq12wsx",  "password!",  "letmein123"};
+    "password",   "12345678",    "123456789", "1234567890", "qwertyui",  "qwertyuiop",    "qwerty123", "password1",
+    "password12", "password123", "iloveyou",  "11111111",   "00000000",  "88888888",      "12341234",  "11223344",
+    "87654321",   "123123123",   "1q2w3e4r",  "1qaz2wsx",   "abcd1234",  "abcdefgh",      "asdfghjk",  "asdfasdf",
+    "baseball",   "football",    "superman",  "starwars",   "sunshine",  "princess",      "trustno1",  "welcome1",
+    "whatever",   "computer",    "internet",  "letmein1",   "michelle",  "jennifer",      "jordan23",  "liverpool",
+    "passw0rd",   "p@ssw0rd",    "changeme",  "admin123",   "admin1234", "administrator", "dragon12",  "monkey12",
+    "master12",   "shadow12",    "corvette",  "midnight",   "mercedes",  "maverick",      "samantha",  "victoria",
+    "qazwsxedc",  "zaq12wsx",    "password!", "letmein123"};
 // One that holds one of these is refused too.
 constexpr std::array<std::string_view, 20> kCommonParts{
-    "password123456", "123456password", "qwerty123456", "admin123456!", "letmein12345", "welcome12345", "monkey123456", "dragon123456", "master123456", "login1234567",
-    "abc123456789",   "password1234",   "iloveyou1234", "sunshine1234", "princess1234", "football1234", "baseball1234", "trustno1234!", "shadow123456", "michael12345"};
+    "password123456", "123456password", "qwerty123456", "admin123456!", "letmein12345", "welcome12345", "monkey123456",
+    "dragon123456",   "master123456",   "login1234567", "abc123456789", "password1234", "iloveyou1234", "sunshine1234",
+    "princess1234",   "football1234",   "baseball1234", "trustno1234!", "shadow123456", "michael12345"};
 
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_upper(c) || is_lower(c) || is_digit(c); }
+bool is_upper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alnum(char c) {
+  return is_upper(c) || is_lower(c) || is_digit(c);
+}
 
 template <class Test>
 bool has(std::string_view text, Test test) {
@@ -73,7 +84,8 @@ void append_utf8(std::string& out, char32_t c) {
 
 bool is_label(std::string_view label) {
   if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-  return std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-' || (static_cast<unsigned char>(c) & 0x80) != 0; });
+  return std::all_of(label.begin(), label.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || (static_cast<unsigned char>(c) & 0x80) != 0; });
 }
 
 bool is_mail_domain(std::string_view domain) {
@@ -92,25 +104,32 @@ bool is_mail_domain(std::string_view domain) {
   }
 }
 
-}  // namespace
+}   // namespace
 
-void check_password(std::string_view password, std::string_view username, std::string_view email, GatewaySettings::PasswordPolicy policy, Validation& validation) {
+void check_password(std::string_view password, std::string_view username, std::string_view email,
+                    GatewaySettings::PasswordPolicy policy, Validation& validation) {
   const bool strict = policy == GatewaySettings::PasswordPolicy::strict;
   const std::size_t least = strict ? kMinStrictLength : kMinLength;
   const std::size_t length = count_characters(password);
-  const auto broken = [&](std::string_view code, std::string text) { validation.add("password", code, std::move(text)); };
+  const auto broken = [&](std::string_view code, std::string text) {
+    validation.add("password", code, std::move(text));
+  };
   if (length < least) broken("password_too_short", fmt::format("Password must be at least {} characters", least));
-  if (length > kMaxLength) broken("password_too_long", fmt::format("Password must be at most {} characters", kMaxLength));
+  if (length > kMaxLength)
+    broken("password_too_long", fmt::format("Password must be at most {} characters", kMaxLength));
   const std::string folded = fold_case(password);
   const bool common = std::find(kCommon.begin(), kCommon.end(), folded) != kCommon.end() ||
-                      std::any_of(kCommonParts.begin(), kCommonParts.end(), [&](std::string_view part) { return folded.contains(part); });
+                      std::any_of(kCommonParts.begin(), kCommonParts.end(),
+                                  [&](std::string_view part) { return folded.contains(part); });
   if (common) broken("password_too_common", "Password is too common");
-  if (folded == fold_case(username) || folded == fold_case(email)) broken("password_is_identity", "Password must differ from user name and e-mail");
+  if (folded == fold_case(username) || folded == fold_case(email))
+    broken("password_is_identity", "Password must differ from user name and e-mail");
   if (!strict) return;
   if (!has(password, is_upper)) broken("password_no_uppercase", "Password must contain at least one uppercase letter");
   if (!has(password, is_lower)) broken("password_no_lowercase", "Password must contain at least one lowercase letter");
   if (!has(password, is_digit)) broken("password_no_digit", "Password must contain at least one digit");
-  if (!has(password, [](char c) { return kSpecial.contains(c); })) broken("password_no_special", "Password must contain at least one special character");
+  if (!has(password, [](char c) { return kSpecial.contains(c); }))
+    broken("password_no_special", "Password must contain at least one special character");
 }
 
 std::string fold_case(std::string_view utf8) {
@@ -118,7 +137,9 @@ std::string fold_case(std::string_view utf8) {
   out.reserve(utf8.size());
   for (std::size_t i = 0; i < utf8.size();) {
     const auto lead = static_cast<unsigned char>(utf8[i]);
-    const auto next = [&](std::size_t k) { return static_cast<char32_t>(static_cast<unsigned char>(utf8[i + k]) & 0x3F); };
+    const auto next = [&](std::size_t k) {
+      return static_cast<char32_t>(static_cast<unsigned char>(utf8[i + k]) & 0x3F);
+    };
     if (lead < 0x80) {
       append_utf8(out, fold(lead));
       i += 1;
@@ -146,11 +167,13 @@ bool is_email(std::string_view text) {
 std::string personal_slug(std::string_view username) {
   std::string out;
   for (const char c : username) {
-    if (is_alnum(c)) out.push_back(is_upper(c) ? static_cast<char>(c + 32) : c);
-    else if (!out.empty() && out.back() != '-') out.push_back('-');
+    if (is_alnum(c))
+      out.push_back(is_upper(c) ? static_cast<char>(c + 32) : c);
+    else if (!out.empty() && out.back() != '-')
+      out.push_back('-');
   }
   while (!out.empty() && out.back() == '-') out.pop_back();
   return out.empty() ? "personal" : out + "-personal";
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

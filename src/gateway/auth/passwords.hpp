@@ -10,7 +10,8 @@
 namespace agentauri::gateway {
 
 // Adds one detail (field `password`) for each rule that is broken.
-void check_password(std::string_view password, std::string_view username, std::string_view email, GatewaySettings::PasswordPolicy policy, Validation& validation);
+void check_password(std::string_view password, std::string_view username, std::string_view email,
+                    GatewaySettings::PasswordPolicy policy, Validation& validation);
 
 // The key under which user names and e-mail addresses are compared: case-folded for Latin, Greek, Cyrillic and Armenian
 // letters, otherwise as written.
@@ -22,4 +23,4 @@ bool is_email(std::string_view text);
 // `<username in lower case, runs of other characters as one dash>-personal`
 std::string personal_slug(std::string_view username);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -37,9 +37,12 @@ TEST(Passwords, TheDefaultPolicy) {
 
 TEST(Passwords, TheStrictPolicy) {
   EXPECT_THAT(broken_rules("Quartz!Lamp42x", Policy::strict), IsEmpty());
-  EXPECT_THAT(broken_rules("testpass123", Policy::strict), ElementsAre("password_too_short", "password_no_uppercase", "password_no_special"));
-  EXPECT_THAT(broken_rules("QUARTZ LAMP XX", Policy::strict), ElementsAre("password_no_lowercase", "password_no_digit", "password_no_special"));
-  for (const char c : std::string_view("!@#$%^&*()_+-=[]{}|;':\",./<>?`~")) EXPECT_THAT(broken_rules(std::string("Quartz1Lamp42x") + c, Policy::strict), IsEmpty()) << c;
+  EXPECT_THAT(broken_rules("testpass123", Policy::strict),
+              ElementsAre("password_too_short", "password_no_uppercase", "password_no_special"));
+  EXPECT_THAT(broken_rules("QUARTZ LAMP XX", Policy::strict),
+              ElementsAre("password_no_lowercase", "password_no_digit", "password_no_special"));
+  for (const char c : std::string_view("!@#$%^&*()_+-=[]{}|;':\",./<>?`~"))
+    EXPECT_THAT(broken_rules(std::string("Quartz1Lamp42x") + c, Policy::strict), IsEmpty()) << c;
 }
 
 TEST(Names, AreComparedWithoutCase) {
@@ -52,8 +55,12 @@ TEST(Names, AreComparedWithoutCase) {
 }
 
 TEST(Names, EmailGrammar) {
-  for (const char* good : {"a@b", "orbit7@example.org", "o.r+b!t@x-y.example", "a@[127.0.0.1]", "a@[IPv6:::1]", "a@b\u00fccher.example", "'@x"}) EXPECT_TRUE(is_email(good)) << good;
-  for (const std::string bad : {"", "a", "@b", "a@", "a b@c", "a@b..c", "a@-b", "a@b-", "a@b_c", "a@[300.0.0.1]", "a@[::1", "\u00e9@b", "a@b.", "a@b@c d"}) EXPECT_FALSE(is_email(bad)) << bad;
+  for (const char* good : {"a@b", "orbit7@example.org", "o.r+b!t@x-y.example", "a@[127.0.0.1]", "a@[IPv6:::1]",
+                           "a@b\u00fccher.example", "'@x"})
+    EXPECT_TRUE(is_email(good)) << good;
+  for (const std::string bad : {"", "a", "@b", "a@", "a b@c", "a@b..c", "a@-b", "a@b-", "a@b_c", "a@[300.0.0.1]",
+                                "a@[::1", "\u00e9@b", "a@b.", "a@b@c d"})
+    EXPECT_FALSE(is_email(bad)) << bad;
   EXPECT_TRUE(is_email(std::string(64, 'a') + "@b"));
   EXPECT_FALSE(is_email(std::string(65, 'a') + "@b"));
   EXPECT_FALSE(is_email("a@" + std::string(64, 'b')));
@@ -65,5 +72,5 @@ TEST(Names, PersonalSlugs) {
   EXPECT_EQ(personal_slug("\u65e5\u672c"), "personal");
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

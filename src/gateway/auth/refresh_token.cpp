@@ -8,11 +8,15 @@ namespace {
 
 constexpr std::string_view kSalt = "agentauri refresh tokens";
 
-std::string spell(ByteView thirty_two_bytes) { return std::string(kRefreshPrefix) + crypto::base64url(thirty_two_bytes); }
+std::string spell(ByteView thirty_two_bytes) {
+  return std::string(kRefreshPrefix) + crypto::base64url(thirty_two_bytes);
+}
 
-}  // namespace
+}   // namespace
 
-std::string make_refresh_token() { return spell(crypto::random_bytes(32)); }
+std::string make_refresh_token() {
+  return spell(crypto::random_bytes(32));
+}
 
 bool is_refresh_token(std::string_view text) {
   if (text.size() != kRefreshTokenBytes || !text.starts_with(kRefreshPrefix)) return false;
@@ -20,13 +24,17 @@ bool is_refresh_token(std::string_view text) {
   return bytes && bytes->size() == 32;
 }
 
-std::string refresh_token_hash(std::string_view token) { return to_hex(crypto::sha256(as_bytes(token)).view()); }
+std::string refresh_token_hash(std::string_view token) {
+  return to_hex(crypto::sha256(as_bytes(token)).view());
+}
 
 RefreshKeys::RefreshKeys(std::string_view jwt_secret)
     : successor_key_(crypto::hkdf_sha256(as_bytes(jwt_secret), as_bytes(kSalt), "successor")),
       id_key_(crypto::hkdf_sha256(as_bytes(jwt_secret), as_bytes(kSalt), "access token id")) {}
 
-std::string RefreshKeys::successor_of(std::string_view token) const { return spell(crypto::hmac_sha256(successor_key_.view(), as_bytes(token)).view()); }
+std::string RefreshKeys::successor_of(std::string_view token) const {
+  return spell(crypto::hmac_sha256(successor_key_.view(), as_bytes(token)).view());
+}
 
 std::string RefreshKeys::access_token_id(std::string_view token) const {
   const auto digest = crypto::hmac_sha256(id_key_.view(), as_bytes(token));
@@ -37,4 +45,4 @@ std::string RefreshKeys::access_token_id(std::string_view token) const {
   return to_string(id);
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -29,4 +29,4 @@ class RefreshKeys {
   Hash32 successor_key_, id_key_;
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -3,9 +3,11 @@
 namespace agentauri::gateway {
 namespace {
 
-bool is_good(const store::SessionView& view, Time now) { return !view.session.revoked_at && view.is_active && view.session.expires_at > now; }
+bool is_good(const store::SessionView& view, Time now) {
+  return !view.session.revoked_at && view.is_active && view.session.expires_at > now;
+}
 
-}  // namespace
+}   // namespace
 
 std::optional<store::SessionView> SessionCache::find_cached(domain::SessionId id) {
   const auto now = std::chrono::steady_clock::now();
@@ -54,7 +56,8 @@ Task<Result<std::optional<store::SessionView>>> SessionCache::find(domain::Sessi
     co_return cached;
   }
   const auto asked_at = std::chrono::steady_clock::now();
-  auto found = co_await db_.snapshot<std::optional<store::SessionView>>([id](store::Tx& tx) { return store::find_session(tx, id); });
+  auto found = co_await db_.snapshot<std::optional<store::SessionView>>(
+      [id](store::Tx& tx) { return store::find_session(tx, id); });
   if (!found) co_return fail(found);
   if (!*found || !is_good(**found, now)) co_return std::nullopt;
   remember(**found, asked_at);
@@ -96,4 +99,4 @@ Task<Result<void>> SessionCache::poll() {
   co_return Result<void>();
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -1,7 +1,8 @@
-// Which sessions are good, without asking the store at each request: what was loaded lately, less what was revoked since.
+// Which sessions are good, without asking the store at each request: what was loaded lately, less what was revoked
+// since.
 //
-// A poller follows the sequence `revocations`. While it is behind by more than kMaxStaleness, nothing cached is believed
-// and every session is asked for, so that a revoked session is refused everywhere within a second.
+// A poller follows the sequence `revocations`. While it is behind by more than kMaxStaleness, nothing cached is
+// believed and every session is asked for, so that a revoked session is refused everywhere within a second.
 #pragma once
 
 #include <chrono>
@@ -20,9 +21,9 @@ namespace agentauri::gateway {
 
 inline constexpr std::chrono::milliseconds kRevocationPoll{500};
 inline constexpr std::chrono::milliseconds kMaxStaleness{1000};
-inline constexpr std::chrono::seconds kSessionCacheAge{60};     // then it is read again: a renamed or vanished user
-inline constexpr std::size_t kMaxCachedSessions = 50'000;       // least recently used go first
-inline constexpr std::size_t kMaxRevokedSessions = 100'000;     // beyond it everything cached is dropped
+inline constexpr std::chrono::seconds kSessionCacheAge{60};   // then it is read again: a renamed or vanished user
+inline constexpr std::size_t kMaxCachedSessions = 50'000;     // least recently used go first
+inline constexpr std::size_t kMaxRevokedSessions = 100'000;   // beyond it everything cached is dropped
 inline constexpr std::int64_t kRevocationBatch = 1000;
 
 // Thread-safe.
@@ -59,4 +60,4 @@ class SessionCache {
   SteadyTime polled_at_{};
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -10,9 +10,11 @@
 namespace agentauri::gateway {
 namespace {
 
-std::string full_key(const LimitClass& limit, std::string_view key) { return fmt::format("{}:{}:{}", limit.scope, key, limit.name); }
+std::string full_key(const LimitClass& limit, std::string_view key) {
+  return fmt::format("{}:{}:{}", limit.scope, key, limit.name);
+}
 
-}  // namespace
+}   // namespace
 
 std::string limit_key_of_address(std::string_view address) {
   auto parsed = net::parse_ip(address);
@@ -40,15 +42,21 @@ void Allowance::write(net::Headers& headers) const {
   headers.add("RateLimit", fmt::format("\"{}\";r={};t={}", name_, shown_->remaining, reset_in));
 }
 
-RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics) : settings_(settings), clock_(clock), metrics_(metrics) {}
+RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics)
+    : settings_(settings), clock_(clock), metrics_(metrics) {}
 
-std::int64_t RateLimiter::limit_of(const LimitClass& limit) const { return limit.name == kRegister.name ? settings_.register_per_minute : limit.limit; }
+std::int64_t RateLimiter::limit_of(const LimitClass& limit) const {
+  return limit.name == kRegister.name ? settings_.register_per_minute : limit.limit;
+}
 
 Outcome<void> RateLimiter::take(const LimitClass& limit, std::string_view key, Allowance& allowance) {
   const auto quota = windows_.take(full_key(limit, key), limit.window, limit_of(limit), 1, clock_.now());
   allowance.add(limit, quota);
   const auto count = [&](std::string_view result) {
-    metrics_.counter("rate_limit_checks_total", "Rate limit checks", {{"scope", std::string(limit.scope)}, {"result", std::string(result)}}).add();
+    metrics_
+        .counter("rate_limit_checks_total", "Rate limit checks",
+                 {{"scope", std::string(limit.scope)}, {"result", std::string(result)}})
+        .add();
   };
   if (quota.allowed) {
     count("allowed");
@@ -60,9 +68,13 @@ Outcome<void> RateLimiter::take(const LimitClass& limit, std::string_view key, A
     return {};
   }
   count("rejected");
-  metrics_.counter("rate_limit_rejections_total", "Requests refused by a rate limit", {{"scope", std::string(limit.scope)}, {"endpoint_class", std::string(limit.name)}}).add();
-  Refusal refusal = Refusal::make(
-      429, "rate_limited", fmt::format("Rate limit exceeded. Try again in {} seconds. (Limit: {}, Window: {}s)", quota.retry_after_s, quota.limit, quota.window_s));
+  metrics_
+      .counter("rate_limit_rejections_total", "Requests refused by a rate limit",
+               {{"scope", std::string(limit.scope)}, {"endpoint_class", std::string(limit.name)}})
+      .add();
+  Refusal refusal = Refusal::make(429, "rate_limited",
+                                  fmt::format("Rate limit exceeded. Try again in {} seconds. (Limit: {}, Window: {}s)",
+                                              quota.retry_after_s, quota.limit, quota.window_s));
   refusal.retry_after_s = quota.retry_after_s;
   return std::unexpected(std::move(refusal));
 }
@@ -71,14 +83,18 @@ void RateLimiter::peek(const LimitClass& limit, std::string_view key, Allowance&
   allowance.add(limit, windows_.peek(full_key(limit, key), limit.window, limit_of(limit), clock_.now()));
 }
 
-Outcome<RateLimiter::Reservation> RateLimiter::reserve_login(std::string_view address, std::string_view identifier, Allowance& allowance) {
+Outcome<RateLimiter::Reservation> RateLimiter::reserve_login(std::string_view address, std::string_view identifier,
+                                                             Allowance& allowance) {
   // The identifier is the client's text of any length: its digest bounds the key.
-  const std::string key = fmt::format("{}:{}", limit_key_of_address(address), to_hex(crypto::sha256(as_bytes(identifier)).view()).substr(0, 32));
+  const std::string key = fmt::format("{}:{}", limit_key_of_address(address),
+                                      to_hex(crypto::sha256(as_bytes(identifier)).view()).substr(0, 32));
   const Time at = clock_.now();
   if (auto taken = take(kFailedLogin, key, allowance); !taken) return std::unexpected(std::move(taken.error()));
   return Reservation{full_key(kFailedLogin, key), at};
 }
 
-void RateLimiter::refund(const Reservation& reservation) { windows_.refund(reservation.key, kFailedLogin.window, 1, reservation.at); }
+void RateLimiter::refund(const Reservation& reservation) {
+  windows_.refund(reservation.key, kFailedLogin.window, 1, reservation.at);
+}
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -21,7 +21,7 @@ struct LimitClass {
   std::string_view name;    // in headers and metrics
   std::string_view scope;   // of the key: ip, user, org
   Window window;
-  std::int64_t limit;       // of `register`: the default, the setting decides
+  std::int64_t limit;   // of `register`: the default, the setting decides
 };
 inline constexpr LimitClass kFailedLogin{"failed-login", "ip", Window::minute, 3};
 inline constexpr LimitClass kRegister{"register", "ip", Window::minute, 3};
@@ -75,4 +75,4 @@ class RateLimiter {
   SlidingWindows windows_;
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -6,15 +6,21 @@
 namespace agentauri::gateway {
 namespace {
 
-std::int64_t bucket_width(Window window) { return window_seconds(window) / kBuckets; }
+std::int64_t bucket_width(Window window) {
+  return window_seconds(window) / kBuckets;
+}
 
-}  // namespace
+}   // namespace
 
-SlidingWindows::SlidingWindows(std::size_t max_keys) : max_keys_per_shard_(std::max<std::size_t>(1, max_keys / kShards)) {}
+SlidingWindows::SlidingWindows(std::size_t max_keys)
+    : max_keys_per_shard_(std::max<std::size_t>(1, max_keys / kShards)) {}
 
-SlidingWindows::Shard& SlidingWindows::shard_of(std::string_view key) { return shards_[std::hash<std::string_view>{}(key) % kShards]; }
+SlidingWindows::Shard& SlidingWindows::shard_of(std::string_view key) {
+  return shards_[std::hash<std::string_view>{}(key) % kShards];
+}
 
-Quota SlidingWindows::decide(std::string_view key, Window window, std::int64_t limit, std::int64_t cost, Time now, bool counts) {
+Quota SlidingWindows::decide(std::string_view key, Window window, std::int64_t limit, std::int64_t cost, Time now,
+                             bool counts) {
   const std::int64_t at = to_unix_seconds(now);
   const std::int64_t width = bucket_width(window);
   const std::int64_t current = at / width;
@@ -66,8 +72,12 @@ Quota SlidingWindows::decide(std::string_view key, Window window, std::int64_t l
   return out;
 }
 
-Quota SlidingWindows::take(std::string_view key, Window window, std::int64_t limit, std::int64_t cost, Time now) { return decide(key, window, limit, cost, now, true); }
-Quota SlidingWindows::peek(std::string_view key, Window window, std::int64_t limit, Time now) { return decide(key, window, limit, 0, now, false); }
+Quota SlidingWindows::take(std::string_view key, Window window, std::int64_t limit, std::int64_t cost, Time now) {
+  return decide(key, window, limit, cost, now, true);
+}
+Quota SlidingWindows::peek(std::string_view key, Window window, std::int64_t limit, Time now) {
+  return decide(key, window, limit, 0, now, false);
+}
 
 void SlidingWindows::refund(std::string_view key, Window window, std::int64_t cost, Time taken_at) {
   const std::int64_t number = to_unix_seconds(taken_at) / bucket_width(window);
@@ -89,4 +99,4 @@ std::size_t SlidingWindows::size() const {
   return out;
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

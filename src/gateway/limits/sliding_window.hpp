@@ -18,7 +18,9 @@ inline constexpr std::size_t kMaxWindowKeys = 100'000;   // least recently used 
 inline constexpr std::int64_t kBuckets = 60;
 
 enum class Window : std::uint8_t { minute, hour };
-constexpr std::int64_t window_seconds(Window window) { return window == Window::minute ? 60 : 3600; }
+constexpr std::int64_t window_seconds(Window window) {
+  return window == Window::minute ? 60 : 3600;
+}
 
 struct Quota {
   bool allowed = true;
@@ -60,4 +62,4 @@ class SlidingWindows {
   std::array<Shard, kShards> shards_;
 };
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -9,7 +9,9 @@
 namespace agentauri::gateway {
 namespace {
 
-Time at(std::int64_t seconds) { return from_unix_seconds(1'767'225'600 + seconds); }
+Time at(std::int64_t seconds) {
+  return from_unix_seconds(1'767'225'600 + seconds);
+}
 
 TEST(SlidingWindow, TheLimitIsTheLastThatPasses) {
   SlidingWindows windows;
@@ -100,5 +102,5 @@ TEST(RateLimiter, HeadersShowTheClassWithLeastLeft) {
   EXPECT_EQ(*headers.find("RateLimit"), "\"register\";r=2;t=60");
 }
 
-}  // namespace
-}  // namespace agentauri::gateway
+}   // namespace
+}   // namespace agentauri::gateway

@@ -88,7 +88,8 @@ Answer call_gateway(Gateway& gateway, Call call) {
   return read_answer(call, std::move(response));
 }
 
-Harness::Harness(std::function<void(GatewaySettings&)> change, store::testing::TempDatabase temp) : temp_(std::move(temp)) {
+Harness::Harness(std::function<void(GatewaySettings&)> change, store::testing::TempDatabase temp)
+    : temp_(std::move(temp)) {
   settings_.jwt_secret = crypto::Secret<std::string>(std::string(kJwtSecret));
   settings_.allowed_origins = {"https://app.example.org", "http://localhost:3000"};
   settings_.hsts = false;
@@ -97,17 +98,23 @@ Harness::Harness(std::function<void(GatewaySettings&)> change, store::testing::T
 }
 
 std::unique_ptr<Gateway> Harness::another() {
-  return std::make_unique<Gateway>(*temp_.db, clock_, metrics_, settings_, crypto::DataKeys::derive(settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()));
+  return std::make_unique<Gateway>(
+      *temp_.db, clock_, metrics_, settings_,
+      crypto::DataKeys::derive(settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()));
 }
 
-Answer Harness::call(Call call) { return call_gateway(*gateway_, std::move(call)); }
+Answer Harness::call(Call call) {
+  return call_gateway(*gateway_, std::move(call));
+}
 
 std::vector<Answer> Harness::call_all(std::vector<Call> calls) {
   std::vector<net::HttpResponse> responses(calls.size());
   run_blocking([&]() -> Task<void> {
     TaskGroup group(co_await this_executor());
     for (std::size_t i = 0; i < calls.size(); ++i) {
-      group.spawn("call", [this, &out = responses[i], request = make_request(calls[i])]() -> Task<void> { out = co_await gateway_->handle(request); });
+      group.spawn("call", [this, &out = responses[i], request = make_request(calls[i])]() -> Task<void> {
+        out = co_await gateway_->handle(request);
+      });
     }
     co_await group.wait();
   });
@@ -118,15 +125,23 @@ std::vector<Answer> Harness::call_all(std::vector<Call> calls) {
 
 Answer Harness::registered(const std::string& username) {
   ++addresses_;
-  Call call{"POST", "/api/v1/auth/register", fmt::format(R"({{"username":"{0}","email":"{0}@example.org","password":"{1}"}})", username, kPassword), {}, {}};
+  Call call{"POST",
+            "/api/v1/auth/register",
+            fmt::format(R"({{"username":"{0}","email":"{0}@example.org","password":"{1}"}})", username, kPassword),
+            {},
+            {}};
   call.peer = fmt::format("198.51.{}.{}", addresses_ / 250, addresses_ % 250 + 1);
   auto answer = this->call(std::move(call));
   EXPECT_EQ(answer.status, 201) << answer.text;
   return answer;
 }
 
-HeaderList Harness::bearer(const Answer& auth) { return {{"Authorization", "Bearer " + auth.at("token")}}; }
-HeaderList Harness::signed_in(const std::string& username) { return bearer(registered(username)); }
+HeaderList Harness::bearer(const Answer& auth) {
+  return {{"Authorization", "Bearer " + auth.at("token")}};
+}
+HeaderList Harness::signed_in(const std::string& username) {
+  return bearer(registered(username));
+}
 
 Answer Harness::log_in(const std::string& identifier, std::string_view password, std::string peer) {
   json::Object body;
@@ -135,4 +150,4 @@ Answer Harness::log_in(const std::string& identifier, std::string_view password,
   return call({"POST", "/api/v1/auth/login", json::dump(body), {}, std::move(peer)});
 }
 
-}  // namespace agentauri::gateway::testing
+}   // namespace agentauri::gateway::testing

@@ -22,7 +22,7 @@ namespace agentauri::gateway::testing {
 struct Answer {
   int status = 0;
   net::Headers headers;
-  json::Value body;      // null when there is none
+  json::Value body;   // null when there is none
   std::string text;
 
   // "" when the member is absent or no string; `path` is dotted: `data.actions.0.id`.
@@ -47,13 +47,22 @@ inline constexpr std::string_view kJwtSecret = "0123456789abcdefghijklmnopqrstuv
 
 class Harness {
  public:
-  explicit Harness(std::function<void(GatewaySettings&)> change = {}, store::testing::TempDatabase temp = store::testing::make_temp_sqlite());
+  explicit Harness(std::function<void(GatewaySettings&)> change = {},
+                   store::testing::TempDatabase temp = store::testing::make_temp_sqlite());
 
   Answer call(Call call);
-  Answer get(std::string target, HeaderList headers = {}) { return call({"GET", std::move(target), std::nullopt, std::move(headers)}); }
-  Answer post(std::string target, std::string body, HeaderList headers = {}) { return call({"POST", std::move(target), std::move(body), std::move(headers)}); }
-  Answer put(std::string target, std::string body, HeaderList headers = {}) { return call({"PUT", std::move(target), std::move(body), std::move(headers)}); }
-  Answer erase(std::string target, HeaderList headers = {}) { return call({"DELETE", std::move(target), std::nullopt, std::move(headers)}); }
+  Answer get(std::string target, HeaderList headers = {}) {
+    return call({"GET", std::move(target), std::nullopt, std::move(headers)});
+  }
+  Answer post(std::string target, std::string body, HeaderList headers = {}) {
+    return call({"POST", std::move(target), std::move(body), std::move(headers)});
+  }
+  Answer put(std::string target, std::string body, HeaderList headers = {}) {
+    return call({"PUT", std::move(target), std::move(body), std::move(headers)});
+  }
+  Answer erase(std::string target, HeaderList headers = {}) {
+    return call({"DELETE", std::move(target), std::nullopt, std::move(headers)});
+  }
   // All at once, on one event loop.
   std::vector<Answer> call_all(std::vector<Call> calls);
 
@@ -82,4 +91,4 @@ net::HttpRequest make_request(const Call& call);
 Answer read_answer(const Call& call, net::HttpResponse response);
 Answer call_gateway(Gateway& gateway, Call call);
 
-}  // namespace agentauri::gateway::testing
+}   // namespace agentauri::gateway::testing

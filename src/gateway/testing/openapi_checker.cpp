@@ -15,7 +15,9 @@ const std::vector<EmbeddedFile>& openapi();
 namespace agentauri::gateway::testing {
 namespace {
 
-const json::Value* at(const json::Value& value, std::string_view key) { return value.is_object() ? json::find(value.get_object(), key) : nullptr; }
+const json::Value* at(const json::Value& value, std::string_view key) {
+  return value.is_object() ? json::find(value.get_object(), key) : nullptr;
+}
 
 const json::Value& resolve(const json::Value& schema) {
   const auto* reference = at(schema, "$ref");
@@ -76,7 +78,8 @@ std::string check_object(const json::Object& value, const json::Value& schema, c
   bool is_open = false;
   known_members(schema, known, is_open);
   for (const auto& member : value) {
-    if (!is_open && !known.contains(std::string(member.key()))) return fmt::format("{} has {}, which is not described", place, std::string(member.key()));
+    if (!is_open && !known.contains(std::string(member.key())))
+      return fmt::format("{} has {}, which is not described", place, std::string(member.key()));
   }
   return {};
 }
@@ -85,16 +88,23 @@ std::string check(const json::Value& value, const json::Value& schema_or_ref, co
   const auto& schema = resolve(schema_or_ref);
   if (const auto* type = at(schema, "type")) {
     bool fits = false;
-    if (type->is_string()) fits = has_type(value, json::view(type->get_string()));
-    else fits = std::any_of(type->get_array().begin(), type->get_array().end(), [&](const json::Value& t) { return has_type(value, json::view(t.get_string())); });
+    if (type->is_string())
+      fits = has_type(value, json::view(type->get_string()));
+    else
+      fits = std::any_of(type->get_array().begin(), type->get_array().end(),
+                         [&](const json::Value& t) { return has_type(value, json::view(t.get_string())); });
     if (!fits) return fmt::format("{} is {}, which is not of type {}", place, json::dump(value), json::dump(*type));
   }
   if (const auto* allowed = at(schema, "enum")) {
-    if (std::find(allowed->get_array().begin(), allowed->get_array().end(), value) == allowed->get_array().end()) return fmt::format("{} is {}, not one of {}", place, json::dump(value), json::dump(*allowed));
+    if (std::find(allowed->get_array().begin(), allowed->get_array().end(), value) == allowed->get_array().end())
+      return fmt::format("{} is {}, not one of {}", place, json::dump(value), json::dump(*allowed));
   }
-  if (const auto* constant = at(schema, "const"); constant != nullptr && *constant != value) return fmt::format("{} is not {}", place, json::dump(*constant));
+  if (const auto* constant = at(schema, "const"); constant != nullptr && *constant != value)
+    return fmt::format("{} is not {}", place, json::dump(*constant));
   if (const auto* pattern = at(schema, "pattern"); pattern != nullptr && value.is_string()) {
-    if (!std::regex_search(std::string(json::view(value.get_string())), std::regex(std::string(json::view(pattern->get_string()))))) return fmt::format("{} does not match its pattern", place);
+    if (!std::regex_search(std::string(json::view(value.get_string())),
+                           std::regex(std::string(json::view(pattern->get_string())))))
+      return fmt::format("{} does not match its pattern", place);
   }
   if (const auto* all = at(schema, "allOf")) {
     for (const auto& part : all->get_array()) {
@@ -112,7 +122,7 @@ std::string check(const json::Value& value, const json::Value& schema_or_ref, co
   return {};
 }
 
-}  // namespace
+}   // namespace
 
 const json::Value& openapi_document() {
   static const json::Value document = [] {
@@ -125,7 +135,8 @@ const json::Value& openapi_document() {
 
 std::string check_answer(std::string_view method, std::string_view path_template, int status, const json::Value* body) {
   std::string lower(method);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto* path = at(*at(openapi_document(), "paths"), path_template);
   const auto* operation = path == nullptr ? nullptr : at(*path, lower == "head" ? "get" : lower);
   if (operation == nullptr) return fmt::format("{} {} is not described", method, path_template);
@@ -139,4 +150,4 @@ std::string check_answer(std::string_view method, std::string_view path_template
   return check(*body, *at(*at(*content, "application/json"), "schema"), "body", true);
 }
 
-}  // namespace agentauri::gateway::testing
+}   // namespace agentauri::gateway::testing

@@ -1,4 +1,5 @@
-// Holds an answer against openapi.yaml: the part of JSON Schema that the document uses, and no member that it does not know.
+// Holds an answer against openapi.yaml: the part of JSON Schema that the document uses, and no member that it does not
+// know.
 #pragma once
 
 #include <string>
@@ -12,4 +13,4 @@ namespace agentauri::gateway::testing {
 std::string check_answer(std::string_view method, std::string_view path_template, int status, const json::Value* body);
 const json::Value& openapi_document();
 
-}  // namespace agentauri::gateway::testing
+}   // namespace agentauri::gateway::testing

@@ -5,7 +5,8 @@
 namespace agentauri::gateway::testing {
 namespace {
 
-std::string check(std::string_view text, int status = 200, std::string_view method = "POST", std::string_view path = "/api/v1/auth/logout") {
+std::string check(std::string_view text, int status = 200, std::string_view method = "POST",
+                  std::string_view path = "/api/v1/auth/logout") {
   const auto body = json::parse(text);
   return check_answer(method, path, status, &*body);
 }
@@ -25,5 +26,5 @@ TEST(OpenapiChecker, NoticesWhatIsNotDescribed) {
   EXPECT_NE(check(R"({"status":"fine","timestamp":"t","version":"v"})", 200, "GET", "/api/v1/health/live"), "");
 }
 
-}  // namespace
-}  // namespace agentauri::gateway::testing
+}   // namespace
+}   // namespace agentauri::gateway::testing

@@ -13,9 +13,12 @@ namespace {
 using domain::SessionId;
 using store::Tx;
 
-std::unexpected<Refusal> bad_refresh_token() { return refuse(401, "invalid_refresh_token", "Invalid or expired refresh token"); }
+std::unexpected<Refusal> bad_refresh_token() {
+  return refuse(401, "invalid_refresh_token", "Invalid or expired refresh token");
+}
 std::unexpected<Refusal> name_taken(bool is_email) {
-  return is_email ? refuse(409, "email_exists", "Email already registered") : refuse(409, "username_exists", "Username already taken");
+  return is_email ? refuse(409, "email_exists", "Email already registered")
+                  : refuse(409, "username_exists", "Username already taken");
 }
 
 // Two registrations at once: the unique index decides, and its name says which member it was.
@@ -26,7 +29,7 @@ std::unexpected<Refusal> insert_refused(Result<void>& inserted) {
   return out;
 }
 
-}  // namespace
+}   // namespace
 
 Outcome<void> check_new_user(const NewUser& user, GatewaySettings::PasswordPolicy policy) {
   Validation validation;
@@ -47,17 +50,21 @@ Outcome<void> check_name_is_free(Tx& tx, const NewUser& user) {
   return {};
 }
 
-SessionIssuer::SessionIssuer(const GatewaySettings& settings) : jwt_secret_(settings.jwt_secret.reveal()), issuer_(settings.base_url) {
+SessionIssuer::SessionIssuer(const GatewaySettings& settings)
+    : jwt_secret_(settings.jwt_secret.reveal()), issuer_(settings.base_url) {
   keys_.emplace_back(jwt_secret_);
   if (!settings.jwt_secret_previous.empty()) keys_.emplace_back(settings.jwt_secret_previous.reveal());
 }
 
-TokenPair SessionIssuer::make_pair(const std::string& account_id, const std::string& username, SessionId session, std::string refresh, Time issued_at) const {
-  AccessClaims claims{account_id, username, to_string(session), to_unix_seconds(issued_at), keys_.front().access_token_id(refresh)};
+TokenPair SessionIssuer::make_pair(const std::string& account_id, const std::string& username, SessionId session,
+                                   std::string refresh, Time issued_at) const {
+  AccessClaims claims{account_id, username, to_string(session), to_unix_seconds(issued_at),
+                      keys_.front().access_token_id(refresh)};
   return {sign_access_token(claims, issuer_, jwt_secret_), std::move(refresh)};
 }
 
-Outcome<TokenPair> SessionIssuer::open(Tx& tx, const store::Account& account, Time now, std::vector<SessionId>& revoked) const {
+Outcome<TokenPair> SessionIssuer::open(Tx& tx, const store::Account& account, Time now,
+                                       std::vector<SessionId>& revoked) const {
   store::Session session;
   session.id = SessionId::make(now);
   session.account_id = account.id;
@@ -72,12 +79,15 @@ Outcome<TokenPair> SessionIssuer::open(Tx& tx, const store::Account& account, Ti
     revoked.push_back((*live)[i]);
   }
   std::string refresh = make_refresh_token();
-  store::RefreshToken token{make_uuid_v7(now), session.id, refresh_token_hash(refresh), now, session.expires_at, std::nullopt, std::nullopt, std::nullopt};
+  store::RefreshToken token{
+      make_uuid_v7(now), session.id,  refresh_token_hash(refresh), now, session.expires_at, std::nullopt,
+      std::nullopt,      std::nullopt};
   if (auto inserted = store::insert_refresh_token(tx, token); !inserted) return broken(inserted);
   return make_pair(to_string(account.id), account.username, session.id, std::move(refresh), now);
 }
 
-Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const ClientInfo& client, Time now, std::vector<SessionId>& revoked) const {
+Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const ClientInfo& client, Time now,
+                                         std::vector<SessionId>& revoked) const {
   if (!is_refresh_token(token)) return bad_refresh_token();
   const std::string hash = refresh_token_hash(token);
   auto known = store::find_refresh_token(tx, hash);
@@ -90,7 +100,8 @@ Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const
   if (!*alive) return bad_refresh_token();
   auto session = store::find_session(tx, session_id);
   if (!session) return broken(session);
-  if (!*session || !(*session)->is_active || (*session)->session.expires_at <= now || (*known)->expires_at <= now) return bad_refresh_token();
+  if (!*session || !(*session)->is_active || (*session)->session.expires_at <= now || (*known)->expires_at <= now)
+    return bad_refresh_token();
 
   std::string successor;
   std::optional<store::RefreshToken> existing;
@@ -111,17 +122,20 @@ Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const
     revoked.push_back(session_id);
     return bad_refresh_token();
   }
-  if (existing) return make_pair(account_id, (*session)->username, session_id, std::move(successor), existing->created_at);
+  if (existing)
+    return make_pair(account_id, (*session)->username, session_id, std::move(successor), existing->created_at);
 
   if (auto marked = store::mark_refresh_token_used(tx, (*known)->id, now); !marked) return broken(marked);
   const Time expires_at = now + kRefreshTokenLife;
-  store::RefreshToken next{make_uuid_v7(now), session_id, refresh_token_hash(successor), now, expires_at, std::nullopt, client.user_agent, client.ip};
+  store::RefreshToken next{make_uuid_v7(now), session_id, refresh_token_hash(successor), now, expires_at, std::nullopt,
+                           client.user_agent, client.ip};
   if (auto inserted = store::insert_refresh_token(tx, next); !inserted) return broken(inserted);
   if (auto extended = store::extend_session(tx, session_id, expires_at); !extended) return broken(extended);
   return make_pair(account_id, (*session)->username, session_id, std::move(successor), now);
 }
 
-Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string& password_hash, const SessionIssuer& issuer, Time now) {
+Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string& password_hash,
+                                 const SessionIssuer& issuer, Time now) {
   if (auto is_free = check_name_is_free(tx, user); !is_free) return pass(is_free);
   SignedIn out;
   out.account.id = domain::AccountId::make(now);
@@ -155,7 +169,8 @@ Outcome<void> check_may_log_in(const store::Account& account, Time now) {
   if (!account.is_active) return refuse(403, "account_disabled", "Account is disabled");
   if (!account.locked_until || *account.locked_until <= now) return {};
   const auto left = std::chrono::ceil<std::chrono::seconds>(*account.locked_until - now).count();
-  Refusal locked = Refusal::make(429, "account_locked", fmt::format("Account is temporarily locked. Try again in {} seconds.", left));
+  Refusal locked = Refusal::make(429, "account_locked",
+                                 fmt::format("Account is temporarily locked. Try again in {} seconds.", left));
   locked.retry_after_s = left;
   return std::unexpected(std::move(locked));
 }
@@ -178,7 +193,8 @@ Outcome<void> note_wrong_password(Tx& tx, domain::AccountId account, Time now) {
 Outcome<SignedIn> log_in(Tx& tx, const store::Account& seen, const SessionIssuer& issuer, Time now) {
   auto current = store::find_account(tx, seen.id);
   if (!current) return broken(current);
-  if (!*current || (*current)->password_hash != seen.password_hash) return refuse(401, "invalid_credentials", "Invalid credentials");
+  if (!*current || (*current)->password_hash != seen.password_hash)
+    return refuse(401, "invalid_credentials", "Invalid credentials");
   if (auto may = check_may_log_in(**current, now); !may) return pass(may);
   if (auto noted = store::record_login(tx, seen.id, now); !noted) return broken(noted);
   SignedIn out;
@@ -217,4 +233,4 @@ Outcome<Me> read_me(Tx& tx, domain::AccountId account) {
   return Me{std::move(**found), std::move(*memberships)};
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -1,5 +1,5 @@
-// Accounts and their sessions: plain functions over a transaction. Nothing here hashes passwords: that happens on a lane
-// of its own, before or after.
+// Accounts and their sessions: plain functions over a transaction. Nothing here hashes passwords: that happens on a
+// lane of its own, before or after.
 #pragma once
 
 #include <optional>
@@ -32,7 +32,7 @@ struct TokenPair {
   std::string access, refresh;
 };
 struct SignedIn {
-  store::Account account;       // last_login_at as it was before this login
+  store::Account account;   // last_login_at as it was before this login
   TokenPair tokens;
   std::vector<domain::SessionId> revoked;   // sessions beyond the cap
 };
@@ -46,20 +46,24 @@ class SessionIssuer {
   explicit SessionIssuer(const GatewaySettings& settings);
 
   // A new session with its first pair; the oldest sessions beyond the cap are revoked.
-  Outcome<TokenPair> open(store::Tx& tx, const store::Account& account, Time now, std::vector<domain::SessionId>& revoked) const;
+  Outcome<TokenPair> open(store::Tx& tx, const store::Account& account, Time now,
+                          std::vector<domain::SessionId>& revoked) const;
   // The successor of `token`: the same pair again until the successor is first used. After that a replay revokes the
   // session. 401 invalid_refresh_token for everything that is wrong.
-  Outcome<TokenPair> rotate(store::Tx& tx, const std::string& token, const ClientInfo& client, Time now, std::vector<domain::SessionId>& revoked) const;
+  Outcome<TokenPair> rotate(store::Tx& tx, const std::string& token, const ClientInfo& client, Time now,
+                            std::vector<domain::SessionId>& revoked) const;
 
  private:
-  TokenPair make_pair(const std::string& account_id, const std::string& username, domain::SessionId session, std::string refresh, Time issued_at) const;
+  TokenPair make_pair(const std::string& account_id, const std::string& username, domain::SessionId session,
+                      std::string refresh, Time issued_at) const;
 
   std::string jwt_secret_, issuer_;
   std::vector<RefreshKeys> keys_;   // of the secret, then of the previous one
 };
 
 // Account, personal organization, membership, session and tokens as one.
-Outcome<SignedIn> create_account(store::Tx& tx, const NewUser& user, const std::string& password_hash, const SessionIssuer& issuer, Time now);
+Outcome<SignedIn> create_account(store::Tx& tx, const NewUser& user, const std::string& password_hash,
+                                 const SessionIssuer& issuer, Time now);
 
 // `identifier` with an `@` is an e-mail address, otherwise a user name.
 Result<std::optional<store::Account>> find_login(store::Tx& tx, const std::string& identifier);
@@ -73,8 +77,8 @@ Outcome<SignedIn> log_in(store::Tx& tx, const store::Account& seen, const Sessio
 
 struct LogOut {
   std::optional<std::string> refresh_token;
-  std::optional<domain::SessionId> session;     // of the request's own credential
-  std::optional<domain::AccountId> everywhere;  // every session of this account
+  std::optional<domain::SessionId> session;      // of the request's own credential
+  std::optional<domain::AccountId> everywhere;   // every session of this account
 };
 // Which sessions ended. An unknown token ends none: logging out always succeeds.
 Outcome<std::vector<domain::SessionId>> log_out(store::Tx& tx, const LogOut& what, Time now);
@@ -85,4 +89,4 @@ struct Me {
 };
 Outcome<Me> read_me(store::Tx& tx, domain::AccountId account);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -15,32 +15,38 @@ constexpr std::string_view kMayNotUpdate = "Insufficient permissions to update a
 constexpr std::string_view kMayNotDelete = "Insufficient permissions to delete actions";
 
 Outcome<domain::Action> find_in(const domain::Trigger& trigger, domain::ActionId id) {
-  const auto found = std::find_if(trigger.actions.begin(), trigger.actions.end(), [id](const auto& a) { return a.id == id; });
+  const auto found =
+      std::find_if(trigger.actions.begin(), trigger.actions.end(), [id](const auto& a) { return a.id == id; });
   if (found == trigger.actions.end()) return not_found("Action not found");
   return *found;
 }
 
-Outcome<EditedAction> write(Tx& tx, const domain::Trigger& trigger, CheckedAction& checked, std::vector<rules::Warning> warnings, const crypto::DataKeys& keys, Time now) {
+Outcome<EditedAction> write(Tx& tx, const domain::Trigger& trigger, CheckedAction& checked,
+                            std::vector<rules::Warning> warnings, const crypto::DataKeys& keys, Time now) {
   auto secret = write_action(tx, trigger.id, checked, keys, now);
   if (!secret) return pass(secret);
-  if (auto committed = store::commit_edit(tx, trigger.organization_id, trigger.id, now); !committed) return broken(committed);
+  if (auto committed = store::commit_edit(tx, trigger.organization_id, trigger.id, now); !committed)
+    return broken(committed);
   return EditedAction{std::move(checked.action), trigger.id, std::move(warnings), std::move(*secret)};
 }
 
-}  // namespace
+}   // namespace
 
-Outcome<EditedAction> create_action(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view trigger_id, const ActionDraft& draft) {
+Outcome<EditedAction> create_action(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                    std::string_view trigger_id, const ActionDraft& draft) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate);
   if (!trigger) return pass(trigger);
   Validation validation;
   std::vector<rules::Warning> warnings;
   auto checked = check_action(draft, domain::Action(), true, "", validation, &warnings);
   if (!validation.ok()) return std::unexpected(validation.refusal());
-  if (trigger->actions.size() >= kMaxActionsPerTrigger) return bad_request(fmt::format("A trigger has at most {} actions", kMaxActionsPerTrigger));
+  if (trigger->actions.size() >= kMaxActionsPerTrigger)
+    return bad_request(fmt::format("A trigger has at most {} actions", kMaxActionsPerTrigger));
   return write(tx, *trigger, checked, std::move(warnings), keys, caller.now);
 }
 
-Outcome<EditedAction> update_action(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view trigger_id, domain::ActionId id, const ActionDraft& draft) {
+Outcome<EditedAction> update_action(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                    std::string_view trigger_id, domain::ActionId id, const ActionDraft& draft) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
   if (!trigger) return pass(trigger);
   auto stored = find_in(*trigger, id);
@@ -57,11 +63,13 @@ Outcome<void> delete_action(Tx& tx, const Caller& caller, std::string_view trigg
   if (!trigger) return pass(trigger);
   if (auto stored = find_in(*trigger, id); !stored) return pass(stored);
   if (auto deleted = store::delete_action(tx, trigger->id, id, caller.now); !deleted) return broken(deleted);
-  if (auto committed = store::commit_edit(tx, trigger->organization_id, trigger->id, caller.now); !committed) return broken(committed);
+  if (auto committed = store::commit_edit(tx, trigger->organization_id, trigger->id, caller.now); !committed)
+    return broken(committed);
   return {};
 }
 
-Outcome<EditedAction> rotate_secret(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view trigger_id, domain::ActionId id, std::int64_t overlap_seconds) {
+Outcome<EditedAction> rotate_secret(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                    std::string_view trigger_id, domain::ActionId id, std::int64_t overlap_seconds) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
   if (!trigger) return pass(trigger);
   auto action = find_in(*trigger, id);
@@ -83,4 +91,4 @@ Outcome<EditedAction> rotate_secret(Tx& tx, const Caller& caller, const crypto::
   return EditedAction{std::move(*action), trigger->id, {}, std::move(fresh)};
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -20,8 +20,12 @@ Outcome<std::vector<rules::Warning>> check_in_place(domain::Trigger trigger, con
   check_condition(condition, trigger.is_stateful, "", validation, &warnings);
   if (!validation.ok()) return std::unexpected(validation.refusal());
   std::erase_if(trigger.conditions, [&](const auto& c) { return c.id == condition.id; });
-  const auto after = [&](const domain::Condition& c) { return std::pair(c.position, c.id == 0 ? INT64_MAX : c.id) > std::pair(condition.position, condition.id == 0 ? INT64_MAX : condition.id); };
-  const auto at = trigger.conditions.insert(std::find_if(trigger.conditions.begin(), trigger.conditions.end(), after), condition);
+  const auto after = [&](const domain::Condition& c) {
+    return std::pair(c.position, c.id == 0 ? INT64_MAX : c.id) >
+           std::pair(condition.position, condition.id == 0 ? INT64_MAX : condition.id);
+  };
+  const auto at =
+      trigger.conditions.insert(std::find_if(trigger.conditions.begin(), trigger.conditions.end(), after), condition);
   const std::string own = fmt::format("conditions[{}].", at - trigger.conditions.begin());
   std::vector<rules::Warning> all;
   if (!rules::compile(std::move(trigger), &all)) return warnings;
@@ -34,12 +38,14 @@ Outcome<std::vector<rules::Warning>> check_in_place(domain::Trigger trigger, con
 }
 
 Outcome<domain::Condition> find_in(const domain::Trigger& trigger, domain::ConditionId id) {
-  const auto found = std::find_if(trigger.conditions.begin(), trigger.conditions.end(), [id](const auto& c) { return c.id == id; });
+  const auto found =
+      std::find_if(trigger.conditions.begin(), trigger.conditions.end(), [id](const auto& c) { return c.id == id; });
   if (found == trigger.conditions.end()) return not_found("Condition not found");
   return *found;
 }
 
-Outcome<EditedCondition> commit(Tx& tx, const domain::Trigger& trigger, domain::ConditionId id, std::vector<rules::Warning> warnings, Time now) {
+Outcome<EditedCondition> commit(Tx& tx, const domain::Trigger& trigger, domain::ConditionId id,
+                                std::vector<rules::Warning> warnings, Time now) {
   auto committed = store::commit_edit(tx, trigger.organization_id, trigger.id, now);
   if (!committed) return broken(committed);
   auto condition = find_in(*committed, id);
@@ -47,24 +53,28 @@ Outcome<EditedCondition> commit(Tx& tx, const domain::Trigger& trigger, domain::
   return EditedCondition{std::move(*condition), trigger.id, std::move(warnings)};
 }
 
-}  // namespace
+}   // namespace
 
-Outcome<EditedCondition> create_condition(Tx& tx, const Caller& caller, std::string_view trigger_id, const ConditionDraft& draft) {
+Outcome<EditedCondition> create_condition(Tx& tx, const Caller& caller, std::string_view trigger_id,
+                                          const ConditionDraft& draft) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate);
   if (!trigger) return pass(trigger);
   domain::Condition base;
   base.created_at = caller.now;
-  for (const auto& other : trigger->conditions) base.position = std::max(base.position, other.position == INT32_MAX ? other.position : other.position + 1);
+  for (const auto& other : trigger->conditions)
+    base.position = std::max(base.position, other.position == INT32_MAX ? other.position : other.position + 1);
   const auto condition = merge(draft, base);
   auto warnings = check_in_place(*trigger, condition);
   if (!warnings) return pass(warnings);
-  if (trigger->conditions.size() >= kMaxConditionsPerTrigger) return bad_request(fmt::format("A trigger has at most {} conditions", kMaxConditionsPerTrigger));
+  if (trigger->conditions.size() >= kMaxConditionsPerTrigger)
+    return bad_request(fmt::format("A trigger has at most {} conditions", kMaxConditionsPerTrigger));
   auto id = store::insert_condition(tx, trigger->id, condition);
   if (!id) return broken(id);
   return commit(tx, *trigger, *id, std::move(*warnings), caller.now);
 }
 
-Outcome<EditedCondition> update_condition(Tx& tx, const Caller& caller, std::string_view trigger_id, domain::ConditionId id, const ConditionDraft& draft) {
+Outcome<EditedCondition> update_condition(Tx& tx, const Caller& caller, std::string_view trigger_id,
+                                          domain::ConditionId id, const ConditionDraft& draft) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
   if (!trigger) return pass(trigger);
   auto stored = find_in(*trigger, id);
@@ -72,7 +82,8 @@ Outcome<EditedCondition> update_condition(Tx& tx, const Caller& caller, std::str
   auto condition = merge(draft, *stored);
   auto warnings = check_in_place(*trigger, condition);
   if (!warnings) return pass(warnings);
-  const bool same = condition.condition_type == stored->condition_type && condition.field == stored->field && condition.op == stored->op && condition.value == stored->value &&
+  const bool same = condition.condition_type == stored->condition_type && condition.field == stored->field &&
+                    condition.op == stored->op && condition.value == stored->value &&
                     condition.config == stored->config;
   // What is asked has changed, so what was remembered answers another question: fresh state.
   if (!same) ++condition.revision;
@@ -90,4 +101,4 @@ Outcome<void> delete_condition(Tx& tx, const Caller& caller, std::string_view tr
   return {};
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

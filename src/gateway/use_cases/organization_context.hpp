@@ -23,11 +23,13 @@ struct OrganizationContext {
   domain::Role role = domain::Role::viewer;
 };
 
-// 403 for an organization that is not the caller's, whether it exists or not; 400 missing_organization when there is none.
+// 403 for an organization that is not the caller's, whether it exists or not; 400 missing_organization when there is
+// none.
 Outcome<OrganizationContext> resolve_organization(store::Tx& tx, const Caller& caller);
 // 403 with `denial` below `least`.
-Outcome<OrganizationContext> require_role(store::Tx& tx, const Caller& caller, domain::Role least, std::string_view denial);
+Outcome<OrganizationContext> require_role(store::Tx& tx, const Caller& caller, domain::Role least,
+                                          std::string_view denial);
 // Of an organization named in the path: 404 "Organization not found" for one that is not the caller's.
 Outcome<OrganizationContext> find_organization_of_path(store::Tx& tx, const Caller& caller, std::string_view id);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -22,17 +22,22 @@ std::optional<std::string> find_secret(const json::Value& value, const std::stri
   for (const auto& member : value.get_object()) {
     const std::string name(member.key());
     const std::string place = path + "." + name;
-    if (member.value().is_string() && rules::is_secret_member(name) && test(json::view(member.value().get_string()))) return place;
+    if (member.value().is_string() && rules::is_secret_member(name) && test(json::view(member.value().get_string())))
+      return place;
     if (auto found = find_secret(member.value(), place, test)) return found;
   }
   return std::nullopt;
 }
 
-std::string place(std::string_view prefix, std::string_view member) { return fmt::format("{}{}", prefix, member); }
+std::string place(std::string_view prefix, std::string_view member) {
+  return fmt::format("{}{}", prefix, member);
+}
 
 // `***` becomes what is stored. What looks like ciphertext of ours may not come from outside.
-std::optional<json::Object> merge_config(const json::Object& fresh, const json::Object& stored, std::string_view prefix, Validation& validation) {
-  if (auto forged = find_secret(fresh, "config", [](std::string_view text) { return text.starts_with(kEncryptedPrefix); })) {
+std::optional<json::Object> merge_config(const json::Object& fresh, const json::Object& stored, std::string_view prefix,
+                                         Validation& validation) {
+  if (auto forged =
+          find_secret(fresh, "config", [](std::string_view text) { return text.starts_with(kEncryptedPrefix); })) {
     validation.add(place(prefix, *forged), "reserved_prefix", "must not start with enc:v1:");
     return std::nullopt;
   }
@@ -42,13 +47,14 @@ std::optional<json::Object> merge_config(const json::Object& fresh, const json::
     return std::nullopt;
   }
   if (auto masked = find_secret(*merged, "config", [](std::string_view text) { return text == rules::kMask; })) {
-    validation.add(place(prefix, *masked), "nothing_stored", "\"***\" keeps the stored value, and there is none at this place");
+    validation.add(place(prefix, *masked), "nothing_stored",
+                   "\"***\" keeps the stored value, and there is none at this place");
     return std::nullopt;
   }
   return std::move(*merged);
 }
 
-}  // namespace
+}   // namespace
 
 domain::Condition merge(const ConditionDraft& draft, domain::Condition base) {
   if (draft.condition_type) base.condition_type = *draft.condition_type;
@@ -60,13 +66,15 @@ domain::Condition merge(const ConditionDraft& draft, domain::Condition base) {
   return base;
 }
 
-void check_condition(const domain::Condition& condition, bool is_stateful, std::string_view prefix, Validation& validation, std::vector<rules::Warning>* warnings) {
+void check_condition(const domain::Condition& condition, bool is_stateful, std::string_view prefix,
+                     Validation& validation, std::vector<rules::Warning>* warnings) {
   Validation own;
   own.length(place(prefix, "condition_type"), condition.condition_type, 1, 100);
   own.length(place(prefix, "field"), condition.field, 1, 255);
   own.length(place(prefix, "operator"), condition.op, 1, 50);
   own.length(place(prefix, "value"), condition.value, 1, 1000);
-  if (condition.config && condition.config->size() > kMaxConditionConfigBytes) own.add(place(prefix, "config"), "length", fmt::format("must have at most {} bytes", kMaxConditionConfigBytes));
+  if (condition.config && condition.config->size() > kMaxConditionConfigBytes)
+    own.add(place(prefix, "config"), "length", fmt::format("must have at most {} bytes", kMaxConditionConfigBytes));
   if (!own.ok()) return validation.add(std::move(own));
   std::vector<rules::Warning> found;
   auto compiled = rules::compile_condition(condition, is_stateful, &found);
@@ -75,23 +83,29 @@ void check_condition(const domain::Condition& condition, bool is_stateful, std::
     return;
   }
   if (warnings == nullptr) return;
-  for (auto& warning : found) warnings->push_back({place(prefix, warning.field), std::move(warning.code), std::move(warning.text)});
+  for (auto& warning : found)
+    warnings->push_back({place(prefix, warning.field), std::move(warning.code), std::move(warning.text)});
 }
 
-CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool is_new, std::string_view prefix, Validation& validation, std::vector<rules::Warning>* warnings) {
+CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool is_new, std::string_view prefix,
+                           Validation& validation, std::vector<rules::Warning>* warnings) {
   CheckedAction out;
   out.is_new = is_new;
   if (draft.action_type) {
-    if (const auto type = domain::parse_action_type(*draft.action_type)) base.type = *type;
-    else validation.add(place(prefix, "action_type"), "action_type", "must be telegram, rest (or webhook) or mcp");
+    if (const auto type = domain::parse_action_type(*draft.action_type))
+      base.type = *type;
+    else
+      validation.add(place(prefix, "action_type"), "action_type", "must be telegram, rest (or webhook) or mcp");
   }
   if (draft.priority) base.priority = *draft.priority;
   auto stored = json::parse(base.config.empty() ? "{}" : base.config);
   if (stored && stored->is_object()) out.config = std::move(stored->get_object());
   if (draft.config) {
     out.config_changed = true;
-    if (auto merged = merge_config(*draft.config, out.config, prefix, validation)) out.config = std::move(*merged);
-    else return out.action = std::move(base), out;
+    if (auto merged = merge_config(*draft.config, out.config, prefix, validation))
+      out.config = std::move(*merged);
+    else
+      return out.action = std::move(base), out;
   }
   out.action = std::move(base);
   if (json::dump(out.config).size() > kMaxActionConfigBytes) {
@@ -99,15 +113,20 @@ CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool i
     return out;
   }
   std::vector<rules::Warning> found;
-  if (auto checked = rules::check_action(out.action.type, out.config, &found); !checked) validation.add(place(prefix, checked.error().field), "config", checked.error().text);
+  if (auto checked = rules::check_action(out.action.type, out.config, &found); !checked)
+    validation.add(place(prefix, checked.error().field), "config", checked.error().text);
   if (warnings == nullptr) return out;
-  for (auto& warning : found) warnings->push_back({place(prefix, warning.field), std::move(warning.code), std::move(warning.text)});
+  for (auto& warning : found)
+    warnings->push_back({place(prefix, warning.field), std::move(warning.code), std::move(warning.text)});
   return out;
 }
 
-std::string make_signing_secret() { return "whsec_" + crypto::base64(crypto::random_bytes(32)); }
+std::string make_signing_secret() {
+  return "whsec_" + crypto::base64(crypto::random_bytes(32));
+}
 
-Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerId trigger, CheckedAction& checked, const crypto::DataKeys& keys, Time now) {
+Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerId trigger, CheckedAction& checked,
+                                                 const crypto::DataKeys& keys, Time now) {
   auto& action = checked.action;
   if (checked.is_new) {
     action.created_at = now;
@@ -131,7 +150,8 @@ Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerI
   return secret;
 }
 
-Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::string_view trigger, std::string_view denial) {
+Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::string_view trigger,
+                                    std::string_view denial) {
   auto organization = require_role(tx, caller, domain::Role::member, denial);
   if (!organization) return pass(organization);
   const auto id = domain::TriggerId::parse(trigger);
@@ -142,4 +162,4 @@ Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::st
   return std::move(**found);
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

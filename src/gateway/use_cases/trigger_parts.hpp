@@ -7,7 +7,8 @@ namespace agentauri::gateway {
 
 // `prefix` is the place in the request: "" or "conditions[2].".
 domain::Condition merge(const ConditionDraft& draft, domain::Condition base);
-void check_condition(const domain::Condition& condition, bool is_stateful, std::string_view prefix, Validation& validation, std::vector<rules::Warning>* warnings);
+void check_condition(const domain::Condition& condition, bool is_stateful, std::string_view prefix,
+                     Validation& validation, std::vector<rules::Warning>* warnings);
 
 // An action on its way into the store: its configuration with `***` filled in, not yet encrypted.
 struct CheckedAction {
@@ -17,12 +18,15 @@ struct CheckedAction {
   bool config_changed = false;
 };
 // `base`: the stored action, or a fresh one.
-CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool is_new, std::string_view prefix, Validation& validation, std::vector<rules::Warning>* warnings);
+CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool is_new, std::string_view prefix,
+                           Validation& validation, std::vector<rules::Warning>* warnings);
 // Writes row, configuration and, for a rest action that has none, a signing secret, which is returned.
-Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerId trigger, CheckedAction& checked, const crypto::DataKeys& keys, Time now);
+Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerId trigger, CheckedAction& checked,
+                                                 const crypto::DataKeys& keys, Time now);
 std::string make_signing_secret();
 
 // Every edit begins here: role, then the trigger, locked.
-Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::string_view trigger, std::string_view denial);
+Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::string_view trigger,
+                                    std::string_view denial);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -28,8 +28,10 @@ void apply(const TriggerDraft& draft, Trigger& trigger, Validation& validation) 
   if (trigger.description) validation.length("description", *trigger.description, 0, 1000);
   if (trigger.min_confirmations) validation.range("min_confirmations", *trigger.min_confirmations, 0, INT32_MAX);
   if (!draft.registry) return;
-  if (const auto registry = domain::parse_registry(*draft.registry)) trigger.registry = *registry;
-  else validation.add("registry", "registry", "must be identity, reputation or validation");
+  if (const auto registry = domain::parse_registry(*draft.registry))
+    trigger.registry = *registry;
+  else
+    validation.add("registry", "registry", "must be identity, reputation or validation");
 }
 
 // The whole new set of conditions: `kept` in the order of the request, `gone` those that are not named.
@@ -37,16 +39,19 @@ struct ConditionPlan {
   std::vector<domain::Condition> kept;   // id 0: new
   std::vector<domain::ConditionId> gone;
 };
-Outcome<ConditionPlan> plan_conditions(const std::vector<ConditionDraft>& drafts, const Trigger& trigger, Time now, Validation& validation, std::vector<rules::Warning>& warnings) {
+Outcome<ConditionPlan> plan_conditions(const std::vector<ConditionDraft>& drafts, const Trigger& trigger, Time now,
+                                       Validation& validation, std::vector<rules::Warning>& warnings) {
   ConditionPlan plan;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     domain::Condition base;
     base.created_at = now;
     base.position = static_cast<std::int32_t>(i);
     if (drafts[i].id) {
-      const auto stored = std::find_if(trigger.conditions.begin(), trigger.conditions.end(), [&](const auto& c) { return c.id == *drafts[i].id; });
+      const auto stored = std::find_if(trigger.conditions.begin(), trigger.conditions.end(),
+                                       [&](const auto& c) { return c.id == *drafts[i].id; });
       if (stored == trigger.conditions.end()) return not_found("Condition not found");
-      const bool twice = std::any_of(plan.kept.begin(), plan.kept.end(), [&](const auto& c) { return c.id == stored->id; });
+      const bool twice =
+          std::any_of(plan.kept.begin(), plan.kept.end(), [&](const auto& c) { return c.id == stored->id; });
       if (twice) return bad_request(fmt::format("conditions[{}]: condition {} is named twice", i, stored->id));
       base = *stored;
       base.position = static_cast<std::int32_t>(i);
@@ -54,13 +59,15 @@ Outcome<ConditionPlan> plan_conditions(const std::vector<ConditionDraft>& drafts
     auto merged = merge(drafts[i], base);
     check_condition(merged, trigger.is_stateful, fmt::format("conditions[{}].", i), validation, &warnings);
     if (base.id != 0) {
-      const bool same = merged.condition_type == base.condition_type && merged.field == base.field && merged.op == base.op && merged.value == base.value && merged.config == base.config;
+      const bool same = merged.condition_type == base.condition_type && merged.field == base.field &&
+                        merged.op == base.op && merged.value == base.value && merged.config == base.config;
       if (!same) ++merged.revision;
     }
     plan.kept.push_back(std::move(merged));
   }
   for (const auto& stored : trigger.conditions) {
-    if (std::none_of(plan.kept.begin(), plan.kept.end(), [&](const auto& c) { return c.id == stored.id; })) plan.gone.push_back(stored.id);
+    if (std::none_of(plan.kept.begin(), plan.kept.end(), [&](const auto& c) { return c.id == stored.id; }))
+      plan.gone.push_back(stored.id);
   }
   return plan;
 }
@@ -69,28 +76,35 @@ struct ActionPlan {
   std::vector<CheckedAction> kept;
   std::vector<domain::ActionId> gone;
 };
-Outcome<ActionPlan> plan_actions(const std::vector<ActionDraft>& drafts, const Trigger& trigger, Validation& validation, std::vector<rules::Warning>& warnings) {
+Outcome<ActionPlan> plan_actions(const std::vector<ActionDraft>& drafts, const Trigger& trigger, Validation& validation,
+                                 std::vector<rules::Warning>& warnings) {
   ActionPlan plan;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     domain::Action base;
     if (drafts[i].id) {
-      const auto stored = std::find_if(trigger.actions.begin(), trigger.actions.end(), [&](const auto& a) { return a.id == *drafts[i].id; });
+      const auto stored = std::find_if(trigger.actions.begin(), trigger.actions.end(),
+                                       [&](const auto& a) { return a.id == *drafts[i].id; });
       if (stored == trigger.actions.end()) return not_found("Action not found");
-      const bool twice = std::any_of(plan.kept.begin(), plan.kept.end(), [&](const auto& a) { return a.action.id == stored->id; });
+      const bool twice =
+          std::any_of(plan.kept.begin(), plan.kept.end(), [&](const auto& a) { return a.action.id == stored->id; });
       if (twice) return bad_request(fmt::format("actions[{}]: action {} is named twice", i, stored->id));
       base = *stored;
     }
-    plan.kept.push_back(check_action(drafts[i], std::move(base), !drafts[i].id, fmt::format("actions[{}].", i), validation, &warnings));
+    plan.kept.push_back(
+        check_action(drafts[i], std::move(base), !drafts[i].id, fmt::format("actions[{}].", i), validation, &warnings));
   }
   for (const auto& stored : trigger.actions) {
-    if (std::none_of(plan.kept.begin(), plan.kept.end(), [&](const auto& a) { return a.action.id == stored.id; })) plan.gone.push_back(stored.id);
+    if (std::none_of(plan.kept.begin(), plan.kept.end(), [&](const auto& a) { return a.action.id == stored.id; }))
+      plan.gone.push_back(stored.id);
   }
   return plan;
 }
 
 Outcome<void> check_counts(const TriggerDraft& draft) {
-  if (draft.conditions && draft.conditions->size() > kMaxConditionsPerTrigger) return bad_request(fmt::format("A trigger has at most {} conditions", kMaxConditionsPerTrigger));
-  if (draft.actions && draft.actions->size() > kMaxActionsPerTrigger) return bad_request(fmt::format("A trigger has at most {} actions", kMaxActionsPerTrigger));
+  if (draft.conditions && draft.conditions->size() > kMaxConditionsPerTrigger)
+    return bad_request(fmt::format("A trigger has at most {} conditions", kMaxConditionsPerTrigger));
+  if (draft.actions && draft.actions->size() > kMaxActionsPerTrigger)
+    return bad_request(fmt::format("A trigger has at most {} actions", kMaxActionsPerTrigger));
   return {};
 }
 
@@ -108,7 +122,8 @@ Outcome<void> write_conditions(Tx& tx, domain::TriggerId trigger, const Conditio
   return {};
 }
 
-Outcome<void> write_actions(Tx& tx, domain::TriggerId trigger, ActionPlan& plan, const crypto::DataKeys& keys, Time now, std::map<domain::ActionId, std::string>& new_secrets) {
+Outcome<void> write_actions(Tx& tx, domain::TriggerId trigger, ActionPlan& plan, const crypto::DataKeys& keys, Time now,
+                            std::map<domain::ActionId, std::string>& new_secrets) {
   for (const auto id : plan.gone) {
     if (auto deleted = store::delete_action(tx, trigger, id, now); !deleted) return broken(deleted);
   }
@@ -125,21 +140,25 @@ void warn_of_the_whole(const Trigger& trigger, std::vector<rules::Warning>& warn
   std::vector<rules::Warning> all;
   if (auto compiled = rules::compile(trigger, &all); !compiled) return;
   for (auto& warning : all) {
-    const bool known = std::any_of(warnings.begin(), warnings.end(), [&](const auto& w) { return w.code == warning.code && w.field == warning.field; });
+    const bool known = std::any_of(warnings.begin(), warnings.end(),
+                                   [&](const auto& w) { return w.code == warning.code && w.field == warning.field; });
     if (!known) warnings.push_back(std::move(warning));
   }
 }
 
-Outcome<void> fill(Tx& tx, Trigger& trigger, const TriggerDraft& draft, const crypto::DataKeys& keys, Time now, bool is_new, EditedTrigger& out) {
+Outcome<void> fill(Tx& tx, Trigger& trigger, const TriggerDraft& draft, const crypto::DataKeys& keys, Time now,
+                   bool is_new, EditedTrigger& out) {
   Validation validation;
   apply(draft, trigger, validation);
-  auto conditions = plan_conditions(draft.conditions.value_or(std::vector<ConditionDraft>()), trigger, now, validation, out.warnings);
+  auto conditions =
+      plan_conditions(draft.conditions.value_or(std::vector<ConditionDraft>()), trigger, now, validation, out.warnings);
   if (!conditions) return pass(conditions);
   auto actions = plan_actions(draft.actions.value_or(std::vector<ActionDraft>()), trigger, validation, out.warnings);
   if (!actions) return pass(actions);
   // Conditions that stay as they are must still mean something under the changed trigger.
   if (!is_new && !draft.conditions && draft.is_stateful) {
-    if (auto compiled = rules::compile(trigger, nullptr); !compiled) validation.add(compiled.error().field, "not_compilable", compiled.error().text);
+    if (auto compiled = rules::compile(trigger, nullptr); !compiled)
+      validation.add(compiled.error().field, "not_compilable", compiled.error().text);
   }
   if (!validation.ok()) return std::unexpected(validation.refusal());
 
@@ -158,15 +177,17 @@ Outcome<void> fill(Tx& tx, Trigger& trigger, const TriggerDraft& draft, const cr
   return {};
 }
 
-}  // namespace
+}   // namespace
 
 Outcome<void> check_page(const PageBounds& page) {
-  if (page.limit < 1 || page.limit > 100) return refuse(400, "validation_error", "Invalid pagination: Limit must be between 1 and 100");
+  if (page.limit < 1 || page.limit > 100)
+    return refuse(400, "validation_error", "Invalid pagination: Limit must be between 1 and 100");
   if (page.offset < 0) return refuse(400, "validation_error", "Invalid pagination: Offset must be non-negative");
   return {};
 }
 
-Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, const TriggerDraft& draft) {
+Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                      const TriggerDraft& draft) {
   auto organization = require_role(tx, caller, domain::Role::member, kMayNotCreate);
   if (!organization) return pass(organization);
   Trigger trigger;
@@ -178,12 +199,14 @@ Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const crypto
   auto existing = store::count_triggers(tx, organization->id, kMaxTriggersPerOrganization);
   if (!existing) return broken(existing);
   EditedTrigger out;
-  if (*existing >= kMaxTriggersPerOrganization) return bad_request(fmt::format("An organization has at most {} triggers", kMaxTriggersPerOrganization));
+  if (*existing >= kMaxTriggersPerOrganization)
+    return bad_request(fmt::format("An organization has at most {} triggers", kMaxTriggersPerOrganization));
   if (auto filled = fill(tx, trigger, draft, keys, caller.now, true, out); !filled) return pass(filled);
   return out;
 }
 
-Outcome<EditedTrigger> update_trigger(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view id, const TriggerDraft& draft) {
+Outcome<EditedTrigger> update_trigger(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view id,
+                                      const TriggerDraft& draft) {
   auto trigger = begin_edit(tx, caller, id, kMayNotUpdate);
   if (!trigger) return pass(trigger);
   if (auto counted = check_counts(draft); !counted) return pass(counted);
@@ -220,7 +243,8 @@ Outcome<store::TriggerPage> list_triggers(Tx& tx, const Caller& caller, const Pa
   return std::move(*rows);
 }
 
-Outcome<store::TriggerPage> list_triggers_of(Tx& tx, const Caller& caller, std::string_view organization_id, const PageBounds& page) {
+Outcome<store::TriggerPage> list_triggers_of(Tx& tx, const Caller& caller, std::string_view organization_id,
+                                             const PageBounds& page) {
   if (auto checked = check_page(page); !checked) return pass(checked);
   auto organization = find_organization_of_path(tx, caller, organization_id);
   if (!organization) return pass(organization);
@@ -229,7 +253,8 @@ Outcome<store::TriggerPage> list_triggers_of(Tx& tx, const Caller& caller, std::
   return std::move(*rows);
 }
 
-Outcome<store::DeliveryPage> list_deliveries(Tx& tx, const Caller& caller, std::string_view trigger, const PageBounds& page) {
+Outcome<store::DeliveryPage> list_deliveries(Tx& tx, const Caller& caller, std::string_view trigger,
+                                             const PageBounds& page) {
   auto organization = resolve_organization(tx, caller);
   if (!organization) return pass(organization);
   if (auto checked = check_page(page); !checked) return pass(checked);
@@ -243,4 +268,4 @@ Outcome<store::DeliveryPage> list_deliveries(Tx& tx, const Caller& caller, std::
   return std::move(*rows);
 }
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -72,23 +72,32 @@ struct PageBounds {
 // validation_error "Invalid pagination: …".
 Outcome<void> check_page(const PageBounds& page);
 
-Outcome<EditedTrigger> create_trigger(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys, const TriggerDraft& draft);
-Outcome<EditedTrigger> update_trigger(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view id, const TriggerDraft& draft);
+Outcome<EditedTrigger> create_trigger(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                      const TriggerDraft& draft);
+Outcome<EditedTrigger> update_trigger(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                      std::string_view id, const TriggerDraft& draft);
 Outcome<void> delete_trigger(store::Tx& tx, const Caller& caller, std::string_view id);
 // Of the caller's organization; 404 "Trigger not found" for every other id.
 Outcome<domain::Trigger> find_trigger(store::Tx& tx, const Caller& caller, std::string_view id);
 Outcome<store::TriggerPage> list_triggers(store::Tx& tx, const Caller& caller, const PageBounds& page);
-Outcome<store::TriggerPage> list_triggers_of(store::Tx& tx, const Caller& caller, std::string_view organization, const PageBounds& page);
-Outcome<store::DeliveryPage> list_deliveries(store::Tx& tx, const Caller& caller, std::string_view trigger, const PageBounds& page);
+Outcome<store::TriggerPage> list_triggers_of(store::Tx& tx, const Caller& caller, std::string_view organization,
+                                             const PageBounds& page);
+Outcome<store::DeliveryPage> list_deliveries(store::Tx& tx, const Caller& caller, std::string_view trigger,
+                                             const PageBounds& page);
 
-Outcome<EditedCondition> create_condition(store::Tx& tx, const Caller& caller, std::string_view trigger, const ConditionDraft& draft);
-Outcome<EditedCondition> update_condition(store::Tx& tx, const Caller& caller, std::string_view trigger, domain::ConditionId id, const ConditionDraft& draft);
+Outcome<EditedCondition> create_condition(store::Tx& tx, const Caller& caller, std::string_view trigger,
+                                          const ConditionDraft& draft);
+Outcome<EditedCondition> update_condition(store::Tx& tx, const Caller& caller, std::string_view trigger,
+                                          domain::ConditionId id, const ConditionDraft& draft);
 Outcome<void> delete_condition(store::Tx& tx, const Caller& caller, std::string_view trigger, domain::ConditionId id);
 
-Outcome<EditedAction> create_action(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view trigger, const ActionDraft& draft);
-Outcome<EditedAction> update_action(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view trigger, domain::ActionId id, const ActionDraft& draft);
+Outcome<EditedAction> create_action(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                    std::string_view trigger, const ActionDraft& draft);
+Outcome<EditedAction> update_action(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                    std::string_view trigger, domain::ActionId id, const ActionDraft& draft);
 Outcome<void> delete_action(store::Tx& tx, const Caller& caller, std::string_view trigger, domain::ActionId id);
 // The old secret signs beside the new one for `overlap_seconds`.
-Outcome<EditedAction> rotate_secret(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view trigger, domain::ActionId id, std::int64_t overlap_seconds);
+Outcome<EditedAction> rotate_secret(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+                                    std::string_view trigger, domain::ActionId id, std::int64_t overlap_seconds);
 
-}  // namespace agentauri::gateway
+}   // namespace agentauri::gateway

@@ -43,7 +43,7 @@ std::size_t length_in(std::string_view head) {
   return 0;
 }
 
-}  // namespace
+}   // namespace
 
 RawSocket& RawSocket::operator=(RawSocket&& other) noexcept {
   close();
@@ -120,7 +120,9 @@ bool RawSocket::closes_within(std::chrono::milliseconds limit) {
   return ::recv(fd_, &byte, 1, MSG_PEEK) <= 0;
 }
 
-void RawSocket::shutdown_write() { ::shutdown(fd_, SHUT_WR); }
+void RawSocket::shutdown_write() {
+  ::shutdown(fd_, SHUT_WR);
+}
 
 void RawSocket::reset() {
   const linger hard{1, 0};
@@ -161,4 +163,4 @@ RawPeer::~RawPeer() {
   for (auto& server : servers_) server.join();
 }
 
-}  // namespace agentauri::net::testing
+}   // namespace agentauri::net::testing

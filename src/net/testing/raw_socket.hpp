@@ -70,4 +70,4 @@ class RawPeer {
   std::vector<std::thread> servers_;
 };
 
-}  // namespace agentauri::net::testing
+}   // namespace agentauri::net::testing

@@ -36,15 +36,18 @@ X509* make_certificate(const std::string& name, EVP_PKEY* key, X509* issuer, EVP
   X509_gmtime_adj(X509_getm_notBefore(certificate), -86'400L * 10);
   X509_gmtime_adj(X509_getm_notAfter(certificate), 86'400L * valid_days);
   X509_set_pubkey(certificate, key);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   X509_set_issuer_name(certificate, X509_get_subject_name(issuer != nullptr ? issuer : certificate));
-  if (issuer == nullptr) add_extension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE");
-  else add_extension(certificate, issuer, NID_subject_alt_name, name);
+  if (issuer == nullptr)
+    add_extension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE");
+  else
+    add_extension(certificate, issuer, NID_subject_alt_name, name);
   must(X509_sign(certificate, issuer_key, EVP_sha256()) > 0, "sign");
   return certificate;
 }
 
-}  // namespace
+}   // namespace
 
 TestAuthority::TestAuthority() : key_(EVP_EC_gen("P-256")) {
   must(key_ != nullptr, "key");
@@ -68,24 +71,33 @@ std::shared_ptr<SSL_CTX> TestAuthority::make_context(const std::string& names, i
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = make_certificate(names, key, certificate_, key_, valid_days);
-  must(SSL_CTX_use_certificate(context.get(), certificate) == 1 && SSL_CTX_use_PrivateKey(context.get(), key) == 1, "context");
+  must(SSL_CTX_use_certificate(context.get(), certificate) == 1 && SSL_CTX_use_PrivateKey(context.get(), key) == 1,
+       "context");
   X509_free(certificate);
   EVP_PKEY_free(key);
   return context;
 }
 
-TlsSocket::TlsSocket(RawSocket socket, SSL_CTX* context) : socket_(std::move(socket)), ssl_(SSL_new(context)) { SSL_set_fd(ssl_, socket_.fd()); }
+TlsSocket::TlsSocket(RawSocket socket, SSL_CTX* context) : socket_(std::move(socket)), ssl_(SSL_new(context)) {
+  SSL_set_fd(ssl_, socket_.fd());
+}
 
-TlsSocket::~TlsSocket() { SSL_free(ssl_); }
+TlsSocket::~TlsSocket() {
+  SSL_free(ssl_);
+}
 
-bool TlsSocket::accept() { return SSL_accept(ssl_) == 1; }
+bool TlsSocket::accept() {
+  return SSL_accept(ssl_) == 1;
+}
 
 std::string TlsSocket::server_name() const {
   const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
   return name != nullptr ? name : "";
 }
 
-bool TlsSocket::send(const std::string& bytes) { return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0; }
+bool TlsSocket::send(const std::string& bytes) {
+  return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0;
+}
 
 std::string TlsSocket::read_request() {
   std::string out;
@@ -103,6 +115,8 @@ std::string TlsSocket::read_request() {
   return out;
 }
 
-void TlsSocket::shutdown() { SSL_shutdown(ssl_); }
+void TlsSocket::shutdown() {
+  SSL_shutdown(ssl_);
+}
 
-}  // namespace agentauri::net::testing
+}   // namespace agentauri::net::testing

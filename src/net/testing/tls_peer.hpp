@@ -51,4 +51,4 @@ class TlsSocket {
   SSL* ssl_ = nullptr;
 };
 
-}  // namespace agentauri::net::testing
+}   // namespace agentauri::net::testing

@@ -11,8 +11,9 @@ namespace agentauri::store::postgres {
 namespace {
 
 // pg_type.dat; these numbers are part of PostgreSQL's protocol.
-constexpr Oid kBool = 16, kBytea = 17, kName = 19, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kJson = 114, kFloat8 = 701, kUnknown = 705, kVarchar = 1043,
-              kTimestamptz = 1184, kNumeric = 1700, kVoid = 2278, kUuid = 2950, kJsonb = 3802;
+constexpr Oid kBool = 16, kBytea = 17, kName = 19, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kJson = 114,
+              kFloat8 = 701, kUnknown = 705, kVarchar = 1043, kTimestamptz = 1184, kNumeric = 1700, kVoid = 2278,
+              kUuid = 2950, kJsonb = 3802;
 
 // PostgreSQL counts microseconds from 2000-01-01.
 constexpr std::int64_t kEpochShift = 946'684'800'000'000;
@@ -30,13 +31,16 @@ std::int64_t read_signed(std::string_view bytes) {
 }
 
 std::unexpected<Error> mismatch(const Params::Param& param, Oid type) {
-  return fail(Code::invalid, std::string(param.name), fmt::format("parameter :{} does not go with the column's type (oid {})", param.name, type));
+  return fail(Code::invalid, std::string(param.name),
+              fmt::format("parameter :{} does not go with the column's type (oid {})", param.name, type));
 }
 
 Result<Encoded> encode_integer(const Params::Param& param, std::int64_t value, std::size_t bytes) {
-  const std::int64_t max = bytes == 8 ? std::numeric_limits<std::int64_t>::max() : (std::int64_t{1} << (8 * bytes - 1)) - 1;
+  const std::int64_t max =
+      bytes == 8 ? std::numeric_limits<std::int64_t>::max() : (std::int64_t{1} << (8 * bytes - 1)) - 1;
   if (value > max || value < -max - 1) {
-    return fail(Code::overflow, std::string(param.name), fmt::format("parameter :{} does not fit {} bytes", param.name, bytes));
+    return fail(Code::overflow, std::string(param.name),
+                fmt::format("parameter :{} does not fit {} bytes", param.name, bytes));
   }
   return Encoded{big_endian(static_cast<std::uint64_t>(value), bytes)};
 }
@@ -52,20 +56,23 @@ std::optional<std::string> read_numeric(std::string_view bytes) {
   if (sign != 0 && sign != kNegative) return std::nullopt;   // NaN or an infinity
   const bool negative = sign == kNegative;
   const int scale = field(3);
-  const auto digit = [&](int i) { return i >= 0 && i < digits ? static_cast<int>(field(4 + static_cast<std::size_t>(i))) : 0; };
+  const auto digit = [&](int i) {
+    return i >= 0 && i < digits ? static_cast<int>(field(4 + static_cast<std::size_t>(i))) : 0;
+  };
   std::string out;
   for (int i = 0; i <= weight; ++i) out += out.empty() ? fmt::format("{}", digit(i)) : fmt::format("{:04}", digit(i));
   if (out.size() > 1) out.erase(0, std::min(out.find_first_not_of('0'), out.size() - 1));
   if (out.empty()) out = "0";
   if (scale > 0) {
     std::string fraction;
-    for (int i = weight + 1; static_cast<int>(fraction.size()) < scale; ++i) fraction += i < 0 ? "0000" : fmt::format("{:04}", digit(i));
+    for (int i = weight + 1; static_cast<int>(fraction.size()) < scale; ++i)
+      fraction += i < 0 ? "0000" : fmt::format("{:04}", digit(i));
     out += '.' + fraction.substr(0, static_cast<std::size_t>(scale));
   }
   return negative ? '-' + out : out;
 }
 
-}  // namespace
+}   // namespace
 
 std::string number_parameters(std::string_view sql, std::vector<std::string>& names) {
   std::string out;
@@ -135,31 +142,39 @@ Result<Encoded> encode_cell(const Params::Param& param, Oid type) {
     case kJsonb:
       if (text == nullptr) return mismatch(param, type);
       return Encoded{*text, false};
-    default: return mismatch(param, type);
+    default:
+      return mismatch(param, type);
   }
 }
 
 Result<Cell> decode_cell(std::string_view bytes, Oid type) {
   switch (type) {
-    case kBool: return Cell(!bytes.empty() && bytes[0] != 0);
+    case kBool:
+      return Cell(!bytes.empty() && bytes[0] != 0);
     case kInt2:
     case kInt4:
-    case kInt8: return Cell(read_signed(bytes));
+    case kInt8:
+      return Cell(read_signed(bytes));
     case kTimestamptz: {
       std::int64_t micros = 0;
       // The two infinities are the ends of the range.
-      if (__builtin_add_overflow(read_signed(bytes), kEpochShift, &micros)) return fail(Code::overflow, "a time has no end");
-      if (read_signed(bytes) == std::numeric_limits<std::int64_t>::min()) return fail(Code::overflow, "a time has no start");
+      if (__builtin_add_overflow(read_signed(bytes), kEpochShift, &micros))
+        return fail(Code::overflow, "a time has no end");
+      if (read_signed(bytes) == std::numeric_limits<std::int64_t>::min())
+        return fail(Code::overflow, "a time has no start");
       return Cell(micros);
     }
     case kText:
     case kVarchar:
     case kName:
     case kJson:
-    case kUnknown: return Cell(std::string(bytes));
-    case kJsonb: return Cell(std::string(bytes.substr(std::min<std::size_t>(1, bytes.size()))));
+    case kUnknown:
+      return Cell(std::string(bytes));
+    case kJsonb:
+      return Cell(std::string(bytes.substr(std::min<std::size_t>(1, bytes.size()))));
     case kBytea:
-    case kUuid: return Cell(Bytes(bytes.begin(), bytes.end()));
+    case kUuid:
+      return Cell(Bytes(bytes.begin(), bytes.end()));
     case kNumeric: {
       auto number = read_numeric(bytes);
       if (!number) return fail(Code::overflow, "a numeric column holds no number");
@@ -171,9 +186,11 @@ Result<Cell> decode_cell(std::string_view bytes, Oid type) {
       std::memcpy(&value, &bits, sizeof value);
       return Cell(fmt::format("{}", value));
     }
-    case kVoid: return Cell(std::monostate{});
-    default: return fail(Code::internal, fmt::format("a column has a type that is not read here (oid {})", type));
+    case kVoid:
+      return Cell(std::monostate{});
+    default:
+      return fail(Code::internal, fmt::format("a column has a type that is not read here (oid {})", type));
   }
 }
 
-}  // namespace agentauri::store::postgres
+}   // namespace agentauri::store::postgres

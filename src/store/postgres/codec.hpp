@@ -21,4 +21,4 @@ struct Encoded {
 Result<Encoded> encode_cell(const Params::Param& param, Oid type);
 Result<Cell> decode_cell(std::string_view bytes, Oid type);
 
-}  // namespace agentauri::store::postgres
+}   // namespace agentauri::store::postgres

@@ -9,11 +9,13 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kTimestamptz = 1184, kNumeric = 1700, kUuid = 2950, kJsonb = 3802;
+constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kTimestamptz = 1184, kNumeric = 1700,
+              kUuid = 2950, kJsonb = 3802;
 
 TEST(NumberParameters, CountsByFirstAppearance) {
   std::vector<std::string> names;
-  EXPECT_EQ(number_parameters("SELECT :b + :a WHERE x=:b AND y IN (:a,:long_name2)", names), "SELECT $1 + $2 WHERE x=$1 AND y IN ($2,$3)");
+  EXPECT_EQ(number_parameters("SELECT :b + :a WHERE x=:b AND y IN (:a,:long_name2)", names),
+            "SELECT $1 + $2 WHERE x=$1 AND y IN ($2,$3)");
   EXPECT_THAT(names, ElementsAre("b", "a", "long_name2"));
 }
 
@@ -26,7 +28,8 @@ TEST(NumberParameters, LeavesStringsNamesAndCommentsAlone) {
 
 TEST(NumberParameters, ComesToAnEndInWhatIsNotClosed) {
   std::vector<std::string> names;
-  for (const char* sql : {"SELECT 'x", "SELECT \"x", "SELECT /* x", "SELECT -- x", ":", "a :"}) EXPECT_EQ(number_parameters(sql, names), sql);
+  for (const char* sql : {"SELECT 'x", "SELECT \"x", "SELECT /* x", "SELECT -- x", ":", "a :"})
+    EXPECT_EQ(number_parameters(sql, names), sql);
   EXPECT_TRUE(names.empty());
 }
 
@@ -35,7 +38,9 @@ TEST(NumberParametersDeathTest, RefusesTheCastThatSqliteMisreads) {
   EXPECT_DEATH(number_parameters("SELECT :a::bigint", names), "CAST");
 }
 
-Params::Param param(Params::Kind kind, Cell value) { return {"p", kind, std::move(value)}; }
+Params::Param param(Params::Kind kind, Cell value) {
+  return {"p", kind, std::move(value)};
+}
 
 TEST(EncodeCell, KnowsTheWidthOfIntegers) {
   using enum Params::Kind;
@@ -69,7 +74,9 @@ std::string words(std::initializer_list<std::uint16_t> values) {
   return out;
 }
 
-std::string numeric(std::initializer_list<std::uint16_t> values) { return std::get<std::string>(*decode_cell(words(values), kNumeric)); }
+std::string numeric(std::initializer_list<std::uint16_t> values) {
+  return std::get<std::string>(*decode_cell(words(values), kNumeric));
+}
 
 TEST(DecodeCell, ReadsNumericDigitByDigit) {
   // digits, weight, sign, scale, then base-10,000 digits
@@ -94,5 +101,5 @@ TEST(DecodeCell, DropsTheVersionOfJsonb) {
   EXPECT_EQ(std::get<std::string>(*decode_cell("\1{\"a\":1}", kJsonb)), "{\"a\":1}");
 }
 
-}  // namespace
-}  // namespace agentauri::store::postgres
+}   // namespace
+}   // namespace agentauri::store::postgres

@@ -1,4 +1,5 @@
-// `agentauri migrate` on PostgreSQL: the files of database/migrations as psql would run them, with a lock and checksums.
+// `agentauri migrate` on PostgreSQL: the files of database/migrations as psql would run them, with a lock and
+// checksums.
 #include <fmt/format.h>
 
 #include <map>
@@ -16,8 +17,11 @@ constexpr auto kMigrationLimit = std::chrono::hours(1);
 constexpr const char* kLock = "SELECT pg_advisory_lock(4242800400000001)";
 
 Result<std::map<int, LedgerRow>> read_applied(Session& session) {
-  static const Query kLedger{Query::Unlisted{}, "migration_ledger", "SELECT to_regclass('public.agentauri_migrations') IS NOT NULL"};
-  static const Query kApplied{Query::Unlisted{}, "migrations_applied", "SELECT version, name, checksum, CAST(applied_at AS text) FROM agentauri_migrations ORDER BY version"};
+  static const Query kLedger{Query::Unlisted{}, "migration_ledger",
+                             "SELECT to_regclass('public.agentauri_migrations') IS NOT NULL"};
+  static const Query kApplied{
+      Query::Unlisted{}, "migrations_applied",
+      "SELECT version, name, checksum, CAST(applied_at AS text) FROM agentauri_migrations ORDER BY version"};
   auto ledger = session.run(kLedger, {});
   if (!ledger) return fail(ledger);
   std::map<int, LedgerRow> applied;
@@ -38,7 +42,7 @@ Result<std::unique_ptr<Session>> connect(PostgresSettings settings) {
   return session;
 }
 
-}  // namespace
+}   // namespace
 
 Result<std::vector<MigrationStatus>> postgres_migration_status(const PostgresSettings& settings) {
   auto session = connect(settings);
@@ -49,7 +53,9 @@ Result<std::vector<MigrationStatus>> postgres_migration_status(const PostgresSet
 }
 
 Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings& settings) {
-  static const Query kRecord{Query::Unlisted{}, "migration_checksum", "UPDATE agentauri_migrations SET checksum = :checksum WHERE version = :version AND checksum IS NULL"};
+  static const Query kRecord{
+      Query::Unlisted{}, "migration_checksum",
+      "UPDATE agentauri_migrations SET checksum = :checksum WHERE version = :version AND checksum IS NULL"};
   auto session = connect(settings);
   if (!session) return fail(session);
   if (auto locked = (*session)->execute(kLock, kMigrationLimit); !locked) return fail(locked);
@@ -61,10 +67,12 @@ Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings&
       auto done = (*session)->execute(std::string(migration.sql), kMigrationLimit);
       if (!done) {
         (void)(*session)->execute("ROLLBACK", kMigrationLimit);
-        return fail(done.error().code, fmt::format("migration {:04}_{}: {}", migration.version, migration.name, done.error().text));
+        return fail(done.error().code,
+                    fmt::format("migration {:04}_{}: {}", migration.version, migration.name, done.error().text));
       }
     }
-    auto recorded = (*session)->run(kRecord, Params().text("checksum", migration.checksum).i64("version", migration.version));
+    auto recorded =
+        (*session)->run(kRecord, Params().text("checksum", migration.checksum).i64("version", migration.version));
     if (!recorded) return fail(recorded);
   }
   applied = read_applied(**session);
@@ -72,4 +80,4 @@ Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings&
   return compare_with_ledger(postgres_migrations(), *applied);
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -21,7 +21,7 @@ namespace {
 using postgres::Session;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kMaxTries = 5;                               // of a body: serialization failures, deadlocks, lost connections
+constexpr int kMaxTries = 5;   // of a body: serialization failures, deadlocks, lost connections
 constexpr auto kControlLimit = std::chrono::seconds(10);   // of BEGIN and ROLLBACK, unless statements may take less
 constexpr auto kFirstBackoff = std::chrono::milliseconds(50);
 constexpr auto kMaxBackoff = std::chrono::seconds(2);
@@ -122,8 +122,13 @@ Result<void> PostgresDatabase::open() {
   for (std::size_t i = 0;; ++i) {
     first = Session::connect(settings_);
     if (first) break;
-    if (i == settings_.first_waits.size()) return fail(Code::unavailable, "DB_HOST", fmt::format("{}. Check DB_HOST, DB_PORT, DB_USER and DB_PASSWORD", first.error().text));
-    log_.warn("the database cannot be reached; trying again", {{"attempt", static_cast<std::int64_t>(i + 1)}, {"next_in_ms", static_cast<std::int64_t>(settings_.first_waits[i].count())}, {"why", first.error().text}});
+    if (i == settings_.first_waits.size())
+      return fail(Code::unavailable, "DB_HOST",
+                  fmt::format("{}. Check DB_HOST, DB_PORT, DB_USER and DB_PASSWORD", first.error().text));
+    log_.warn("the database cannot be reached; trying again",
+              {{"attempt", static_cast<std::int64_t>(i + 1)},
+               {"next_in_ms", static_cast<std::int64_t>(settings_.first_waits[i].count())},
+               {"why", first.error().text}});
     std::this_thread::sleep_for(settings_.first_waits[i]);
   }
   if (settings_.metrics != nullptr) {
@@ -136,7 +141,8 @@ Result<void> PostgresDatabase::open() {
   wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   ENSURE(wake_fd_ >= 0, "an eventfd is to be had");
   for (unsigned i = 0; i < std::max(1U, settings_.threads); ++i) {
-    threads_.emplace_back([this, session = i == 0 ? std::move(*first) : nullptr]() mutable { work_loop(std::move(session)); });
+    threads_.emplace_back(
+        [this, session = i == 0 ? std::move(*first) : nullptr]() mutable { work_loop(std::move(session)); });
   }
   threads_.emplace_back([this] { listen_loop(); });
   threads_.emplace_back([this] { health_loop(); });
@@ -205,8 +211,8 @@ std::optional<Error> PostgresDatabase::recent_failure() {
   return last_failure_;
 }
 
-// A connection, before the deadline; back-off between the tries, so that a server that is down is not hammered. What has
-// waited in the queue beyond its deadline fails at once while the server is known to be down.
+// A connection, before the deadline; back-off between the tries, so that a server that is down is not hammered. What
+// has waited in the queue beyond its deadline fails at once while the server is known to be down.
 Result<void> PostgresDatabase::ensure_session(std::unique_ptr<Session>& session, SteadyClock::time_point deadline) {
   std::chrono::milliseconds backoff = kFirstBackoff;
   while (!session) {
@@ -222,7 +228,8 @@ Result<void> PostgresDatabase::ensure_session(std::unique_ptr<Session>& session,
     last_failure_ = opened.error();
     failed_at_ = SteadyClock::now();
     if (failed_at_ + backoff > deadline) return fail(opened);
-    if (stop_asked_.wait_for(lock, backoff, [this] { return stopping_; })) return fail(Code::cancelled, "the store is stopping");
+    if (stop_asked_.wait_for(lock, backoff, [this] { return stopping_; }))
+      return fail(Code::cancelled, "the store is stopping");
     backoff = std::min<std::chrono::milliseconds>(backoff * 2, kMaxBackoff);
   }
   return {};
@@ -398,7 +405,7 @@ void PostgresDatabase::stop() {
   wake_fd_ = -1;
 }
 
-}  // namespace
+}   // namespace
 
 Result<std::unique_ptr<Database>> make_postgres_database(PostgresSettings settings) {
   auto database = std::make_unique<PostgresDatabase>(std::move(settings));
@@ -406,4 +413,4 @@ Result<std::unique_ptr<Database>> make_postgres_database(PostgresSettings settin
   return std::unique_ptr<Database>(std::move(database));
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

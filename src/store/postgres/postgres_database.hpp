@@ -1,7 +1,7 @@
 // The production store: PostgreSQL 15 or newer, through libpq.
 //
-// A pool of store threads with one connection each. Statements are prepared once per connection, results are binary, every
-// wait has a deadline (then the query is cancelled and the connection opened anew).
+// A pool of store threads with one connection each. Statements are prepared once per connection, results are binary,
+// every wait has a deadline (then the query is cancelled and the connection opened anew).
 #pragma once
 
 #include <chrono>
@@ -20,23 +20,24 @@ struct PostgresSettings {
   std::uint16_t port = 5432;
   std::string database = "agentauri_backend";
   std::string user = "postgres";
-  std::string password;            // handed to libpq as a parameter, so any character may be in it
+  std::string password;   // handed to libpq as a parameter, so any character may be in it
   std::string ssl_mode = "prefer";
   std::string ssl_root_cert;
-  unsigned threads = 4;            // store threads, one connection each
+  unsigned threads = 4;   // store threads, one connection each
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{30'000};
   std::chrono::milliseconds lock_timeout{10'000};
   std::chrono::milliseconds acquire_timeout{5000};   // a unit fails when no connection can be had for so long
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds max_lifetime{900};
-  std::vector<std::chrono::milliseconds> first_waits{std::chrono::seconds(1), std::chrono::seconds(2), std::chrono::seconds(4),
+  std::vector<std::chrono::milliseconds> first_waits{std::chrono::seconds(1), std::chrono::seconds(2),
+                                                     std::chrono::seconds(4),
                                                      std::chrono::seconds(8)};   // between the tries at start
   Metrics* metrics = nullptr;
 };
 
-// Connects (with the tries above, each logged). Code::unavailable names host, port, database and user, never the password.
-// Does not look at the schema: see postgres_migration_status().
+// Connects (with the tries above, each logged). Code::unavailable names host, port, database and user, never the
+// password. Does not look at the schema: see postgres_migration_status().
 Result<std::unique_ptr<Database>> make_postgres_database(PostgresSettings settings);
 
 // `agentauri migrate`: applies what is pending, in order, each file as it stands, under an advisory lock; fills in the
@@ -44,4 +45,4 @@ Result<std::unique_ptr<Database>> make_postgres_database(PostgresSettings settin
 Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings& settings);
 Result<std::vector<MigrationStatus>> postgres_migration_status(const PostgresSettings& settings);
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

@@ -25,7 +25,8 @@ const Query kGet{Query::Unlisted{}, "pg_get", "SELECT value FROM counters WHERE 
 const Query kBump{Query::Unlisted{}, "pg_bump", "UPDATE counters SET value = value + 1 WHERE name = :name"};
 const Query kKillMyself{Query::Unlisted{}, "pg_kill_myself", "SELECT pg_terminate_backend(pg_backend_pid())"};
 const Query kMyPid{Query::Unlisted{}, "pg_my_pid", "SELECT pg_backend_pid()"};
-const Query kPostmaster{Query::Unlisted{}, "pg_postmaster", "SELECT CAST(split_part(pg_read_file('postmaster.pid'), chr(10), 1) AS bigint)"};
+const Query kPostmaster{Query::Unlisted{}, "pg_postmaster",
+                        "SELECT CAST(split_part(pg_read_file('postmaster.pid'), chr(10), 1) AS bigint)"};
 const Query kSleep{Query::Unlisted{}, "pg_sleep", "SELECT pg_sleep(60)"};
 const Query kRaise{Query::Unlisted{}, "pg_raise", "SELECT test_raise(:state)"};
 const Query kWide{Query::Unlisted{}, "pg_wide", "SELECT * FROM counters WHERE name = :name"};
@@ -44,15 +45,18 @@ Result<void> put(Tx& tx, std::string name) {
   return {};
 }
 
-bool stored(Database& db, std::string name) { return !db.query_blocking(kGet, Params().text("name", std::move(name)))->empty(); }
+bool stored(Database& db, std::string name) {
+  return !db.query_blocking(kGet, Params().text("name", std::move(name)))->empty();
+}
 
 Result<void> transact(Database& db, std::function<Result<void>(Tx&)> body) {
   return db.transact_blocking<void>(Priority::interactive, std::move(body));
 }
 
 void add_raise(const PostgresSettings& settings) {
-  execute(settings, "CREATE FUNCTION test_raise(state text) RETURNS text LANGUAGE plpgsql AS "
-                    "$$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = state; END $$");
+  execute(settings,
+          "CREATE FUNCTION test_raise(state text) RETURNS text LANGUAGE plpgsql AS "
+          "$$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = state; END $$");
 }
 
 // --- connections that break ------------------------------------------------------------------------------------------
@@ -88,7 +92,8 @@ TEST(PostgresUnit, GivesUpAfterSoManyBrokenConnections) {
 TEST(PostgresUnit, IsUnknownWhenTheConnectionBreaksDuringCommit) {
   const auto temp = testing::make_temp_postgres();
   execute(temp.postgres,
-          "CREATE FUNCTION test_die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;"
+          "CREATE FUNCTION test_die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+          "pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;"
           "CREATE CONSTRAINT TRIGGER test_die AFTER INSERT ON counters DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
           "WHEN (NEW.name = 'k1') EXECUTE FUNCTION test_die()");
   int runs = 0;
@@ -104,7 +109,9 @@ TEST(PostgresUnit, IsUnknownWhenTheConnectionBreaksDuringCommit) {
 TEST(PostgresUnit, DoesNotNoticeThatAnIdleConnectionWasClosed) {
   const auto temp = testing::make_temp_postgres([](auto& s) { s.threads = 1; });
   ASSERT_TRUE(transact(*temp.db, [](Tx& tx) { return put(tx, "k1"); }));
-  execute(temp.postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  execute(temp.postgres,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+          "pg_backend_pid()");
   int runs = 0;
   EXPECT_TRUE(transact(*temp.db, [&runs](Tx& tx) {
     ++runs;
@@ -116,11 +123,14 @@ TEST(PostgresUnit, DoesNotNoticeThatAnIdleConnectionWasClosed) {
 TEST(PostgresUnit, ManyStatementsSurviveABrokenPipeline) {
   const auto temp = testing::make_temp_postgres();
   execute(temp.postgres,
-          "CREATE FUNCTION test_die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;"
-          "CREATE TRIGGER test_die BEFORE INSERT ON counters FOR EACH ROW WHEN (NEW.name = 'k600') EXECUTE FUNCTION test_die()");
+          "CREATE FUNCTION test_die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+          "pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;"
+          "CREATE TRIGGER test_die BEFORE INSERT ON counters FOR EACH ROW WHEN (NEW.name = 'k600') EXECUTE FUNCTION "
+          "test_die()");
   std::vector<Params> sets;
   for (int i = 0; i < 1000; ++i) sets.push_back(Params().text("name", "k" + std::to_string(i)).i64("value", i));
-  const auto outcome = temp.db->transact_blocking<std::int64_t>(Priority::bulk, [&sets](Tx& tx) { return tx.run_many(kPut, sets); });
+  const auto outcome =
+      temp.db->transact_blocking<std::int64_t>(Priority::bulk, [&sets](Tx& tx) { return tx.run_many(kPut, sets); });
   EXPECT_EQ(outcome.error().code, Code::unavailable);
   EXPECT_FALSE(stored(*temp.db, "k1"));
 }
@@ -177,9 +187,10 @@ TEST(PostgresUnit, TellsItsErrorsApart) {
   const auto temp = testing::make_temp_postgres();
   add_raise(temp.postgres);
   const std::pair<const char*, Code> expected[] = {
-      {"23505", Code::conflict},   {"23503", Code::conflict},    {"23514", Code::check_failed}, {"23502", Code::check_failed},
-      {"22003", Code::overflow},   {"22008", Code::overflow},    {"22P02", Code::invalid},      {"53100", Code::unavailable},
-      {"53200", Code::unavailable}, {"58030", Code::unavailable}, {"55P03", Code::busy},         {"42601", Code::internal}};
+      {"23505", Code::conflict},     {"23503", Code::conflict},    {"23514", Code::check_failed},
+      {"23502", Code::check_failed}, {"22003", Code::overflow},    {"22008", Code::overflow},
+      {"22P02", Code::invalid},      {"53100", Code::unavailable}, {"53200", Code::unavailable},
+      {"58030", Code::unavailable},  {"55P03", Code::busy},        {"42601", Code::internal}};
   for (const auto& [state, code] : expected) {
     const auto outcome = transact(*temp.db, [state](Tx& tx) -> Result<void> {
       auto raised = tx.run(kRaise, Params().text("state", state));
@@ -243,7 +254,9 @@ TEST(PostgresNotify, ReachesOtherProcesses) {
   auto other = make_postgres_database(temp.postgres);
   ASSERT_TRUE(other);
   std::latch heard(1);
-  (*other)->on_notify("jobs", [&heard, once = std::make_shared<std::once_flag>()] { std::call_once(*once, [&heard] { heard.count_down(); }); });
+  (*other)->on_notify("jobs", [&heard, once = std::make_shared<std::once_flag>()] {
+    std::call_once(*once, [&heard] { heard.count_down(); });
+  });
   // A hint may be lost while the other is not yet listening: so it is given until it is heard.
   while (!heard.try_wait()) {
     temp.db->notify("jobs");
@@ -257,7 +270,9 @@ TEST(PostgresNotify, IsHeardOnceByTheOneWhoGaveIt) {
   std::latch echoed(1);
   temp.db->on_notify("mine", [&count] { ++count; });
   auto other = make_postgres_database(temp.postgres);
-  (*other)->on_notify("mine", [&echoed, once = std::make_shared<std::once_flag>()] { std::call_once(*once, [&echoed] { echoed.count_down(); }); });
+  (*other)->on_notify("mine", [&echoed, once = std::make_shared<std::once_flag>()] {
+    std::call_once(*once, [&echoed] { echoed.count_down(); });
+  });
   int given = 0;
   while (!echoed.try_wait()) {
     temp.db->notify("mine");
@@ -280,7 +295,8 @@ TEST(PostgresConnect, TriesAgainAndSaysWhereButNeverThePassword) {
   const std::string lines = ::testing::internal::GetCapturedStdout();
   ASSERT_FALSE(db);
   EXPECT_EQ(db.error().code, Code::unavailable);
-  for (const std::string& part : {settings.host, settings.database, settings.user, std::string(":1 "), std::string("DB_PASSWORD"), std::string("DB_HOST")}) {
+  for (const std::string& part : {settings.host, settings.database, settings.user, std::string(":1 "),
+                                  std::string("DB_PASSWORD"), std::string("DB_HOST")}) {
     EXPECT_THAT(db.error().text, HasSubstr(part));
   }
   EXPECT_THAT(db.error().text, Not(HasSubstr("s3cret")));
@@ -317,7 +333,8 @@ TEST(PostgresConnect, UnitsFailInTimeWhileTheServerIsAway) {
   auto admin = temp.postgres;
   admin.database = "postgres";
   execute(admin, "ALTER DATABASE " + temp.postgres.database + " ALLOW_CONNECTIONS false");
-  execute(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + temp.postgres.database + "'");
+  execute(admin,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + temp.postgres.database + "'");
   const auto started = std::chrono::steady_clock::now();
   std::vector<std::jthread> callers;
   std::atomic<int> failed{0};
@@ -368,7 +385,8 @@ TEST(PostgresConnect, QueuedUnitsDoNotEachWaitForASilentServer) {
   });
   auto admin = temp.postgres;
   admin.database = "postgres";
-  execute(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + temp.postgres.database + "'");
+  execute(admin,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + temp.postgres.database + "'");
   std::atomic<int> failed{0};
   const auto started = std::chrono::steady_clock::now();
   {
@@ -412,5 +430,5 @@ TEST(PostgresMetrics, CountConnectionsAndTimeStatements) {
   EXPECT_THAT(text, HasSubstr("db_query_duration_seconds_count{query=\"pg_put\"} 1"));
 }
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

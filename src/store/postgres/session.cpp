@@ -18,8 +18,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPipelineDepth = 256;
 // After a deadline the server gets this long to confirm the cancellation.
 constexpr auto kCancelTime = std::chrono::seconds(2);
-// The kernel gives up a connection whose peer acknowledges nothing for so long. PQcancel() takes these over for the connection
-// that it opens, and it is the one call of libpq without a deadline of ours.
+// The kernel gives up a connection whose peer acknowledges nothing for so long. PQcancel() takes these over for the
+// connection that it opens, and it is the one call of libpq without a deadline of ours.
 constexpr const char* kTcpUserTimeoutMs = "10000";
 constexpr const char* kKeepAliveIdle = "10";
 constexpr const char* kKeepAliveInterval = "3";
@@ -54,11 +54,12 @@ Code code_of(std::string_view state) {
   if (state == "22021" || state.starts_with("22")) return Code::invalid;
   if (state == "40001" || state == "40P01" || state == "55P03") return Code::busy;
   if (state == "57014") return Code::timed_out;
-  if (state.starts_with("53") || state.starts_with("57") || state.starts_with("58") || state.starts_with("08")) return Code::unavailable;
+  if (state.starts_with("53") || state.starts_with("57") || state.starts_with("58") || state.starts_with("08"))
+    return Code::unavailable;
   return Code::internal;
 }
 
-}  // namespace
+}   // namespace
 
 struct Session::Arguments {
   std::vector<std::string> storage;
@@ -69,14 +70,24 @@ struct Session::Arguments {
 Result<std::unique_ptr<Session>> Session::connect(const PostgresSettings& settings) {
   const std::string port = std::to_string(settings.port);
   // `options` go with the start-up packet, so that no statement ever runs without its limits.
-  const std::string options = fmt::format("-c statement_timeout={} -c lock_timeout={} -c timezone=UTC -c search_path=public "
-                                          "-c client_min_messages=warning",
-                                          settings.statement_timeout.count(), settings.lock_timeout.count());
-  const std::pair<const char*, std::string> parameters[] = {
-      {"host", settings.host}, {"port", port}, {"dbname", settings.database}, {"user", settings.user}, {"password", settings.password},
-      {"sslmode", settings.ssl_mode}, {"sslrootcert", settings.ssl_root_cert}, {"options", options}, {"application_name", "agentauri"},
-      {"client_encoding", "UTF8"}, {"tcp_user_timeout", kTcpUserTimeoutMs}, {"keepalives_idle", kKeepAliveIdle},
-      {"keepalives_interval", kKeepAliveInterval}, {"keepalives_count", kKeepAliveCount}};
+  const std::string options = fmt::format(
+      "-c statement_timeout={} -c lock_timeout={} -c timezone=UTC -c search_path=public "
+      "-c client_min_messages=warning",
+      settings.statement_timeout.count(), settings.lock_timeout.count());
+  const std::pair<const char*, std::string> parameters[] = {{"host", settings.host},
+                                                            {"port", port},
+                                                            {"dbname", settings.database},
+                                                            {"user", settings.user},
+                                                            {"password", settings.password},
+                                                            {"sslmode", settings.ssl_mode},
+                                                            {"sslrootcert", settings.ssl_root_cert},
+                                                            {"options", options},
+                                                            {"application_name", "agentauri"},
+                                                            {"client_encoding", "UTF8"},
+                                                            {"tcp_user_timeout", kTcpUserTimeoutMs},
+                                                            {"keepalives_idle", kKeepAliveIdle},
+                                                            {"keepalives_interval", kKeepAliveInterval},
+                                                            {"keepalives_count", kKeepAliveCount}};
   std::vector<const char*> keys, values;
   for (const auto& [key, value] : parameters) {
     if (value.empty()) continue;
@@ -91,20 +102,25 @@ Result<std::unique_ptr<Session>> Session::connect(const PostgresSettings& settin
   std::unique_ptr<Session> session(
       new Session(connection, settings.statement_timeout + std::chrono::seconds(2), settings.metrics));
   const auto deadline = Clock::now() + settings.connect_timeout;
-  const auto where = fmt::format("database {} at {}:{} as user {}", settings.database, settings.host, settings.port, settings.user);
+  const auto where =
+      fmt::format("database {} at {}:{} as user {}", settings.database, settings.host, settings.port, settings.user);
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
   while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
     const short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    if (!wait_for(PQsocket(connection), events, deadline)) return fail(Code::unavailable, where + ": no answer in time");
+    if (!wait_for(PQsocket(connection), events, deadline))
+      return fail(Code::unavailable, where + ": no answer in time");
     state = PQconnectPoll(connection);
   }
-  if (PQstatus(connection) != CONNECTION_OK) return fail(Code::unavailable, fmt::format("{}: {}", where, trimmed(PQerrorMessage(connection))));
+  if (PQstatus(connection) != CONNECTION_OK)
+    return fail(Code::unavailable, fmt::format("{}: {}", where, trimmed(PQerrorMessage(connection))));
   PQsetnonblocking(connection, 1);
   PQsetNoticeProcessor(connection, [](void*, const char*) {}, nullptr);
   return session;
 }
 
-Session::~Session() { PQfinish(connection_); }
+Session::~Session() {
+  PQfinish(connection_);
+}
 
 std::unexpected<Error> Session::lost_connection(std::string text) {
   lost_ = true;
@@ -114,18 +130,25 @@ std::unexpected<Error> Session::lost_connection(std::string text) {
 std::unexpected<Error> Session::statement_error(const PGresult* result, std::string_view query) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const std::string_view sqlstate = state == nullptr ? "" : state;
-  if (PQstatus(connection_) == CONNECTION_BAD || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03") lost_ = true;
+  if (PQstatus(connection_) == CONNECTION_BAD || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03")
+    lost_ = true;
   if (sqlstate == "40001" || sqlstate == "40P01") retryable_ = true;
-  // Prepared before a migration changed its columns, or forgotten by a pooler in between: a new connection prepares it anew.
+  // Prepared before a migration changed its columns, or forgotten by a pooler in between: a new connection prepares it
+  // anew.
   const char* raised_in = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-  if (sqlstate == "26000" || (raised_in != nullptr && std::string_view(raised_in) == "RevalidateCachedQuery")) lost_ = true;
+  if (sqlstate == "26000" || (raised_in != nullptr && std::string_view(raised_in) == "RevalidateCachedQuery"))
+    lost_ = true;
   const std::string message = trimmed(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
   const std::string hint = trimmed(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
   const char* constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
   const char* column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
   std::string text = query.empty() ? message : fmt::format("{}: {}", query, message);
   if (!hint.empty()) text += ". " + hint;
-  return fail(lost_ ? Code::unavailable : code_of(sqlstate), constraint != nullptr ? constraint : column != nullptr ? column : "", text);
+  return fail(lost_ ? Code::unavailable : code_of(sqlstate),
+              constraint != nullptr ? constraint
+              : column != nullptr   ? column
+                                    : "",
+              text);
 }
 
 Result<void> Session::flush(Clock::time_point deadline) {
@@ -133,7 +156,8 @@ Result<void> Session::flush(Clock::time_point deadline) {
     const int left = PQflush(connection_);
     if (left == 0) return {};
     if (left < 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
-    if (!wait_for(PQsocket(connection_), POLLIN | POLLOUT, deadline)) return lost_connection("the database took no input in time");
+    if (!wait_for(PQsocket(connection_), POLLIN | POLLOUT, deadline))
+      return lost_connection("the database took no input in time");
     if (PQconsumeInput(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
   }
 }
@@ -190,7 +214,8 @@ Result<Session::Statement*> Session::prepare(const Query& query) {
   Statement statement;
   statement.name = std::string(query.name);
   const std::string sql = number_parameters(query.postgres.empty() ? query.sql : query.postgres, statement.parameters);
-  if (PQsendPrepare(connection_, statement.name.c_str(), sql.c_str(), 0, nullptr) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  if (PQsendPrepare(connection_, statement.name.c_str(), sql.c_str(), 0, nullptr) == 0)
+    return lost_connection(trimmed(PQerrorMessage(connection_)));
   auto prepared = next_result(deadline);
   if (!prepared) return fail(prepared);
   Result<void> outcome;
@@ -209,7 +234,8 @@ Result<Session::Statement*> Session::prepare(const Query& query) {
 // The types of its parameters.
 Result<void> Session::describe(Statement& statement, const Query& query) {
   const auto deadline = Clock::now() + limit_;
-  if (PQsendDescribePrepared(connection_, statement.name.c_str()) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
+  if (PQsendDescribePrepared(connection_, statement.name.c_str()) == 0)
+    return lost_connection(trimmed(PQerrorMessage(connection_)));
   auto described = next_result(deadline);
   if (!described) return fail(described);
   Result<void> outcome;
@@ -238,8 +264,10 @@ Result<void> Session::encode(Statement& statement, const Params& params, const Q
   for (std::size_t i = 0; i < count; ++i) {
     std::size_t& place = statement.places[i];
     if (place >= given.size() || given[place].name != statement.parameters[i]) {
-      for (place = 0; place < given.size() && given[place].name != statement.parameters[i]; ++place) {}
-      if (place == given.size()) return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.parameters[i]));
+      for (place = 0; place < given.size() && given[place].name != statement.parameters[i]; ++place) {
+      }
+      if (place == given.size())
+        return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.parameters[i]));
     }
     const auto& param = given[place];
     if (auto good = check_value(param, query.name); !good) return good;
@@ -266,17 +294,19 @@ Result<Rows> read_rows(const PGresult* result) {
         cells.emplace_back();
         continue;
       }
-      const std::string_view bytes(PQgetvalue(result, row, column), static_cast<std::size_t>(PQgetlength(result, row, column)));
+      const std::string_view bytes(PQgetvalue(result, row, column),
+                                   static_cast<std::size_t>(PQgetlength(result, row, column)));
       auto cell = decode_cell(bytes, PQftype(result, column));
       if (!cell) return fail(cell);
       cells.push_back(std::move(*cell));
     }
   }
   const std::string_view affected = PQcmdTuples(const_cast<PGresult*>(result));
-  return Rows(static_cast<std::size_t>(columns), std::move(cells), affected.empty() ? 0 : std::stoll(std::string(affected)));
+  return Rows(static_cast<std::size_t>(columns), std::move(cells),
+              affected.empty() ? 0 : std::stoll(std::string(affected)));
 }
 
-}  // namespace
+}   // namespace
 
 Result<Rows> Session::run(const Query& query, const Params& params) {
   auto prepared = prepare(query);
@@ -285,8 +315,8 @@ Result<Rows> Session::run(const Query& query, const Params& params) {
   Arguments arguments;
   if (auto encoded = encode(**prepared, params, query, arguments); !encoded) return fail(encoded);
   const auto deadline = Clock::now() + limit_;
-  if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()), arguments.values.data(),
-                          arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
+  if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()),
+                          arguments.values.data(), arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
     return lost_connection(trimmed(PQerrorMessage(connection_)));
   }
   auto result = next_result(deadline);
@@ -294,8 +324,10 @@ Result<Rows> Session::run(const Query& query, const Params& params) {
   if (!*result) return lost_connection("the database gave no result");
   Result<Rows> rows;
   const auto status = PQresultStatus(result->get());
-  if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) rows = read_rows(result->get());
-  else rows = statement_error(result->get(), query.name);
+  if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+    rows = read_rows(result->get());
+  else
+    rows = statement_error(result->get(), query.name);
   if (lost_) return rows;
   if (auto drained = drain(deadline); !drained) return fail(drained);
   return rows;
@@ -320,8 +352,8 @@ Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Par
         sent = encoded;
         break;
       }
-      if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()), arguments.values.data(),
-                              arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
+      if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()),
+                              arguments.values.data(), arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
         return lost_connection(trimmed(PQerrorMessage(connection_)));
       }
     }
@@ -332,14 +364,17 @@ Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Par
       if (PQstatus(connection_) == CONNECTION_BAD) return lost_connection(trimmed(PQerrorMessage(connection_)));
       if (!*result) continue;   // the end of one statement
       switch (PQresultStatus(result->get())) {
-        case PGRES_PIPELINE_SYNC: synced = true; break;
+        case PGRES_PIPELINE_SYNC:
+          synced = true;
+          break;
         case PGRES_COMMAND_OK:
         case PGRES_TUPLES_OK: {
           const std::string_view count = PQcmdTuples(result->get());
           if (outcome && !count.empty()) *outcome += std::stoll(std::string(count));
           break;
         }
-        case PGRES_PIPELINE_ABORTED: break;
+        case PGRES_PIPELINE_ABORTED:
+          break;
         default:
           if (outcome) outcome = statement_error(result->get(), query.name);
           if (lost_) return outcome;
@@ -355,8 +390,9 @@ Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Par
 bool Session::wait_readable(std::chrono::milliseconds limit, int wake_fd) {
   pollfd entries[2] = {{PQsocket(connection_), POLLIN, 0}, {wake_fd, POLLIN, 0}};
   const int ready = ::poll(entries, wake_fd >= 0 ? 2 : 1, static_cast<int>(limit.count()));
-  if (ready > 0 && (entries[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(connection_) == 0) lost_ = true;
+  if (ready > 0 && (entries[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(connection_) == 0)
+    lost_ = true;
   return ready > 0;
 }
 
-}  // namespace agentauri::store::postgres
+}   // namespace agentauri::store::postgres

@@ -35,13 +35,13 @@ class Session {
   // Parses and plans a statement without running it.
   Result<void> prepare_only(const Query& query);
 
-  bool lost() const { return lost_; }                    // the connection is of no more use
-  bool may_retry() const { return retryable_; }          // serialization failure or deadlock since the last begin()
+  bool lost() const { return lost_; }             // the connection is of no more use
+  bool may_retry() const { return retryable_; }   // serialization failure or deadlock since the last begin()
   void begin_unit() { retryable_ = false; }
-  void abandon() { lost_ = true; }                       // its state is not known any more
+  void abandon() { lost_ = true; }   // its state is not known any more
   PGconn* handle() { return connection_; }
-  // Waits for input or the deadline; false when the limit passed. `wake_fd` (or -1) ends the wait too. Sets lost() when the
-  // server has hung up.
+  // Waits for input or the deadline; false when the limit passed. `wake_fd` (or -1) ends the wait too. Sets lost() when
+  // the server has hung up.
   bool wait_readable(std::chrono::milliseconds limit, int wake_fd);
 
  private:
@@ -49,7 +49,7 @@ class Session {
     std::string name;
     std::vector<std::string> parameters;   // in the order of $1, $2, …
     std::vector<Oid> types;
-    std::vector<std::size_t> places;       // where each was found in the last Params: they seldom move
+    std::vector<std::size_t> places;   // where each was found in the last Params: they seldom move
     std::optional<Histogram> timing;
   };
   struct Arguments;
@@ -74,4 +74,4 @@ class Session {
   std::unordered_map<const Query*, Statement> statements_;
 };
 
-}  // namespace agentauri::store::postgres
+}   // namespace agentauri::store::postgres

@@ -21,36 +21,48 @@ std::unexpected<Error> map_error(int code, std::string_view message, std::string
   switch (code) {
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
-    case SQLITE_CONSTRAINT_ROWID: return fail(Code::conflict, constraint_of(message), text);
+    case SQLITE_CONSTRAINT_ROWID:
+      return fail(Code::conflict, constraint_of(message), text);
     case SQLITE_CONSTRAINT_CHECK:
       // The columns that are narrower on PostgreSQL: SQLite has one integer type, so a named CHECK stands for theirs.
       if (constraint_of(message).starts_with("range_")) return fail(Code::overflow, constraint_of(message), text);
       return fail(Code::check_failed, constraint_of(message), text);
-    case SQLITE_CONSTRAINT_NOTNULL: return fail(Code::check_failed, constraint_of(message), text);
-    case SQLITE_CONSTRAINT_FOREIGNKEY: return fail(Code::conflict, "foreign_key", text);
+    case SQLITE_CONSTRAINT_NOTNULL:
+      return fail(Code::check_failed, constraint_of(message), text);
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+      return fail(Code::conflict, "foreign_key", text);
     case SQLITE_CONSTRAINT_DATATYPE:
       // A sum beyond 64 bits becomes a REAL, which a STRICT column refuses.
       if (message.starts_with("cannot store REAL value in INTEGER")) return fail(Code::overflow, text);
       return fail(Code::invalid, constraint_of(message), text);
-    default: break;
+    default:
+      break;
   }
   switch (code & 0xff) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return fail(Code::busy, text);
-    case SQLITE_FULL: return fail(Code::unavailable, "the disk or the file is full: " + text);
+    case SQLITE_LOCKED:
+      return fail(Code::busy, text);
+    case SQLITE_FULL:
+      return fail(Code::unavailable, "the disk or the file is full: " + text);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-    case SQLITE_READONLY: return fail(Code::unavailable, text);
+    case SQLITE_READONLY:
+      return fail(Code::unavailable, text);
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return fail(Code::corrupt, text);
-    case SQLITE_TOOBIG: return fail(Code::too_large, text);
+    case SQLITE_NOTADB:
+      return fail(Code::corrupt, text);
+    case SQLITE_TOOBIG:
+      return fail(Code::too_large, text);
     case SQLITE_RANGE:
-    case SQLITE_MISMATCH: return fail(Code::invalid, text);
-    case SQLITE_NOMEM: return fail(Code::unavailable, text);
+    case SQLITE_MISMATCH:
+      return fail(Code::invalid, text);
+    case SQLITE_NOMEM:
+      return fail(Code::unavailable, text);
     case SQLITE_ERROR:
       if (message == "integer overflow") return fail(Code::overflow, text);
       return fail(Code::internal, text);
-    default: return fail(Code::internal, text);
+    default:
+      return fail(Code::internal, text);
   }
 }
 
@@ -65,7 +77,8 @@ struct Reset {
 
 Cell read_cell(sqlite3_stmt* handle, int column) {
   switch (sqlite3_column_type(handle, column)) {
-    case SQLITE_INTEGER: return static_cast<std::int64_t>(sqlite3_column_int64(handle, column));
+    case SQLITE_INTEGER:
+      return static_cast<std::int64_t>(sqlite3_column_int64(handle, column));
     case SQLITE_TEXT: {
       const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle, column));
       return std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(handle, column)));
@@ -74,8 +87,10 @@ Cell read_cell(sqlite3_stmt* handle, int column) {
       const auto* bytes = static_cast<const std::uint8_t*>(sqlite3_column_blob(handle, column));
       return Bytes(bytes, bytes + sqlite3_column_bytes(handle, column));
     }
-    case SQLITE_FLOAT: return fmt::format("{}", sqlite3_column_double(handle, column));
-    default: return std::monostate{};
+    case SQLITE_FLOAT:
+      return fmt::format("{}", sqlite3_column_double(handle, column));
+    default:
+      return std::monostate{};
   }
 }
 
@@ -93,7 +108,7 @@ int bind_cell(sqlite3_stmt* handle, int index, const Cell& value) {
   return sqlite3_bind_null(handle, index);
 }
 
-}  // namespace
+}   // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool read_only, Metrics* metrics) {
   // Password hashes are in it: readable by its owner alone. SQLite gives the WAL the mode of the database.
@@ -124,7 +139,8 @@ Connection::~Connection() {
 }
 
 std::unexpected<Error> Connection::error(const Query* query) const {
-  return map_error(sqlite3_extended_errcode(db_), sqlite3_errmsg(db_), query == nullptr ? std::string_view{} : query->name);
+  return map_error(sqlite3_extended_errcode(db_), sqlite3_errmsg(db_),
+                   query == nullptr ? std::string_view{} : query->name);
 }
 
 Result<void> Connection::execute(const char* sql) {
@@ -137,7 +153,9 @@ Result<Connection::Statement*> Connection::prepare(const Query& query) {
   Statement statement;
   const auto length = static_cast<int>(query.sql.size());
   const char* rest = nullptr;
-  if (sqlite3_prepare_v3(db_, query.sql.data(), length, SQLITE_PREPARE_PERSISTENT, &statement.handle, &rest) != SQLITE_OK) return error(&query);
+  if (sqlite3_prepare_v3(db_, query.sql.data(), length, SQLITE_PREPARE_PERSISTENT, &statement.handle, &rest) !=
+      SQLITE_OK)
+    return error(&query);
   ENSURE(rest == query.sql.data() + length, "a query holds one statement");
   const int count = sqlite3_bind_parameter_count(statement.handle);
   for (int i = 1; i <= count; ++i) {
@@ -161,8 +179,10 @@ Result<void> Connection::bind(Statement& statement, const Params& params, const 
   for (std::size_t i = 0; i < statement.names.size(); ++i) {
     std::size_t& place = statement.places[i];
     if (place >= given.size() || given[place].name != statement.names[i]) {
-      for (place = 0; place < given.size() && given[place].name != statement.names[i]; ++place) {}
-      if (place == given.size()) return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.names[i]));
+      for (place = 0; place < given.size() && given[place].name != statement.names[i]; ++place) {
+      }
+      if (place == given.size())
+        return fail(Code::internal, fmt::format("{}: parameter :{} is not given", query.name, statement.names[i]));
     }
     if (auto good = check_value(given[place], query.name); !good) return good;
     const Cell& value = given[place].value;
@@ -209,4 +229,4 @@ Result<std::int64_t> Connection::run_many(const Query& query, const std::vector<
   return affected;
 }
 
-}  // namespace agentauri::store::sqlite
+}   // namespace agentauri::store::sqlite

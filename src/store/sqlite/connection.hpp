@@ -35,8 +35,8 @@ class Connection {
  private:
   struct Statement {
     sqlite3_stmt* handle = nullptr;
-    std::vector<std::string> names;   // of its parameters, without the colon
-    std::vector<std::size_t> places;  // where each was found in the last Params: they seldom move
+    std::vector<std::string> names;    // of its parameters, without the colon
+    std::vector<std::size_t> places;   // where each was found in the last Params: they seldom move
     std::optional<Histogram> timing = std::nullopt;
   };
 
@@ -50,4 +50,4 @@ class Connection {
   std::unordered_map<const Query*, Statement> statements_;
 };
 
-}  // namespace agentauri::store::sqlite
+}   // namespace agentauri::store::sqlite

@@ -22,4 +22,4 @@ class FolderLock {
   int fd_;
 };
 
-}  // namespace agentauri::store::sqlite
+}   // namespace agentauri::store::sqlite

@@ -29,7 +29,8 @@ Result<std::map<int, LedgerRow>> read_ledger(Connection& connection, const std::
   auto rows = connection.run(kLedger, {});
   if (!rows) return fail(rows);
   for (std::size_t i = 0; i < rows->size(); ++i) {
-    ledger[static_cast<int>(rows->i64(i, 0))] = {rows->text(i, 1), rows->text_or_null(i, 2), to_rfc3339(rows->time(i, 3))};
+    ledger[static_cast<int>(rows->i64(i, 0))] = {rows->text(i, 1), rows->text_or_null(i, 2),
+                                                 to_rfc3339(rows->time(i, 3))};
   }
   return ledger;
 }
@@ -38,26 +39,32 @@ Result<void> apply(Connection& connection, const Migration& migration, Time now)
   if (auto begun = connection.execute("BEGIN IMMEDIATE"); !begun) return begun;
   auto done = connection.execute(std::string(migration.sql).c_str());
   if (done) {
-    const auto record = Params().i64("version", migration.version).text("name", migration.name)
-                            .text("checksum", migration.checksum).time("at", now);
+    const auto record = Params()
+                            .i64("version", migration.version)
+                            .text("name", migration.name)
+                            .text("checksum", migration.checksum)
+                            .time("at", now);
     if (auto row = connection.run(kRecord, record); !row) done = fail(row);
   }
   if (done) done = connection.execute("COMMIT");
   if (done) return {};
   if (connection.in_transaction()) (void)connection.execute("ROLLBACK");
-  return fail(done.error().code, fmt::format("migration {:04}_{}: {}", migration.version, migration.name, done.error().text));
+  return fail(done.error().code,
+              fmt::format("migration {:04}_{}: {}", migration.version, migration.name, done.error().text));
 }
 
-}  // namespace
+}   // namespace
 
 Result<std::vector<MigrationStatus>> migrate(Connection& connection, const std::string& folder, Time now) {
   auto ledger = read_ledger(connection, folder);
   if (!ledger) return fail(ledger);
   for (const MigrationStatus& status : compare_with_ledger(sqlite_migrations(), *ledger)) {
     if (status.state != MigrationStatus::State::unknown) continue;
-    return fail(Code::invalid, "AGENTAURI_DATA_DIR",
-                fmt::format("the data folder {} was migrated by a newer AgentAuri ({:04}_{}); use that one, or restore a backup",
-                            folder, status.version, status.name));
+    return fail(
+        Code::invalid, "AGENTAURI_DATA_DIR",
+        fmt::format(
+            "the data folder {} was migrated by a newer AgentAuri ({:04}_{}); use that one, or restore a backup",
+            folder, status.version, status.name));
   }
   for (const Migration& migration : sqlite_migrations()) {
     if (ledger->contains(migration.version)) continue;
@@ -72,4 +79,4 @@ Result<std::vector<MigrationStatus>> migration_status(Connection& connection, co
   return compare_with_ledger(sqlite_migrations(), *ledger);
 }
 
-}  // namespace agentauri::store::sqlite
+}   // namespace agentauri::store::sqlite

@@ -39,7 +39,9 @@ class SqliteDatabase final : public Database {
   Result<void> open();
   std::string_view engine() const override { return "sqlite"; }
   Task<Health> check_health() override;
-  void on_notify(std::string channel, std::function<void()> hook) override { hooks_.add(std::move(channel), std::move(hook)); }
+  void on_notify(std::string channel, std::function<void()> hook) override {
+    hooks_.add(std::move(channel), std::move(hook));
+  }
   void notify(std::string_view channel) override { hooks_.fire(channel); }
   void stop() override;
 
@@ -50,11 +52,11 @@ class SqliteDatabase final : public Database {
   struct Unit {
     Body body;
     Done done;
-    bool alone = false;              // an innocent member of a group that broke: it runs in a group of its own
+    bool alone = false;   // an innocent member of a group that broke: it runs in a group of its own
     Result<void> outcome = {};
   };
   struct Lane {
-    std::deque<Unit> units;          // guarded by mutex_
+    std::deque<Unit> units;   // guarded by mutex_
     std::condition_variable ready;
   };
   // What became of a member: broken means that the group's transaction is gone, or holds half of a unit.
@@ -84,7 +86,7 @@ class SqliteDatabase final : public Database {
   std::mutex mutex_;
   std::condition_variable writable_;
   std::deque<Unit> interactive_, bulk_;
-  Lane reads_, probes_;              // probes have a thread of their own, so that they wait behind nothing
+  Lane reads_, probes_;   // probes have a thread of their own, so that they wait behind nothing
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
@@ -204,7 +206,8 @@ Result<void> SqliteDatabase::commit() {
   const bool unknown = writer_->failed_in_io();
   if (writer_->in_transaction()) (void)writer_->execute("ROLLBACK");
   // What reached the log before its sync failed may be found again after a restart.
-  if (unknown) return fail(Code::commit_unknown, fmt::format("the disk failed during COMMIT: {}", committed.error().text));
+  if (unknown)
+    return fail(Code::commit_unknown, fmt::format("the disk failed during COMMIT: {}", committed.error().text));
   return committed;
 }
 
@@ -234,8 +237,8 @@ void SqliteDatabase::run_group(Unit first) {
   }
 }
 
-// The members before the culprit are undone too, through no fault of theirs: each runs again in a group of its own. Those
-// that had failed by themselves keep their outcome.
+// The members before the culprit are undone too, through no fault of theirs: each runs again in a group of its own.
+// Those that had failed by themselves keep their outcome.
 void SqliteDatabase::run_again_alone(std::vector<Unit>& group, std::size_t culprit) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = culprit; i-- > 0;) {
@@ -321,7 +324,7 @@ void SqliteDatabase::stop() {
   lock_.reset();
 }
 
-}  // namespace
+}   // namespace
 
 Result<std::unique_ptr<Database>> make_sqlite_database(SqliteSettings settings) {
   auto database = std::make_unique<SqliteDatabase>(std::move(settings));
@@ -335,4 +338,4 @@ Result<std::vector<MigrationStatus>> sqlite_migration_status(const std::string& 
   return sqlite::migration_status(**connection, data_dir);
 }
 
-}  // namespace agentauri::store
+}   // namespace agentauri::store

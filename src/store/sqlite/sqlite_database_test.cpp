@@ -22,8 +22,9 @@ const Query kPut{Query::Unlisted{}, "test_put", "INSERT INTO counters (name, val
 const Query kNames{Query::Unlisted{}, "test_names", "SELECT name FROM counters WHERE name LIKE 'k%' ORDER BY name"};
 const Query kInstances{Query::Unlisted{}, "test_instances", "SELECT count(*) FROM instances"};
 const Query kDeferReferences{Query::Unlisted{}, "test_defer", "PRAGMA defer_foreign_keys = ON"};
-const Query kPutSession{Query::Unlisted{}, "test_session",
-                        "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at) VALUES (x'01', x'02', 0, 0, 0)"};
+const Query kPutSession{
+    Query::Unlisted{}, "test_session",
+    "INSERT INTO sessions (id, account_id, created_at, last_used_at, expires_at) VALUES (x'01', x'02', 0, 0, 0)"};
 
 using Body = std::function<Result<void>(Tx&)>;
 
@@ -58,7 +59,9 @@ std::vector<Result<void>> in_one_group(Database& db, std::vector<Body> bodies) {
   run_blocking([&]() -> Task<void> {
     TaskGroup group(co_await this_executor());
     for (std::size_t i = 0; i < bodies.size(); ++i) {
-      group.spawn("unit", [&, i]() -> Task<void> { outcomes[i] = co_await db.transact<void>(Priority::interactive, bodies[i]); });
+      group.spawn("unit", [&, i]() -> Task<void> {
+        outcomes[i] = co_await db.transact<void>(Priority::interactive, bodies[i]);
+      });
     }
     group.spawn("release", [&]() -> Task<void> {
       release.count_down();
@@ -142,8 +145,10 @@ TEST(SqliteFolder, MayBeReadBesideItsHolder) {
 TEST(SqliteGroup, SharesItsCommit) {
   // A reference into nothing, put off to the commit, which fails: with it fails everybody in the group.
   auto temp = patient();
-  const auto outcomes = in_one_group(*temp.db, {put("k1"), [](Tx& tx) -> Result<void> {
-                                                  if (auto deferred = tx.run(kDeferReferences); !deferred) return fail(deferred);
+  const auto outcomes = in_one_group(*temp.db, {put("k1"),
+                                                [](Tx& tx) -> Result<void> {
+                                                  if (auto deferred = tx.run(kDeferReferences); !deferred)
+                                                    return fail(deferred);
                                                   if (auto row = tx.run(kPutSession); !row) return fail(row);
                                                   return {};
                                                 },
@@ -159,7 +164,8 @@ TEST(SqliteGroup, TakesAtMostSoManyMembers) {
   settings.group_bodies = 2;
   settings.group_time = std::chrono::seconds(60);
   auto temp = testing::make_temp_sqlite(settings);
-  const auto outcomes = in_one_group(*temp.db, {put("k1"), [](Tx& tx) -> Result<void> {
+  const auto outcomes = in_one_group(*temp.db, {put("k1"),
+                                                [](Tx& tx) -> Result<void> {
                                                   (void)tx.run(kDeferReferences);
                                                   if (auto row = tx.run(kPutSession); !row) return fail(row);
                                                   return {};
@@ -187,7 +193,8 @@ TEST(SqliteGroup, AFullDiskFailsItsCauseAlone) {
     (void)tx.run(kPut, Params().text("name", "kx").i64("value", 1));
     return {};
   };
-  const auto outcomes = in_one_group(*temp.db, {counted, put("k2"), put(std::string(4'000'000, 'y')), put("k3"), stubborn, put("k4")});
+  const auto outcomes =
+      in_one_group(*temp.db, {counted, put("k2"), put(std::string(4'000'000, 'y')), put("k3"), stubborn, put("k4")});
   EXPECT_TRUE(outcomes[0]) << outcomes[0].error().text;
   EXPECT_EQ(runs, 2);
   EXPECT_TRUE(outcomes[1]);
@@ -217,7 +224,9 @@ TEST(SqliteGroup, MembersThatFailedByThemselvesAreNotRunAgain) {
 
 // --- migrations ------------------------------------------------------------------------------------------------------
 
-std::string database_file(const testing::TempFolder& folder) { return folder.path() + "/agentauri.db"; }
+std::string database_file(const testing::TempFolder& folder) {
+  return folder.path() + "/agentauri.db";
+}
 
 TEST(SqliteMigrations, AreAppliedOnceAndRecorded) {
   testing::TempFolder folder;
@@ -269,5 +278,5 @@ TEST(SqliteMigrations, AFileThatIsNoDatabaseIsSaidToBeNone) {
   EXPECT_EQ(make_sqlite_database({.data_dir = folder.path()}).error().code, Code::corrupt);
 }
 
-}  // namespace
-}  // namespace agentauri::store
+}   // namespace
+}   // namespace agentauri::store

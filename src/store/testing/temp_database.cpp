@@ -66,11 +66,13 @@ pid_t spawn(const std::vector<std::string>& command, const passwd* user) {
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child != 0) return child;
-  if (user != nullptr && (::setgroups(0, nullptr) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(1);
+  if (user != nullptr && (::setgroups(0, nullptr) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0))
+    ::_exit(1);
   // After the change of user, which would clear it.
   ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
   if (::getppid() != parent) ::_exit(1);
-  if (std::freopen("/dev/null", "w", stdout) == nullptr || std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(1);
+  if (std::freopen("/dev/null", "w", stdout) == nullptr || std::freopen("/dev/null", "w", stderr) == nullptr)
+    ::_exit(1);
   ::execv(arguments[0], arguments.data());
   ::_exit(127);
 }
@@ -84,14 +86,16 @@ void run(const std::vector<std::string>& command, const passwd* user) {
 class Server {
  public:
   Server() : bin_(postgres_bin()), user_(ordinary_user()) {
-    if (user_ != nullptr) ENSURE(::chown(folder_.path().c_str(), user_->pw_uid, user_->pw_gid) == 0, "the folder changes hands");
+    if (user_ != nullptr)
+      ENSURE(::chown(folder_.path().c_str(), user_->pw_uid, user_->pw_gid) == 0, "the folder changes hands");
     settings_.host = "127.0.0.1";
     settings_.user = "postgres";
     settings_.database = "postgres";
     settings_.ssl_mode = "disable";
     settings_.threads = 3;
     settings_.first_waits.clear();
-    run({bin_ + "/initdb", "-D", data(), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"}, user_);
+    run({bin_ + "/initdb", "-D", data(), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"},
+        user_);
     ask_for_passwords();
     // Somebody else may take the port between the look and the start.
     bool running = false;
@@ -129,9 +133,9 @@ class Server {
   bool start() {
     settings_.port = free_port();
     // No fsync: what is tested here is not the disk.
-    pid_ = spawn({bin_ + "/postgres", "-D", data(), "-p", std::to_string(settings_.port), "-c", "listen_addresses=127.0.0.1", "-c",
-                  "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c",
-                  "deadlock_timeout=50ms"},
+    pid_ = spawn({bin_ + "/postgres", "-D", data(), "-p", std::to_string(settings_.port), "-c",
+                  "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c",
+                  "max_connections=200", "-c", "shared_buffers=32MB", "-c", "deadlock_timeout=50ms"},
                  user_);
     const auto deadline = std::chrono::steady_clock::now() + kServerStart;
     while (!postgres_migration_status(settings_)) {
@@ -144,8 +148,8 @@ class Server {
 
   // CREATE DATABASE cannot run inside a transaction, and the port runs everything in one: psql does it.
   void create(const std::string& name, const std::string& from) {
-    run({bin_ + "/psql", "-X", "-q", "-h", settings_.host, "-p", std::to_string(settings_.port), "-U", "postgres", "-d", "postgres", "-c",
-         fmt::format("CREATE DATABASE {} TEMPLATE {}", name, from)},
+    run({bin_ + "/psql", "-X", "-q", "-h", settings_.host, "-p", std::to_string(settings_.port), "-U", "postgres", "-d",
+         "postgres", "-c", fmt::format("CREATE DATABASE {} TEMPLATE {}", name, from)},
         nullptr);
   }
 
@@ -162,7 +166,7 @@ Server& server() {
   return instance;
 }
 
-}  // namespace
+}   // namespace
 
 TempFolder::TempFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "agentauri-test-XXXXXX").string();
@@ -203,6 +207,8 @@ TempDatabase make_temp_postgres(const std::function<void(PostgresSettings&)>& ad
   return temp;
 }
 
-PostgresSettings make_empty_postgres() { return server().fresh("template0"); }
+PostgresSettings make_empty_postgres() {
+  return server().fresh("template0");
+}
 
-}  // namespace agentauri::store::testing
+}   // namespace agentauri::store::testing

@@ -34,8 +34,8 @@ struct TempDatabase {
 };
 
 TempDatabase make_temp_sqlite(SqliteSettings settings = {});
-// Starts the server at the first call; each database is a copy of a migrated template. ENSUREs that the server's binaries
-// are installed (script/test does that). `adjust` may change the settings before the store is opened.
+// Starts the server at the first call; each database is a copy of a migrated template. ENSUREs that the server's
+// binaries are installed (script/test does that). `adjust` may change the settings before the store is opened.
 TempDatabase make_temp_postgres(const std::function<void(PostgresSettings&)>& adjust = {});
 // The folder of psql, postgres and the rest.
 std::string postgres_bin();
@@ -61,6 +61,8 @@ class EngineTest : public ::testing::TestWithParam<std::string> {
 };
 
 inline const auto kEngines = ::testing::Values(std::string("sqlite"), std::string("postgres"));
-inline std::string engine_name(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
+inline std::string engine_name(const ::testing::TestParamInfo<std::string>& info) {
+  return info.param;
+}
 
-}  // namespace agentauri::store::testing
+}   // namespace agentauri::store::testing
