@@ -28,5 +28,12 @@ CREATE TABLE IF NOT EXISTS organization_pace (
   used_until      timestamptz NOT NULL
 );
 
+-- The circuit breaker of a trigger's evaluation; its state is the trigger_state of condition 0. A reset is a new revision.
+ALTER TABLE triggers ADD COLUMN IF NOT EXISTS breaker_threshold bigint NOT NULL DEFAULT 10;
+ALTER TABLE triggers ADD COLUMN IF NOT EXISTS breaker_recovery_seconds bigint NOT NULL DEFAULT 3600;
+ALTER TABLE triggers ADD COLUMN IF NOT EXISTS breaker_half_open_calls bigint NOT NULL DEFAULT 1;
+ALTER TABLE triggers ADD COLUMN IF NOT EXISTS breaker_revision bigint NOT NULL DEFAULT 1;
+CREATE INDEX IF NOT EXISTS trigger_state_breakers ON trigger_state (trigger_id) WHERE condition_id = 0;
+
 INSERT INTO agentauri_migrations (version, name) VALUES (6, 'engine') ON CONFLICT DO NOTHING;
 COMMIT;

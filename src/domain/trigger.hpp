@@ -34,6 +34,14 @@ struct Action {
   Time created_at;
 };
 
+// Whose evaluation fails again and again is left alone for a while (pipeline.md 6.7).
+struct CircuitBreaker {
+  std::int32_t failure_threshold = 10;            // 1..1000
+  std::int32_t recovery_timeout_seconds = 3600;   // 60..604800, of block time
+  std::int32_t half_open_max_calls = 1;           // 1..10
+  std::int64_t revision = 1;                      // grows with each reset: the state starts anew
+};
+
 struct Trigger {
   TriggerId id;
   OrganizationId organization_id;
@@ -45,6 +53,7 @@ struct Trigger {
   bool enabled = true;
   bool is_stateful = false;
   std::optional<std::int32_t> min_confirmations;
+  CircuitBreaker breaker;
   std::optional<std::string> last_error;
   Time created_at, updated_at;
   std::vector<Condition> conditions;   // by position, then id

@@ -23,11 +23,12 @@ constexpr std::int64_t kMaxEvaluations = 200'000;   // of a batch: below a secon
 
 }   // namespace
 
-BatchBuilder::BatchBuilder(TriggerSet& triggers, StateCache& cache,
+BatchBuilder::BatchBuilder(TriggerSet& triggers, StateCache& cache, Troubled& troubled,
                            const std::map<domain::TriggerId, std::string>& known_errors, const EngineSettings& settings,
                            const BatchOrder& order, Batch& batch)
     : triggers_(triggers),
       cache_(cache),
+      troubled_(troubled),
       known_errors_(known_errors),
       settings_(settings),
       order_(order),
@@ -138,7 +139,9 @@ Result<void> BatchBuilder::leave(Tx& tx, const store::LogEntry& entry) {
     for (auto& image : *stored) before[image.row] = std::move(image.before);
   }
   for (auto& [row, value] : before) {
-    if (triggers_.knows(row)) batch_.states[row] = std::move(value);   // else nobody will ever ask for it
+    if (!triggers_.knows(row)) continue;   // nobody will ever ask for it
+    if (row.condition == rules::kBreakerCondition) troubled_.insert(row.trigger);
+    batch_.states[row] = std::move(value);
   }
   std::erase_if(batch_.jobs, [&entry](const store::NewJob& job) { return job.block_hash == entry.block_hash; });
   batch_.undone.emplace_back(entry.block_num, entry.block_hash);
@@ -169,7 +172,7 @@ void BatchBuilder::process(Tx& tx, const domain::Event& event, std::int64_t seq)
     } catch (const std::bad_alloc&) {
       throw;   // not the trigger's fault, and it passes
     } catch (const std::exception& e) {
-      note_error(trigger->trigger.id, fmt::format("internal error: {}", plain(e.what())));
+      note_failed_evaluation(tx, event, trigger->trigger, fmt::format("internal error: {}", plain(e.what())));
     }
     if (!failure_) return;
   }
@@ -180,6 +183,13 @@ void BatchBuilder::process(Tx& tx, const domain::Event& event, std::int64_t seq)
 bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::CompiledTrigger& compiled,
                             std::int64_t seq) {
   const auto& trigger = compiled.trigger;
+  if (troubled_.contains(trigger.id)) {
+    auto breaker = breaker_of(tx, trigger);
+    if (!rules::allow(breaker, trigger.breaker, event.block_time)) {
+      ++batch_.left_alone;
+      return false;
+    }
+  }
   const auto row_of = [&](const rules::StateKey& key) {
     return StateRow{trigger.id, key.condition, key.revision, order_.chain, key.key};
   };
@@ -192,7 +202,8 @@ bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::Com
   auto evaluation = rules::evaluate(event, compiled, reader, rules::Explain::no);
   if (!failure_) return false;
   if (evaluation.decision == rules::Decision::error) {
-    note_error(trigger.id, evaluation.steps.empty() ? "evaluation failed" : std::move(evaluation.steps.back().text));
+    note_failed_evaluation(tx, event, trigger,
+                           evaluation.steps.empty() ? "evaluation failed" : std::move(evaluation.steps.back().text));
     return false;
   }
   const bool matched = evaluation.decision == rules::Decision::match;
@@ -202,19 +213,46 @@ bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::Com
     const auto explained = rules::evaluate(event, compiled, reader, rules::Explain::yes);
     jobs = alerts_->make(event, trigger, explained, seq, batch_.row.head_num);
   }
-  for (auto& change : evaluation.changes) {
-    const StateRow row = row_of(change.key);
-    batch_.images[event.block_num].emplace(row, state_of(tx, row));   // the first change of a block counts
-    batch_.states[row] = StateValue{std::move(change.after), event.block_num};
-  }
+  for (auto& change : evaluation.changes) put_state(tx, event, row_of(change.key), std::move(change.after));
+  if (troubled_.contains(trigger.id)) put_breaker(tx, event, trigger, {});   // a success: all is forgotten
   batch_.jobs.insert(batch_.jobs.end(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
   if (matched) ++batch_.progress.matched;
   if (known_errors_.contains(trigger.id)) batch_.errors[trigger.id] = std::nullopt;
   return matched;
 }
 
-void BatchBuilder::note_error(domain::TriggerId trigger, std::string text) {
-  batch_.errors[trigger] = clipped(std::move(text), kMaxErrorBytes);
+void BatchBuilder::put_state(Tx& tx, const domain::Event& event, const StateRow& row, std::optional<std::string> text) {
+  auto before = state_of(tx, row);
+  std::optional<StateValue> after;
+  if (text) after = StateValue{std::move(*text), event.block_num};
+  if (!before && !after) return;
+  batch_.images[event.block_num].emplace(row, std::move(before));   // the first change of a block counts
+  batch_.states[row] = std::move(after);
+}
+
+rules::BreakerState BatchBuilder::breaker_of(Tx& tx, const domain::Trigger& trigger) {
+  const auto stored =
+      state_of(tx, {trigger.id, rules::kBreakerCondition, trigger.breaker.revision, order_.chain, std::string()});
+  return rules::read_breaker(stored ? std::optional(stored->state) : std::nullopt);
+}
+
+void BatchBuilder::put_breaker(Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
+                               const rules::BreakerState& state) {
+  put_state(tx, event, {trigger.id, rules::kBreakerCondition, trigger.breaker.revision, order_.chain, std::string()},
+            rules::breaker_text(state));
+}
+
+// An error of the trigger itself: it is shown on the trigger, and it counts.
+void BatchBuilder::note_failed_evaluation(Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
+                                          std::string text) {
+  batch_.errors[trigger.id] = clipped(std::move(text), kMaxErrorBytes);
+  auto breaker = breaker_of(tx, trigger);
+  (void)rules::allow(breaker, trigger.breaker, event.block_time);   // it was: so the state is past its recovery time
+  rules::note_failure(breaker, trigger.breaker, event.block_time);
+  if (!failure_) return;
+  troubled_.insert(trigger.id);
+  put_breaker(tx, event, trigger, breaker);
+  if (breaker.phase == rules::BreakerState::Phase::open) batch_.opened.push_back(trigger.id);
 }
 
 }   // namespace agentauri::engine

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -16,6 +16,7 @@
 #include "engine/settings.hpp"
 #include "engine/state_cache.hpp"
 #include "engine/trigger_set.hpp"
+#include "rules/circuit_breaker.hpp"
 #include "store/chain_log.hpp"
 #include "store/event_dead_letters.hpp"
 #include "store/jobs.hpp"
@@ -40,6 +41,9 @@ struct BatchOrder {
 
 using States = std::map<store::StateRow, std::optional<store::StateValue>>;
 
+// Triggers whose circuit breaker may have a state; all others need not be asked. It may hold more, never less.
+using Troubled = std::unordered_set<domain::TriggerId>;
+
 struct Batch {
   store::ChainRow row;
   std::optional<store::EngineCursor> before;   // the cursor that the batch starts from
@@ -54,16 +58,19 @@ struct Batch {
   std::optional<store::EventDeadLetter> dead_letter;
   Progress progress;
   std::map<domain::Registry, std::int64_t> events_by_registry;
-  std::vector<double> durations;         // seconds, of each event
-  std::int64_t crowded = 0;              // events with very many matches
-  std::optional<std::string> at_event;   // the one that was looked at last
+  std::vector<double> durations;           // seconds, of each event
+  std::int64_t crowded = 0;                // events with very many matches
+  std::int64_t left_alone = 0;             // evaluations that an open circuit breaker left out
+  std::vector<domain::TriggerId> opened;   // whose circuit breaker has opened
+  std::optional<std::string> at_event;     // the one that was looked at last
 };
 
 class BatchBuilder {
  public:
   // `known_errors`: as recorded on the triggers. Everything outlives the builder.
-  BatchBuilder(TriggerSet& triggers, StateCache& cache, const std::map<domain::TriggerId, std::string>& known_errors,
-               const EngineSettings& settings, const BatchOrder& order, Batch& batch);
+  BatchBuilder(TriggerSet& triggers, StateCache& cache, Troubled& troubled,
+               const std::map<domain::TriggerId, std::string>& known_errors, const EngineSettings& settings,
+               const BatchOrder& order, Batch& batch);
 
   // false: there is nothing to do. `recorded_revision`: the newest that any cursor of the shard names. An exception of
   // the rules or of this code comes back as Code::internal, want of memory as Code::busy.
@@ -77,12 +84,19 @@ class BatchBuilder {
   void set_aside(const store::LogEntry& entry);
   void process(store::Tx& tx, const domain::Event& event, std::int64_t seq);
   bool evaluate(store::Tx& tx, const domain::Event& event, const rules::CompiledTrigger& trigger, std::int64_t seq);
-  void note_error(domain::TriggerId trigger, std::string text);
+  rules::BreakerState breaker_of(store::Tx& tx, const domain::Trigger& trigger);
+  void put_breaker(store::Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
+                   const rules::BreakerState& state);
+  void note_failed_evaluation(store::Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
+                              std::string text);
+  void put_state(store::Tx& tx, const domain::Event& event, const store::StateRow& row,
+                 std::optional<std::string> text);
   std::optional<store::StateValue> state_of(store::Tx& tx, const store::StateRow& row);
   bool full() const;
 
   TriggerSet& triggers_;
   StateCache& cache_;
+  Troubled& troubled_;
   const std::map<domain::TriggerId, std::string>& known_errors_;
   const EngineSettings& settings_;
   const BatchOrder& order_;

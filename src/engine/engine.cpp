@@ -31,7 +31,9 @@ Engine::Engine(store::Database& db, const Clock& clock, EngineSettings settings,
                                "Events that matched more than 100 triggers; none is cut")),
       throttled_(
           metrics.counter("jobs_throttled_total", "Jobs made due later: their organization is over its ceiling")),
-      set_aside_(metrics.counter("event_dead_letters_total", "Events passed over after five failed attempts")) {}
+      set_aside_(metrics.counter("event_dead_letters_total", "Events passed over after five failed attempts")),
+      left_alone_(metrics.counter("circuit_breaker_skipped_total",
+                                  "Evaluations left out because the trigger's circuit breaker was open")) {}
 
 Engine::~Engine() {
   stop();
@@ -44,17 +46,21 @@ Result<void> Engine::load() {
   struct Known {
     std::vector<std::pair<domain::TriggerId, std::string>> errors;
     std::vector<store::OrganizationPace> paces;
+    std::vector<domain::TriggerId> troubled;
   };
   auto known = db_.snapshot_blocking<Known>([](Tx& tx) -> Result<Known> {
     auto errors = store::read_trigger_errors(tx);
     if (!errors) return fail(errors);
     auto paces = store::read_paces(tx);
     if (!paces) return fail(paces);
-    return Known{std::move(*errors), std::move(*paces)};
+    auto troubled = store::read_troubled_triggers(tx);
+    if (!troubled) return fail(troubled);
+    return Known{std::move(*errors), std::move(*paces), std::move(*troubled)};
   });
   if (!known) return fail(known);
   errors_ = {known->errors.begin(), known->errors.end()};
   paces_.load(known->paces);
+  troubled_ = {known->troubled.begin(), known->troubled.end()};
   return {};
 }
 
@@ -132,7 +138,7 @@ Result<Progress> Engine::step_chain(domain::ChainId chain) {
 // Reads and computes on a snapshot, so that nobody's writes wait for it; then one short transaction makes it true, if
 // the lease is still ours and the cursor where it was.
 Result<Progress> Engine::run_batch(const BatchOrder& order, Batch& batch) {
-  BatchBuilder builder(triggers_, cache_, errors_, settings_, order, batch);
+  BatchBuilder builder(triggers_, cache_, troubled_, errors_, settings_, order, batch);
   auto work = db_.snapshot_blocking<bool>([&](Tx& tx) { return builder.build(tx, recorded_revision_); });
   if (!work) return fail(work);
   if (!*work) {
@@ -201,6 +207,10 @@ void Engine::count(domain::ChainId chain, const Batch& batch) {
   evaluated_.add(static_cast<double>(batch.progress.evaluated));
   matched_.add(static_cast<double>(batch.progress.matched));
   crowded_.add(static_cast<double>(batch.crowded));
+  left_alone_.add(static_cast<double>(batch.left_alone));
+  for (const auto trigger : batch.opened) {
+    log_.warn("a trigger fails again and again and is left alone for a while", {{"trigger_id", to_string(trigger)}});
+  }
   own.lag.set(static_cast<double>(std::max<std::int64_t>(batch.row.last_seq - batch.cursor.seq, 0)));
   if (!batch.dead_letter) return;
   set_aside_.add();

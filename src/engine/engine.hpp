@@ -80,6 +80,7 @@ class Engine {
 
   TriggerSet triggers_;
   StateCache cache_;
+  Troubled troubled_;
   OrganizationPaces paces_;
   std::map<domain::TriggerId, std::string> errors_;   // as recorded on the triggers
   std::map<domain::ChainId, store::EngineCursor> cursors_;
@@ -90,7 +91,7 @@ class Engine {
   Metrics& metrics_;
   std::map<domain::ChainId, ChainMetrics> chain_metrics_;
   Histogram duration_;
-  Counter evaluated_, matched_, crowded_, throttled_, set_aside_;
+  Counter evaluated_, matched_, crowded_, throttled_, set_aside_, left_alone_;
 
   std::thread thread_;
   std::mutex mutex_;

@@ -9,6 +9,7 @@
 
 #include "core/json/json.hpp"
 #include "engine/testing/model_chain.hpp"
+#include "rules/circuit_breaker.hpp"
 #include "store/event_dead_letters.hpp"
 #include "store/event_rows.hpp"
 #include "store/jobs.hpp"
@@ -411,6 +412,82 @@ TEST_P(EngineTest, AChainInTroubleHoldsUpNoOther) {
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->jobs, 1);
   EXPECT_EQ(progress->failed_chains, 1);
+}
+
+// --- a trigger that cannot be evaluated (6.7) ------------------------------------------------------------------------
+
+TEST_P(EngineTest, ATriggerThatFailsAgainAndAgainIsLeftAloneForAWhile) {
+  auto broken = trigger({{.condition_type = "no_such_type", .field = "f", .op = "=", .value = "1"}});
+  broken.breaker.failure_threshold = 3;
+  const auto sound = trigger({score_below("50")});
+  save(broken);
+  save(sound);
+  const auto breaker = [&] {
+    std::optional<std::string> text;
+    for (const auto& [row, value] : state()) {
+      if (row.trigger == broken.id && row.condition == rules::kBreakerCondition) text = value.state;
+    }
+    return rules::read_breaker(text);
+  };
+  using Phase = rules::BreakerState::Phase;
+  for (int i = 0; i < 2; ++i) mine({feedback(1)});
+  run();
+  EXPECT_EQ(breaker().phase, Phase::closed);
+  EXPECT_EQ(breaker().failure_count, 2);
+  start();   // what was counted outlives the process
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(breaker().phase, Phase::open);
+  EXPECT_EQ(breaker().opened_at, chain_.blocks().back().time);
+  mine({feedback(1), feedback(1)});
+  const auto alone = engine_->step();
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(breaker().opened_at, chain_.blocks()[3].time) << "nothing is evaluated, so nothing changes";
+  EXPECT_EQ(deliveries(sound).size(), 5U);
+
+  // A reorganisation takes the failures of its blocks back.
+  reorg(2);
+  run();
+  EXPECT_EQ(breaker().phase, Phase::closed);
+  EXPECT_EQ(breaker().failure_count, 2);
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(breaker().phase, Phase::open);
+
+  // Mended, it still waits; block time decides how long.
+  broken.conditions[0] = score_below("50");
+  broken.conditions[0].id = 99;
+  save(broken);
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(deliveries(broken).size(), 0U);
+  // A reset starts anew.
+  ++broken.breaker.revision;
+  save(broken);
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(deliveries(broken).size(), 1U);
+  EXPECT_EQ(breaker(), rules::BreakerState{});
+  EXPECT_TRUE(state().empty());
+}
+
+TEST_P(EngineTest, ATriggerThatWasLeftAloneIsTriedAgainAfterItsTime) {
+  auto t = trigger({{.condition_type = "no_such_type", .field = "f", .op = "=", .value = "1"}});
+  t.breaker = {.failure_threshold = 1, .recovery_timeout_seconds = 60};
+  save(t);
+  mine({feedback(1)});
+  run();
+  t.conditions[0] = score_below("50");
+  t.conditions[0].id = 99;
+  save(t);
+  for (int i = 0; i < 4; ++i) mine({feedback(1)});   // up to 48 s of block time
+  run();
+  EXPECT_EQ(deliveries(t).size(), 0U);
+  mine({feedback(1)});
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(deliveries(t).size(), 2U);
+  EXPECT_TRUE(state().empty()) << "a success forgets it";
 }
 
 // --- the ceiling of an organization (6.10) ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rules/circuit_breaker.hpp"
 #include "rules/condition_types.hpp"
 
 namespace agentauri::engine {
@@ -76,6 +77,9 @@ void TriggerSet::apply(store::Revision revision) {
 }
 
 void TriggerSet::note_removed_parts(const rules::CompiledTrigger& before, const domain::Trigger& after) {
+  if (before.trigger.breaker.revision != after.breaker.revision) {
+    aftermath_.gone_conditions.push_back({after.id, rules::kBreakerCondition, before.trigger.breaker.revision});
+  }
   for (const auto& condition : before.conditions) {
     const auto same = [&](const domain::Condition& c) {
       return c.id == condition->id && c.revision == condition->revision;
@@ -101,6 +105,7 @@ void TriggerSet::put(domain::Trigger trigger) {
 bool TriggerSet::knows(const store::StateRow& row) const {
   const auto trigger = index_.find(row.trigger);
   if (!trigger) return false;
+  if (row.condition == rules::kBreakerCondition) return row.condition_rev == trigger->trigger.breaker.revision;
   return std::any_of(trigger->conditions.begin(), trigger->conditions.end(), [&row](const auto& condition) {
     return condition->id == row.condition && condition->revision == row.condition_rev;
   });

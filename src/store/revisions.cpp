@@ -117,6 +117,8 @@ std::string trigger_to_json(const domain::Trigger& t) {
   out["is_stateful"] = t.is_stateful;
   out["min_confirmations"] = t.min_confirmations ? json::Value(*t.min_confirmations) : json::Value();
   out["created_at"] = to_micros(t.created_at);
+  out["breaker"] = json::Array{t.breaker.failure_threshold, t.breaker.recovery_timeout_seconds,
+                               t.breaker.half_open_max_calls, t.breaker.revision};
   json::Array conditions, actions;
   for (const auto& c : t.conditions) {
     json::Object entry;
@@ -143,6 +145,20 @@ std::string trigger_to_json(const domain::Trigger& t) {
   return json::dump(out);
 }
 
+// Revisions from before there was one have none.
+bool read_breaker(const json::Object& object, domain::CircuitBreaker& out) {
+  const auto* value = json::find(object, "breaker");
+  if (value == nullptr) return true;
+  if (!value->is_array() || value->get_array().size() != 4) return false;
+  const auto& parts = value->get_array();
+  for (const auto& part : parts) {
+    if (!part.is_int64()) return false;
+  }
+  out = {static_cast<std::int32_t>(parts[0].get_int64()), static_cast<std::int32_t>(parts[1].get_int64()),
+         static_cast<std::int32_t>(parts[2].get_int64()), parts[3].get_int64()};
+  return true;
+}
+
 Result<domain::Trigger> trigger_from_json(std::string_view text) {
   const auto corrupt = [] { return fail(Code::corrupt, "a stored trigger revision cannot be read"); };
   const auto parsed = json::parse(text);
@@ -159,6 +175,7 @@ Result<domain::Trigger> trigger_from_json(std::string_view text) {
   t.is_stateful = r.flag("is_stateful");
   if (const auto n = r.maybe_number("min_confirmations")) t.min_confirmations = static_cast<std::int32_t>(*n);
   t.created_at = from_micros(r.number("created_at"));
+  if (!read_breaker(parsed->get_object(), t.breaker)) return corrupt();
   for (const auto& entry : r.list("conditions")) {
     if (!entry.is_object()) return corrupt();
     t.conditions.push_back(read_condition(Reader{entry.get_object()}));

@@ -19,6 +19,7 @@ const Query kForgetCondition{
 const Query kDump{"state_dump",
                   "SELECT trigger_id, condition_id, condition_rev, chain_id, key, state, block_num FROM trigger_state "
                   "WHERE chain_id = :chain ORDER BY trigger_id, condition_id, condition_rev, key"};
+const Query kTroubled{"state_troubled", "SELECT DISTINCT trigger_id FROM trigger_state WHERE condition_id = 0"};
 const Query kPutImage{"state_image_put",
                       "INSERT INTO state_images (chain_id, block_num, trigger_id, condition_id, condition_rev, key, "
                       "before, before_block) "
@@ -130,6 +131,14 @@ Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& cond
   }
   if (auto gone = tx.run_many(kForgetCondition, rows); !gone) return fail(gone);
   return {};
+}
+
+Result<std::vector<domain::TriggerId>> read_troubled_triggers(Tx& tx) {
+  auto rows = tx.run(kTroubled);
+  if (!rows) return fail(rows);
+  std::vector<domain::TriggerId> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(rows->id<domain::TriggerId>(i, 0));
+  return out;
 }
 
 Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain) {

@@ -53,6 +53,8 @@ struct ConditionVersion {
   std::int64_t revision = 0;
 };
 Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& conditions);
+// Triggers with a state that belongs to none of their conditions: their circuit breaker has something to remember.
+Result<std::vector<domain::TriggerId>> read_troubled_triggers(Tx& tx);
 // Everything of a chain, ordered: tests and digests.
 Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain);
 

@@ -18,7 +18,8 @@ constexpr std::int64_t kMaxTotal = 100'000;
 
 #define TRIGGER_COLUMNS                                                                                               \
   "id, organization_id, account_id, name, description, chain_id, registry, enabled, is_stateful, min_confirmations, " \
-  "last_error, created_at, updated_at "
+  "last_error, created_at, updated_at, breaker_threshold, breaker_recovery_seconds, breaker_half_open_calls, "        \
+  "breaker_revision "
 const Query kInsert{"trigger_insert",
                     "INSERT INTO triggers (id, organization_id, account_id, name, description, chain_id, registry, "
                     "enabled, is_stateful, min_confirmations, created_at, updated_at) "
@@ -97,6 +98,10 @@ Result<Trigger> read_row(const Rows& rows, std::size_t i) {
   out.last_error = rows.text_or_null(i, 10);
   out.created_at = rows.time(i, 11);
   out.updated_at = rows.time(i, 12);
+  out.breaker.failure_threshold = static_cast<std::int32_t>(rows.i64(i, 13));
+  out.breaker.recovery_timeout_seconds = static_cast<std::int32_t>(rows.i64(i, 14));
+  out.breaker.half_open_max_calls = static_cast<std::int32_t>(rows.i64(i, 15));
+  out.breaker.revision = rows.i64(i, 16);
   return out;
 }
 

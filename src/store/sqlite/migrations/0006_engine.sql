@@ -17,3 +17,10 @@ CREATE TABLE IF NOT EXISTS organization_pace (
   organization_id BLOB PRIMARY KEY,
   used_until      INTEGER NOT NULL
 ) STRICT;
+
+-- The circuit breaker of a trigger's evaluation; its state is the trigger_state of condition 0. A reset is a new revision.
+ALTER TABLE triggers ADD COLUMN breaker_threshold INTEGER NOT NULL DEFAULT 10;
+ALTER TABLE triggers ADD COLUMN breaker_recovery_seconds INTEGER NOT NULL DEFAULT 3600;
+ALTER TABLE triggers ADD COLUMN breaker_half_open_calls INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE triggers ADD COLUMN breaker_revision INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX trigger_state_breakers ON trigger_state (trigger_id) WHERE condition_id = 0;
