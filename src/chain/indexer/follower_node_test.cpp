@@ -127,7 +127,7 @@ TEST_F(FollowerOfANode, KeepsUpWithAMiningChainAndItsReorg) {
   });
   follow({node.url()}, [&] { return mined > 60 && stored() == on_chain(); });
   EXPECT_EQ(row().state, "ok");
-  EXPECT_GE(row().last_seq, 40);
+  EXPECT_GT(row().last_seq, 0) << "the live part went through the log";
   stop.notify();
   while (!ended) std::this_thread::sleep_for(1ms);
   thread.stop();
@@ -146,7 +146,7 @@ TEST_F(FollowerOfANode, AProviderOfAnotherChainIsNotUsed) {
   wrong.set_faults({.wrong_chain = 1});
   ASSERT_TRUE(wrong.start());
   ASSERT_TRUE(right.start());
-  for (int i = 0; i < 15; ++i) chain_.mine();
+  for (int i = 0; i < 150; ++i) chain_.mine();   // history is read up to the finalized block, which is far below
   follow({wrong.url(), right.url()}, [&] { return row().head_num == chain_.head().num && stored() == on_chain(); });
   EXPECT_EQ(right.calls() > 0, true);
   std::atomic<bool> ended{false};
