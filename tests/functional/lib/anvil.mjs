@@ -27,12 +27,12 @@ async function compile() {
 
 export class Anvil {
   // options.blockTime in seconds (fractions allowed); without it a block is mined for each transaction.
-  static async start({ blockTime, port } = {}) {
+  static async start({ blockTime, port, chainId = 31337 } = {}) {
     const self = new Anvil();
     self.port = port ?? (await freePort());
     self.url = `http://127.0.0.1:${self.port}`;
     const binary = path.join(path.dirname(require.resolve('@foundry-rs/anvil-linux-amd64/package.json')), 'bin', 'anvil');
-    self.child = start(binary, ['--port', String(self.port), '--chain-id', '31337', '--silent', ...(blockTime ? ['--block-time', String(blockTime)] : [])]);
+    self.child = start(binary, ['--port', String(self.port), '--chain-id', String(chainId), '--silent', ...(blockTime ? ['--block-time', String(blockTime)] : [])]);
     await until('anvil to answer', () => self.rpc('eth_chainId'));
     [self.account] = await self.rpc('eth_accounts');
     // A reorganisation sets the node's time back to the common ancestor's. A minute ahead from the start keeps every later
