@@ -32,4 +32,6 @@ if(MOLD AND NOT AGENTAURI_FUZZ)
 else()
   add_link_options(-fuse-ld=lld)
 endif()
+# Line tables stay in the release, so that a backtrace says where; compressed they cost a third.
+add_link_options($<$<CONFIG:Release>:-Wl,--compress-debug-sections=zlib>)
 add_link_options(-pie -Wl,-z,relro,-z,now -Wl,--as-needed)
