@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "rules/action_secrets.hpp"
 #include "rules/templates.hpp"
 
 namespace agentauri::rules {
@@ -89,12 +90,13 @@ Result<void> read_headers(const json::Object& config, WebhookConfig& out) {
   if (!*headers) return {};
   if ((**headers)->size() > kMaxHeaders)
     return wrong("headers", fmt::format("must have at most {} members", kMaxHeaders));
+  const json::Value clear = in_clear_sizes(***headers);
   for (const auto& header : ***headers) {
     const std::string name(header.key());
     if (!header.value().is_string()) return wrong("headers", fmt::format("{} must be a string", name));
-    std::string value(json::view(header.value().get_string()));
-    if (auto checked = check_header(name, value); !checked) return checked;
-    out.headers.emplace_back(name, std::move(value));
+    const std::string checked_value(json::view(clear.at(header.key()).get_string()));
+    if (auto checked = check_header(name, checked_value); !checked) return checked;
+    out.headers.emplace_back(name, json::view(header.value().get_string()));
   }
   return {};
 }
@@ -157,7 +159,8 @@ Result<void> check_mcp(const json::Object& config) {
     return wrong("tool_name", "must have 1 to 256 letters, digits and _ - / .");
   for (const char* member : {"arguments_template", "payload_template"}) {
     if (const auto* value = json::find(config, member)) {
-      if (auto checked = check_json_template(*value); !checked) return wrong(member, checked.error().text);
+      if (auto checked = check_json_template(in_clear_sizes(*value)); !checked)
+        return wrong(member, checked.error().text);
     }
   }
   auto timeout = json::optional_int(config, "timeout_ms", 1, 300'000);
@@ -218,7 +221,7 @@ Result<WebhookConfig> parse_webhook_config(const json::Object& config) {
   for (const char* member : {"body", "body_template"}) {
     const auto* body = json::find(config, member);
     if (body == nullptr || body->is_null() || out.body) continue;
-    if (auto checked = check_json_template(*body); !checked) return wrong(member, checked.error().text);
+    if (auto checked = check_json_template(in_clear_sizes(*body)); !checked) return wrong(member, checked.error().text);
     out.body = *body;
   }
   if (auto read = read_timeout(config, out); !read) return fail(read);

@@ -28,7 +28,8 @@ struct WebhookConfig {
   bool legacy_json_coercion = false;
 };
 
-// Code::invalid with field `config.<member>`. Secret members may be `enc:v1:…` values: they are opaque here.
+// Code::invalid with field `config.<member>`. Secrets may be `enc:v1:…` values: they are opaque here,
+// and bounds are those of the clear text.
 Result<WebhookConfig> parse_webhook_config(const json::Object& config);
 // Of any type. Telegram and MCP are checked for shape; their channels come later.
 Result<void> check_action(domain::ActionType type, const json::Object& config,
@@ -41,7 +42,7 @@ Result<std::string> render_webhook_header(std::string_view value, const json::Ob
 // `scheme://host:port` of the URL: the key of per-endpoint limits.
 Result<std::string> webhook_endpoint(const WebhookConfig& config);
 
-// Members whose values are secrets, at any depth (http-api.md 7.8, 7.11): encrypted at rest, `***` when read.
+// Members whose values are secrets, at any depth (http-api.md 7.8, 7.11): see action_secrets.hpp.
 bool is_secret_member(std::string_view key);
 
 }   // namespace agentauri::rules

@@ -5,35 +5,89 @@
 #include <algorithm>
 
 #include "rules/action_config.hpp"
+#include "rules/templates.hpp"
 
 namespace agentauri::rules {
 namespace {
 
 constexpr std::string_view kEncrypted = "enc:v1:";
+constexpr std::size_t kSealBytes = 12 + 16;   // iv and tag around a ciphertext
 // http-api.md 7.11: a member whose name holds one of these, in any case and with `-` for `_`.
 constexpr std::string_view kSecretWords[] = {"api_key",       "apikey", "token",  "secret",      "password",
                                              "authorization", "bearer", "cookie", "private_key", "credential"};
 
-template <class Change>
-Result<void> for_each_secret(json::Object& object, Change change) {
-  for (auto& member : object) {
-    auto& value = member.value();
-    if (value.is_object()) {
-      if (auto done = for_each_secret(value.get_object(), change); !done) return done;
-    } else if (value.is_array()) {
-      for (auto& item : value.get_array()) {
-        if (!item.is_object()) continue;
-        if (auto done = for_each_secret(item.get_object(), change); !done) return done;
-      }
-    } else if (value.is_string() && is_secret_member(std::string_view(member.key().data(), member.key().size()))) {
-      if (auto done = change(value); !done) return done;
+std::string_view text_of(const json::Value& value) {
+  return json::view(value.get_string());
+}
+bool is_encrypted(const json::Value& value) {
+  return value.is_string() && text_of(value).starts_with(kEncrypted);
+}
+bool is_secret(const json::Value& value) {
+  return value.is_number() || (value.is_string() && !is_only_placeholders(text_of(value)));
+}
+
+std::string below(const std::string& place, std::string_view member) {
+  return fmt::format("{}.{}", place, member);
+}
+std::string below(const std::string& place, std::size_t index) {
+  return fmt::format("{}[{}]", place, index);
+}
+
+// Calls `visit(value, place)` for each secret until one fails. `Value` is json::Value, const or not; `covered`: it lies
+// below a secret member.
+template <class Value, class Visit>
+Result<void> for_each_secret(Value& value, const std::string& place, bool covered, Visit& visit) {
+  if (value.is_object()) {
+    for (auto& member : value.get_object()) {
+      const std::string_view name(member.key().data(), member.key().size());
+      auto done = for_each_secret(member.value(), below(place, name), covered || is_secret_member(name), visit);
+      if (!done) return done;
     }
+  } else if (value.is_array()) {
+    auto& items = value.get_array();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (auto done = for_each_secret(items[i], below(place, i), covered, visit); !done) return done;
+    }
+  } else if (covered && is_secret(value)) {
+    return visit(value, place);
   }
   return {};
 }
 
-std::string text_of(const json::Value& value) {
-  return std::string(json::view(value.get_string()));
+// The same for a whole configuration, whose secrets `change(value)` changes.
+template <class Change>
+Result<json::Value> changed(json::Value config, Change change) {
+  auto visit = [&change](json::Value& value, const std::string&) -> Result<void> { return change(value); };
+  if (auto done = for_each_secret(config, "config", false, visit); !done) return fail(done);
+  return config;
+}
+
+Result<void> merge(json::Value& fresh, const json::Value* stored, const std::string& place, bool covered) {
+  if (fresh.is_object()) {
+    for (auto& member : fresh.get_object()) {
+      const std::string_view name(member.key().data(), member.key().size());
+      const auto* old = stored != nullptr && stored->is_object() ? json::find(stored->get_object(), name) : nullptr;
+      auto done = merge(member.value(), old, below(place, name), covered || is_secret_member(name));
+      if (!done) return done;
+    }
+  } else if (fresh.is_array()) {
+    auto& items = fresh.get_array();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const auto* old = stored != nullptr && stored->is_array() ? stored->get_array().if_contains(i) : nullptr;
+      if (auto done = merge(items[i], old, below(place, i), covered); !done) return done;
+    }
+  } else if (covered && fresh.is_string() && text_of(fresh) == kMask) {
+    if (stored == nullptr || stored->is_null())
+      return fail(Code::invalid, place, "\"***\" keeps the stored value, and there is none at this place");
+    fresh = *stored;
+  }
+  return {};
+}
+
+std::size_t clear_bytes(std::string_view encrypted) {
+  const std::size_t digits = encrypted.size() - encrypted.rfind(':') - 1;   // of base64url without padding
+  const std::size_t sealed = digits * 3 / 4;
+  return sealed > kSealBytes ? sealed - kSealBytes : 0;
 }
 
 }   // namespace
@@ -54,53 +108,57 @@ std::string signing_secret_aad(domain::ActionId action) {
 }
 
 json::Object encrypt_config(json::Object config, domain::ActionId action, const crypto::DataKeys& keys) {
-  (void)for_each_secret(config, [&](json::Value& value) -> Result<void> {
-    const std::string text = text_of(value);
-    if (!text.starts_with(kEncrypted)) value = json::String(keys.encrypt(text, config_aad(action)));
+  auto out = changed(std::move(config), [&](json::Value& value) -> Result<void> {
+    if (value.is_string() && !is_encrypted(value))
+      value = json::String(keys.encrypt(text_of(value), config_aad(action)));
     return {};
   });
-  return config;
+  return std::move(out->get_object());
 }
 
 Result<json::Object> decrypt_config(json::Object config, domain::ActionId action, const crypto::DataKeys& keys) {
-  auto done = for_each_secret(config, [&](json::Value& value) -> Result<void> {
-    const std::string text = text_of(value);
-    if (!text.starts_with(kEncrypted)) return {};
-    auto plain = keys.decrypt(text, config_aad(action));
+  auto out = changed(std::move(config), [&](json::Value& value) -> Result<void> {
+    if (!is_encrypted(value)) return {};
+    auto plain = keys.decrypt(text_of(value), config_aad(action));
     if (!plain) return fail(plain);
     value = json::String(*plain);
     return {};
   });
-  if (!done) return fail(done);
-  return config;
+  if (!out) return fail(out);
+  return std::move(out->get_object());
 }
 
 json::Object mask_config(json::Object config) {
-  (void)for_each_secret(config, [](json::Value& value) -> Result<void> {
+  auto out = changed(std::move(config), [](json::Value& value) -> Result<void> {
     value = json::String(kMask);
     return {};
   });
-  return config;
+  return std::move(out->get_object());
 }
 
 Result<json::Object> merge_masked(json::Object fresh, const json::Object& stored) {
-  for (auto& member : fresh) {
-    auto& value = member.value();
-    const auto* old = stored.if_contains(member.key());
-    if (value.is_object()) {
-      auto merged = merge_masked(std::move(value.get_object()),
-                                 old != nullptr && old->is_object() ? old->get_object() : json::Object());
-      if (!merged) return fail(merged);
-      value = std::move(*merged);
-    } else if (value.is_string() && text_of(value) == kMask &&
-               is_secret_member(std::string_view(member.key().data(), member.key().size()))) {
-      if (old == nullptr || !old->is_string())
-        return fail(Code::invalid, fmt::format("config.{}", std::string_view(member.key().data(), member.key().size())),
-                    "\"***\" keeps the stored value, and there is none");
-      value = *old;
-    }
-  }
-  return fresh;
+  json::Value out(std::move(fresh));
+  const json::Value old(stored);
+  if (auto merged = merge(out, &old, "config", false); !merged) return fail(merged);
+  return std::move(out.get_object());
+}
+
+std::optional<std::string> find_encrypted(const json::Object& config) {
+  const json::Value whole(config);
+  auto visit = [](const json::Value& value, const std::string& place) -> Result<void> {
+    if (is_encrypted(value)) return fail(Code::invalid, place, "looks encrypted");
+    return {};
+  };
+  const auto searched = for_each_secret(whole, "config", false, visit);
+  return searched ? std::nullopt : std::optional(searched.error().field);
+}
+
+json::Value in_clear_sizes(json::Value value) {
+  auto out = changed(std::move(value), [](json::Value& secret) -> Result<void> {
+    if (is_encrypted(secret)) secret = json::String(clear_bytes(text_of(secret)), 'x');
+    return {};
+  });
+  return std::move(*out);
 }
 
 }   // namespace agentauri::rules

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "rules/action_config.hpp"
-#include "rules/action_secrets.hpp"
 
 namespace agentauri::rules {
 namespace {
@@ -84,23 +83,6 @@ TEST(WebhookConfig, NamesTheMemberThatIsWrong) {
   EXPECT_EQ(refusal(R"({"url":"https://h/","retry_count":11})").field, "config.retry_count");
   EXPECT_EQ(refusal(R"({"url":"https://h/","expected_status_codes":[99]})").field, "config.expected_status_codes");
   EXPECT_EQ(refusal(R"({"url":"https://h/","body":{"x":"{{nonsense}}"}})").field, "config.body");
-}
-
-TEST(ActionSecrets, AreEncryptedMaskedAndKept) {
-  const auto keys = crypto::DataKeys::derive("a secret", "");
-  const auto plain =
-      json::parse(R"({"url":"https://h/","headers":{"Authorization":"Bearer x","X-Note":"n"},"secret":"s"})")
-          ->get_object();
-  const auto stored = encrypt_config(plain, 7, keys);
-  EXPECT_EQ(json::dump(stored).find("Bearer x"), std::string::npos);
-  EXPECT_EQ(json::dump(*decrypt_config(stored, 7, keys)), json::dump(plain));
-  EXPECT_FALSE(decrypt_config(stored, 8, keys)) << "a value that was moved to another row";
-  EXPECT_EQ(json::dump(mask_config(stored)),
-            R"({"url":"https://h/","headers":{"Authorization":"***","X-Note":"n"},"secret":"***"})");
-  const auto merged = merge_masked(mask_config(stored), stored);
-  ASSERT_TRUE(merged);
-  EXPECT_EQ(json::dump(*merged), json::dump(stored));
-  EXPECT_FALSE(merge_masked(json::parse(R"({"token":"***"})")->get_object(), stored));
 }
 
 }   // namespace

@@ -8,27 +8,6 @@
 namespace agentauri::gateway {
 namespace {
 
-constexpr std::string_view kEncryptedPrefix = "enc:v1:";
-
-// The first secret member, at any depth, whose text `test` finds wanting.
-template <class Test>
-std::optional<std::string> find_secret(const json::Value& value, const std::string& path, Test test) {
-  if (value.is_array()) {
-    for (const auto& item : value.get_array()) {
-      if (auto found = find_secret(item, path, test)) return found;
-    }
-  }
-  if (!value.is_object()) return std::nullopt;
-  for (const auto& member : value.get_object()) {
-    const std::string name(member.key());
-    const std::string place = path + "." + name;
-    if (member.value().is_string() && rules::is_secret_member(name) && test(json::view(member.value().get_string())))
-      return place;
-    if (auto found = find_secret(member.value(), place, test)) return found;
-  }
-  return std::nullopt;
-}
-
 std::string place(std::string_view prefix, std::string_view member) {
   return fmt::format("{}{}", prefix, member);
 }
@@ -36,19 +15,13 @@ std::string place(std::string_view prefix, std::string_view member) {
 // `***` becomes what is stored. What looks like ciphertext of ours may not come from outside.
 std::optional<json::Object> merge_config(const json::Object& fresh, const json::Object& stored, std::string_view prefix,
                                          Validation& validation) {
-  if (auto forged =
-          find_secret(fresh, "config", [](std::string_view text) { return text.starts_with(kEncryptedPrefix); })) {
+  if (const auto forged = rules::find_encrypted(fresh)) {
     validation.add(place(prefix, *forged), "reserved_prefix", "must not start with enc:v1:");
     return std::nullopt;
   }
   auto merged = rules::merge_masked(fresh, stored);
   if (!merged) {
     validation.add(place(prefix, merged.error().field), "nothing_stored", merged.error().text);
-    return std::nullopt;
-  }
-  if (auto masked = find_secret(*merged, "config", [](std::string_view text) { return text == rules::kMask; })) {
-    validation.add(place(prefix, *masked), "nothing_stored",
-                   "\"***\" keeps the stored value, and there is none at this place");
     return std::nullopt;
   }
   return std::move(*merged);
@@ -108,7 +81,7 @@ CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool i
       return out.action = std::move(base), out;
   }
   out.action = std::move(base);
-  if (json::dump(out.config).size() > kMaxActionConfigBytes) {
+  if (json::dump(rules::in_clear_sizes(out.config)).size() > kMaxActionConfigBytes) {
     validation.add(place(prefix, "config"), "length", fmt::format("must have at most {} bytes", kMaxActionConfigBytes));
     return out;
   }
