@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "rules/action_secrets.hpp"
+#include "rules/comparison.hpp"
 #include "rules/templates.hpp"
 
 namespace agentauri::rules {
@@ -17,6 +18,7 @@ constexpr std::size_t kMaxUrlBytes = 2048;
 constexpr std::size_t kMaxHeaderValueBytes = 1024;
 constexpr std::size_t kMaxHeaders = 32;
 constexpr std::size_t kMaxTelegramText = 4096;
+constexpr std::size_t kShownBytes = 60;   // of a wrong header name
 constexpr std::int64_t kMaxAgeSeconds = 30LL * 24 * 3600;
 
 std::string lower(std::string_view text) {
@@ -71,13 +73,14 @@ Result<void> check_header(const std::string& name, const std::string& value) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   };
+  const auto is_control = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; };
   if (name.empty() || name.size() > 128 || !std::all_of(name.begin(), name.end(), is_token))
-    return wrong("headers", fmt::format("\"{}\" is not a header name", name.substr(0, 60)));
+    return wrong("headers", fmt::format("\"{}\" is not a header name", cut_text(name, kShownBytes)));
   if (std::find(std::begin(kOurs), std::end(kOurs), lower(name)) != std::end(kOurs))
     return wrong("headers", fmt::format("{} is set by AgentAuri", name));
   if (value.size() > kMaxHeaderValueBytes)
     return wrong("headers", fmt::format("the value of {} has more than {} bytes", name, kMaxHeaderValueBytes));
-  if (std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; }))
+  if (std::any_of(value.begin(), value.end(), is_control))
     return wrong("headers", fmt::format("the value of {} holds a control character", name));
   if (auto checked = check_template(value); !checked)
     return wrong("headers", fmt::format("{}: {}", name, checked.error().text));
@@ -125,15 +128,25 @@ Result<void> read_expected(const json::Object& config, WebhookConfig& out) {
   return {};
 }
 
+// A number, `-100123` also as text, or `@name`.
+bool is_telegram_chat(const json::Value& chat) {
+  if (chat.is_int64()) return true;
+  if (!chat.is_string()) return false;
+  const std::string_view text = json::view(chat.get_string());
+  const auto is_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  if (text.starts_with('@')) return text.size() > 1 && std::all_of(text.begin() + 1, text.end(), is_name);
+  return integer_value(text, INT64_MIN, INT64_MAX).has_value();
+}
+
 Result<void> check_telegram(const json::Object& config) {
   const auto* chat = json::find(config, config.contains("chat_id") ? "chat_id" : "chatId");
-  const bool named = chat != nullptr && chat->is_string() && !chat->get_string().empty();
-  if (!named && (chat == nullptr || !chat->is_int64())) return wrong("chat_id", "must be a chat's number or @name");
-  auto text = json::required_string(config, config.contains("message_template") ? "message_template" : "message");
-  if (!text) return wrong("message_template", "must be a string");
-  if (text->empty() || text->size() > kMaxTelegramText)
+  if (chat == nullptr || !is_telegram_chat(*chat)) return wrong("chat_id", "must be a chat's number or @name");
+  auto given = json::optional_string(config, config.contains("message_template") ? "message_template" : "message");
+  if (!given) return wrong("message_template", "must be a string");
+  const std::string text = given->value_or(std::string(kDefaultTelegramMessage));
+  if (text.empty() || text.size() > kMaxTelegramText)
     return wrong("message_template", fmt::format("must have 1 to {} bytes", kMaxTelegramText));
-  if (auto checked = check_template(*text); !checked) return wrong("message_template", checked.error().text);
+  if (auto checked = check_template(text); !checked) return wrong("message_template", checked.error().text);
   auto mode = json::optional_string(config, "parse_mode");
   if (!mode) return placed(mode);
   return {};

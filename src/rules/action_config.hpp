@@ -14,6 +14,10 @@
 
 namespace agentauri::rules {
 
+// Of a Telegram action without `message_template` (pipeline.md 9.4).
+inline constexpr std::string_view kDefaultTelegramMessage =
+    "Agent {{agent_id}} on chain {{chain_id}}: {{event_type}} (tx {{transaction_hash}})";
+
 // pipeline.md 8.5. Synonyms: body_template = body, timeout_ms wins over timeout_seconds.
 struct WebhookConfig {
   std::string method = "POST";

@@ -8,6 +8,7 @@
 
 #include "core/base/bytes.hpp"
 #include "core/json/json.hpp"
+#include "rules/condition_parts.hpp"
 
 namespace agentauri::rules {
 namespace {
@@ -40,7 +41,6 @@ constexpr Spelling kSpellings[] = {
 };
 
 constexpr std::size_t kMaxListItems = 1000;
-constexpr std::size_t kShownChars = 50;   // of what was written, in a refusal
 
 constexpr auto kPowersOfTen = [] {
   std::array<int128, kMaxDecimals + 1> powers{};
@@ -151,8 +151,7 @@ bool holds(Operator op, std::strong_ordering order) {
 Result<Operator> numeric_operator(std::string_view text) {
   const auto op = parse_operator(text);
   if (op && is_numeric(*op)) return *op;
-  return fail(Code::invalid, "operator",
-              fmt::format("\"{}\" is not one of {}", text.substr(0, kShownChars), kNumericOperators));
+  return fail(Code::invalid, "operator", fmt::format("{} is not one of {}", shown(text), kNumericOperators));
 }
 
 Result<std::int64_t> integer_value(std::string_view text, std::int64_t min, std::int64_t max) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "rules/condition_parts.hpp"
 #include "rules/condition_types.hpp"
 #include "rules/evaluate.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 using domain::Condition;
 using domain::Event;
 
-constexpr std::size_t kShownChars = 60;       // of an unknown type
 constexpr std::size_t kComparedChars = 100;   // as long as a condition type may be
 
 // How many letters must change to make `b` of `a`: enough to find the type that was meant.
@@ -40,8 +40,8 @@ Error unknown_type(std::string_view name) {
     return difference(compared, a) < difference(compared, b);
   });
   return {Code::invalid, "condition_type",
-          fmt::format("unknown condition type \"{}\"; did you mean {}? There are: {}", name.substr(0, kShownChars),
-                      nearest, fmt::join(names, ", "))};
+          fmt::format("unknown condition type {}; did you mean {}? There are: {}", shown(name), nearest,
+                      fmt::join(names, ", "))};
 }
 
 // A stored row that does not compile: an error for every event that reaches it (pipeline.md 6.4, "bad config").

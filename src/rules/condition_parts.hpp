@@ -21,7 +21,7 @@ inline Verdict absent(std::string_view field, bool explain) {
   return verdict(false, explain, [field] { return fmt::format("{} is absent", field); });
 }
 
-// Chain text in quotes, cut where an explanation would become unreadable.
+// Text of a chain or a user in quotes, cut between characters where an explanation would become unreadable.
 std::string shown(std::string_view text);
 
 // The `config` member as an object; {} when there is none.

@@ -29,7 +29,8 @@ std::optional<Average> read_state(std::string_view stored) {
                     text.take("}") && text.at_end();
   // An average of 32-bit scores stays within their range.
   constexpr int128 kBound = (int128{1} << 31) * kScale;
-  if (!read || out.count < 1 || out.ema < -kBound || out.ema > kBound) return std::nullopt;
+  if (!read || out.count < 1 || out.count == INT64_MAX || !is_state_second(out.last_updated)) return std::nullopt;
+  if (out.ema < -kBound || out.ema > kBound) return std::nullopt;
   return out;
 }
 
@@ -59,7 +60,7 @@ class EmaThreshold final : public CompiledCondition {
       average.ema = next_ema(known->ema, *event.score, window_);
     }
     ++average.count;
-    average.last_updated = to_unix_seconds(event.block_time);
+    average.last_updated = state_second(event);
     state->after = write_state(average);
     const bool passed = holds(op_, order({average.ema, kEmaDecimals}, threshold_));
     if (passed || explain) state->ema = decimal_text(average.ema);

@@ -11,14 +11,10 @@ namespace {
 using domain::Condition;
 using domain::Event;
 
-bool means_equal(std::string_view op) {
-  const auto known = parse_operator(op);
-  return !known || *known == Operator::eq || *known == Operator::in;
-}
-
-// These types ignore the operator; one that means something else was hardly written on purpose.
+// These types ignore the operator; one that means something else was hardly written on purpose. `in` is among them: the
+// value is compared as a whole.
 void check_ignored_operator(const Condition& condition, const CompileContext& context) {
-  if (!means_equal(condition.op)) warn_of_operator(condition, "=", context);
+  if (parse_operator(condition.op) != Operator::eq) warn_of_operator(condition, "=", context);
 }
 
 class AgentIdEquals final : public CompiledCondition {
@@ -127,11 +123,13 @@ Result<CompiledPtr> compile_event_type_equals(const Condition& condition, const 
   return make_event_type_condition({condition.value}, false, context);
 }
 
-Result<CompiledPtr> compile_file_uri_exists(const Condition& condition, const CompileContext&) {
+Result<CompiledPtr> compile_file_uri_exists(const Condition& condition, const CompileContext& context) {
+  const std::string op = lower_case(condition.op);
   // The one reading that would turn the condition around.
-  if (lower_case(condition.op) == "is null") {
+  if (op == "is null") {
     return fail(Code::invalid, "operator", "file_uri_exists asks whether there is a file: the operator is IS NOT NULL");
   }
+  if (op != "is not null") warn_of_operator(condition, "IS NOT NULL", context);
   return std::make_shared<FileUriExists>();
 }
 

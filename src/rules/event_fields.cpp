@@ -80,7 +80,8 @@ constexpr Alias kAliases[] = {{"AgentRegistered", "Registered"},
 const std::vector<EventField>& event_fields() {
   using enum FieldKind;
   static const std::vector<EventField> fields{
-      {"event_id", text, &read_event_id},
+      {"id", text, &read_event_id},
+      {"event_id", text, &read_event_id},   // as templates call it
       {"chain_id", number, &read_number<&Event::chain_id>},
       {"block_number", number, &read_number<&Event::block_num>},
       {"block_hash", hex, &read_bytes<&Event::block_hash>},

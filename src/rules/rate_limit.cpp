@@ -42,11 +42,11 @@ std::optional<Window> read_state(std::string_view stored) {
     if (__builtin_add_overflow(from_first, gap, &from_first)) return std::nullopt;
     out.times.push_back(from_first);
   }
-  if (!text.take("]}") || !text.at_end()) return std::nullopt;
+  if (!text.take("]}") || !text.at_end() || !is_state_second(out.last)) return std::nullopt;
   std::int64_t first = 0;
   if (__builtin_sub_overflow(out.last, from_first, &first)) return std::nullopt;
   for (auto& time : out.times) {
-    if (__builtin_add_overflow(time, first, &time)) return std::nullopt;
+    if (__builtin_add_overflow(time, first, &time) || !is_state_second(time)) return std::nullopt;
   }
   return out;
 }
@@ -71,9 +71,8 @@ class RateLimit final : public CompiledCondition {
       if (!known) return {Verdict::Result::error, "the stored rate window cannot be read"};
       window = std::move(*known);
     }
-    window.last = to_unix_seconds(event.block_time);
-    std::int64_t cutoff = 0;
-    if (__builtin_sub_overflow(window.last, settings_.window_seconds, &cutoff)) cutoff = INT64_MIN;
+    window.last = state_second(event);
+    const std::int64_t cutoff = window.last - settings_.window_seconds;
     std::erase_if(window.times, [cutoff](std::int64_t time) { return time < cutoff; });
     window.times.push_back(window.last);
     if (window.times.size() > kMaxRateTimestamps) {
@@ -123,6 +122,15 @@ Result<std::int64_t> parse_duration(const json::Object& config) {
   return number * seconds;
 }
 
+// Only so many events are counted, so some bounds are never passed.
+void warn_of_bound(Operator op, std::int64_t count, const CompileContext& context) {
+  constexpr auto kMost = static_cast<std::int64_t>(kMaxRateTimestamps);
+  const bool is_lower = op == Operator::gt || op == Operator::ge || op == Operator::eq;
+  if (context.warnings == nullptr || !is_lower || count < kMost || (count == kMost && op != Operator::gt)) return;
+  context.warnings->push_back(
+      {"value", "never_reached", fmt::format("at most {} events are counted: this condition is never true", kMost)});
+}
+
 }   // namespace
 
 Result<CompiledPtr> compile_rate_limit(const domain::Condition& condition, const CompileContext& context) {
@@ -139,6 +147,7 @@ Result<CompiledPtr> compile_rate_limit(const domain::Condition& condition, const
   if (!reset) return fail(Code::invalid, "config.reset_on_trigger", "must be true or false");
   auto by_agent = parse_partition(*config);
   if (!by_agent) return fail(by_agent);
+  warn_of_bound(*op, *count, context);
   return std::make_shared<RateLimit>(*op, RateLimit::Settings{*count, *window, reset->value_or(false), *by_agent});
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace agentauri::rules {
 
 Result<void> need_stateful(const domain::Condition& condition, const CompileContext& context) {
@@ -20,6 +22,10 @@ Result<bool> parse_partition(const json::Object& config) {
   auto by = json::optional_string(config, "partition_by");
   if (by && (!*by || **by == "agent_id")) return by->has_value();
   return fail(Code::invalid, "config.partition_by", "must be \"agent_id\" or absent");
+}
+
+std::int64_t state_second(const domain::Event& event) {
+  return std::clamp<std::int64_t>(to_unix_seconds(event.block_time), 0, kLastStateSecond);
 }
 
 std::string partition_key(const domain::Event& event, bool by_agent) {

@@ -16,6 +16,7 @@ inline constexpr std::uint8_t kEmaDecimals = 18;
 inline constexpr std::int64_t kMaxEmaWindow = 100'000;
 inline constexpr std::int64_t kMaxRateWindowSeconds = 30LL * 24 * 3600;
 inline constexpr std::size_t kMaxRateTimestamps = 10'000;
+inline constexpr std::int64_t kLastStateSecond = 253'402'300'799;   // of the year 9999, the last that RFC 3339 writes
 
 // The next moving average at 10^-18, rounded half away from zero: ema + (score - ema) * 2 / (window + 1).
 int128 next_ema(int128 ema, std::int32_t score, std::int64_t window);
@@ -29,6 +30,13 @@ Result<void> need_stateful(const domain::Condition& condition, const CompileCont
 Result<bool> parse_partition(const json::Object& config);
 // The agent id when partitioned by it and the event has one, else "".
 std::string partition_key(const domain::Event& event, bool by_agent);
+
+// Block time as states keep it, in seconds: what a node says beyond 1970 to 9999 is brought near, so that every state
+// that was written can be read and shown.
+std::int64_t state_second(const domain::Event& event);
+inline bool is_state_second(std::int64_t second) {
+  return second >= 0 && second <= kLastStateSecond;
+}
 
 // Reads state texts piece by piece. They are ours, so anything but the exact spelling is damage.
 class StateText {
