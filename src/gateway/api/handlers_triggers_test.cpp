@@ -161,7 +161,7 @@ TEST_F(TriggersApi, BadTriggersSayWhatIsWrong) {
       {R"({"name":null,"registry":"identity"})", "bad_request", "missing field `name`"},
       {R"({"name":"t"})", "bad_request", "missing field `registry`"},
       {R"({"name":"t","registry":"identity","chain_id":"1"})", "bad_request", "chain_id"},
-      {R"({"name":"t","registry":"identity","chain_id":2147483648})", "bad_request", "chain_id"},
+      {R"({"name":"t","registry":"identity","chain_id":9223372036854775808})", "bad_request", "chain_id"},
       {R"({"name":"t","registry":"identity","chain_id":1.5})", "bad_request", "chain_id"},
       {R"({"name":"t","registry":"identity","enabled":"true"})", "bad_request", "enabled"},
       {R"({"name":"t","registry":"identity","conditions":{}})", "bad_request", "conditions"},
@@ -364,6 +364,16 @@ TEST_F(TriggersApi, ConditionsOnTheirOwnRoutes) {
     EXPECT_EQ(bad.status, 404) << id;
     EXPECT_EQ(bad.at("error"), "not_found") << id;
   }
+}
+
+// 11297108109 is the Palm network, a chain of the public lists.
+TEST_F(TriggersApi, AChainIdHas64Bits) {
+  const auto created = h.post(kTriggers, R"({"name":"t","chain_id":11297108109,"registry":"identity"})", user);
+  ASSERT_EQ(created.status, 201) << created.text;
+  EXPECT_EQ(created.at("data.chain_id"), "11297108109");
+  const auto path = std::string(kTriggers) + "/" + created.at("data.id");
+  EXPECT_EQ(h.put(path, R"({"chain_id":11297108099})", user).at("data.chain_id"), "11297108099");
+  EXPECT_EQ(h.get(path, user).at("data.chain_id"), "11297108099");
 }
 
 TEST_F(TriggersApi, ActionsKeepTheirSecrets) {
