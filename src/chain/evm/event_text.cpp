@@ -22,8 +22,8 @@ std::size_t character_length(ByteView bytes) {
     return 3;
   }
   if (lead >= 0xf0 && lead <= 0xf4) {
-    const bool range = (lead != 0xf0 || bytes[1] >= 0x90) && (lead != 0xf4 || bytes[1] <= 0x8f);
-    return tail(1) && tail(2) && tail(3) && range ? 4 : 0;
+    if (!tail(1) || !tail(2) || !tail(3)) return 0;
+    return (lead == 0xf0 && bytes[1] < 0x90) || (lead == 0xf4 && bytes[1] > 0x8f) ? 0 : 4;
   }
   return 0;
 }

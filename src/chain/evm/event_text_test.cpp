@@ -45,6 +45,19 @@ TEST(StoredText, ReplacesEachByteThatBreaksTheRule) {
   }
 }
 
+// Whoever registers an agent writes this text: it must not be read past its end.
+TEST(StoredText, EveryLeadMayBeTheLastByte) {
+  for (int lead = 0x80; lead <= 0xff; ++lead) {
+    const std::string bytes{'a', static_cast<char>(lead)};
+    EXPECT_EQ(stored(bytes).text, std::string("a") + kBad) << lead;
+    EXPECT_FALSE(is_clean_text(as_bytes(bytes)));
+    Hash32 word;
+    word.data.fill('a');
+    word.data.back() = static_cast<std::uint8_t>(lead);
+    EXPECT_EQ(text_of_word(word), to_hex_0x(word));
+  }
+}
+
 TEST(StoredText, LongTextKeepsItsBeginningLengthAndHash) {
   const std::string fits(kMaxInlineBytes, 'a');
   EXPECT_EQ(stored(fits).text, fits);
