@@ -136,6 +136,24 @@ json::Object mask_config(json::Object config) {
   return std::move(out->get_object());
 }
 
+Result<std::string> open_body(std::string body, domain::ActionId action, const crypto::DataKeys& keys,
+                              const json::Object& event_data) {
+  if (!body.contains(kEncrypted)) return body;
+  auto parsed = json::parse(body);
+  if (!parsed) return body;
+  auto opened = changed(std::move(*parsed), [&](json::Value& value) -> Result<void> {
+    if (!is_encrypted(value)) return {};
+    const auto plain = keys.decrypt(text_of(value), config_aad(action));
+    if (!plain) return {};
+    auto rendered = render_text(*plain, event_data, Escape::none);
+    if (!rendered) return fail(rendered);
+    value = json::String(*rendered);
+    return {};
+  });
+  if (!opened) return fail(opened);
+  return json::dump(*opened);
+}
+
 Result<json::Object> merge_masked(json::Object fresh, const json::Object& stored) {
   json::Value out(std::move(fresh));
   const json::Value old(stored);

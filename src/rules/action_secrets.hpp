@@ -27,6 +27,11 @@ json::Object encrypt_config(json::Object config, domain::ActionId action, const 
 // Code::corrupt when a value does not decrypt.
 Result<json::Object> decrypt_config(json::Object config, domain::ActionId action, const crypto::DataKeys& keys);
 json::Object mask_config(json::Object config);
+// A body that was rendered from a stored configuration, without keys: its encrypted members in clear, with their
+// placeholders filled. What does not decrypt was not encrypted here and stays: chain text may look like it. Equal bytes
+// for equal bodies, so that every attempt sends the same.
+Result<std::string> open_body(std::string body, domain::ActionId action, const crypto::DataKeys& keys,
+                              const json::Object& event_data);
 // `***` in `fresh` takes the value that `stored` has at the same place, which in an array is the same index. Where
 // there is none, Code::invalid with the place as field: `config.list[1].token`.
 Result<json::Object> merge_masked(json::Object fresh, const json::Object& stored);

@@ -111,6 +111,21 @@ TEST(ActionSecrets, PlaceholdersAloneAreNoSecret) {
   EXPECT_THAT(masked(encrypted(R"({"token":"literal {{tag1}}"})")), HasSubstr("***"));
 }
 
+// The engine renders bodies and has no keys; who sends them opens them.
+TEST(ActionSecrets, InABodyAreOpenedByTheSender) {
+  const auto data = object(R"({"score":45,"token_uri":"enc:v1:k1:forged"})");
+  const auto config = parse_webhook_config(encrypted(
+      R"({"url":"https://h/","body":{"token":"s3cret of {{score}}","keys":{"tokens":["k0"]},"n":"{{score}}","token_uri":"{{token_uri}}"}})"));
+  ASSERT_TRUE(config);
+  const auto body = render_webhook_body(*config, data);
+  ASSERT_TRUE(body);
+  EXPECT_THAT(*body, Not(HasSubstr("s3cret")));
+  EXPECT_EQ(open_body(*body, kAction, keys(), data),
+            R"({"token":"s3cret of 45","keys":{"tokens":["k0"]},"n":45,"token_uri":"enc:v1:k1:forged"})");
+  EXPECT_EQ(open_body(R"({ "n": 1 })", kAction, keys(), data), R"({ "n": 1 })")
+      << "nothing to open: the bytes as they are";
+}
+
 TEST(ActionSecrets, TheLimitOfAHeaderIsThatOfItsClearText) {
   const auto stored = encrypted(hook_with("Authorization", kMaxHeaderBytes));
   EXPECT_GT(json::dump(stored).size(), kMaxHeaderBytes + 300) << "the stored form is longer";
