@@ -11,6 +11,7 @@
 #include "delivery/testing/webhook_sink.hpp"
 #include "delivery/testing/worker_rig.hpp"
 #include "net/testing/raw_socket.hpp"
+#include "rules/action_secrets.hpp"
 #include "store/leases.hpp"
 #include "store/testing/temp_database.hpp"
 
@@ -87,6 +88,24 @@ TEST_P(Delivering, SignsAndSaysWhatItIs) {
   const std::string exposed = rig_->metrics().expose();
   EXPECT_THAT(exposed, HasSubstr(R"(action_worker_jobs_processed_total{action_type="rest",status="success"} 1)"));
   EXPECT_THAT(exposed, HasSubstr(R"(action_worker_attempts_total{action_type="rest",outcome="ok"} 1)"));
+}
+
+// The engine renders bodies and has no keys; jobs hold no secret in clear.
+TEST_P(Delivering, SecretsOfTheBodyAreInClearOnTheWireOnly) {
+  WebhookSink sink;
+  const auto action = hook(sink);
+  auto job = alerts_.job(action, "a", sink.endpoint());
+  const auto hidden = testing::test_keys().encrypt("s3cret of {{score}}", rules::config_aad(action));
+  job.body = fmt::format(R"({{"token":"{}","score":42}})", hidden);
+  alerts_.insert({job});
+  start();
+  ASSERT_EQ(alerts_.wait_until_ended("a").state, "succeeded");
+  const auto seen = sink.seen();
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].request.body, R"({"token":"s3cret of 42","score":42})");
+  const std::string id = to_hex(job.id.view()), stamp = field(seen[0].request, "webhook-timestamp");
+  EXPECT_EQ(field(seen[0].request, "webhook-signature"),
+            sign_webhook({kSecret}, id, std::stoll(stamp), seen[0].request.body));
 }
 
 TEST_P(Delivering, TriesAgainWithTheSameIdAndBytes) {

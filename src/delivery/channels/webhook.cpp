@@ -80,7 +80,9 @@ Result<Prepared> prepare(const store::ClaimedJob& job, const crypto::DataKeys& k
   auto& request = out.request;
   request.method = out.config.method;
   request.url = std::move(*parsed);
-  request.body = job.body.value_or("");
+  auto body = rules::open_body(job.body.value_or(""), job.action_id, keys, data->get_object());
+  if (!body) return fail(body);
+  request.body = std::move(*body);
   request.timeout = out.config.timeout;
   request.connect_timeout = kConnectTimeout;
   request.max_body_bytes = kMaxAnswerBytes;
