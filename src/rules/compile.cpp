@@ -3,8 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
+#include "core/base/edit_distance.hpp"
 #include "rules/condition_parts.hpp"
 #include "rules/condition_types.hpp"
 #include "rules/evaluate.hpp"
@@ -17,27 +17,12 @@ using domain::Event;
 
 constexpr std::size_t kComparedChars = 100;   // as long as a condition type may be
 
-// How many letters must change to make `b` of `a`: enough to find the type that was meant.
-std::size_t difference(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t above = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, above + 1, diagonal + (a[i] == b[j] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row.back();
-}
-
 Error unknown_type(std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto& type : condition_types()) names.push_back(type.name);
   const std::string_view compared = name.substr(0, kComparedChars);
   const auto nearest = *std::min_element(names.begin(), names.end(), [compared](auto a, auto b) {
-    return difference(compared, a) < difference(compared, b);
+    return edit_distance(compared, a) < edit_distance(compared, b);
   });
   return {Code::invalid, "condition_type",
           fmt::format("unknown condition type {}; did you mean {}? There are: {}", shown(name), nearest,

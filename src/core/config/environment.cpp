@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <numeric>
 #include <sstream>
+
+#include "core/base/edit_distance.hpp"
 
 extern char** environ;   // NOLINT(readability-redundant-declaration): POSIX
 
@@ -44,21 +45,6 @@ Environment::Map parse_dotenv(std::string_view text) {
     out.emplace(trimmed(line.substr(0, equals)), value);
   }
   return out;
-}
-
-// Edits needed to turn one name into the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t above = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, above + 1, diagonal + (a[i] == b[j] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row.back();
 }
 
 }   // namespace
@@ -177,7 +163,9 @@ void Environment::report_unknown(const std::vector<std::string>& prefixes) {
     }
   }
   for (const auto& name : unknown) {
-    const auto nearer = [&name](const auto& a, const auto& b) { return distance(name, a) < distance(name, b); };
+    const auto nearer = [&name](const auto& a, const auto& b) {
+      return edit_distance(name, a) < edit_distance(name, b);
+    };
     const auto nearest = std::min_element(known_.begin(), known_.end(), nearer);
     fault(name,
           nearest == known_.end() ? "is not a setting" : fmt::format("is not a setting; did you mean {}?", *nearest));
