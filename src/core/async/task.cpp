@@ -259,26 +259,39 @@ void run_blocking(std::function<Task<void>()> body) {
 
 // --- Completion ------------------------------------------------------------------------------------------------------
 
+// The thread that completes may hold this longer than the event loop lives, so nothing of the loop is in it but its
+// handle: the timer stays in the waiter's frame.
 struct Completion::State {
-  explicit State(Executor ex) : timer(std::move(ex)) {}
-  asio::steady_timer timer;
-  std::atomic<bool> done{false};
+  explicit State(Executor ex) : executor(std::move(ex)) {}
+  Executor executor;
+  std::atomic<bool> called{false};
+  // The rest is touched on the executor only.
+  bool done = false;
+  asio::steady_timer* waiter = nullptr;
 };
 
 Completion::Completion(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
 
 void Completion::complete() {
-  if (state_->done.exchange(true)) return;
-  asio::post(state_->timer.get_executor(), [state = state_] { state->timer.cancel(); });
+  if (state_->called.exchange(true)) return;
+  asio::post(state_->executor, [state = state_] {
+    state->done = true;
+    if (state->waiter != nullptr) state->waiter->cancel();
+  });
 }
 
 Task<void> Completion::wait() {
   const auto state = state_;
+  asio::steady_timer timer(state->executor, kForever);
+  struct Enlisted {
+    State& state;
+    ~Enlisted() { state.waiter = nullptr; }
+  } enlisted{*state};
+  state->waiter = &timer;
   // Whoever completes may still use the caller's memory, so a cancellation does not end this wait.
   while (!state->done) {
-    state->timer.expires_after(kForever);
     boost::system::error_code ignored;
-    co_await state->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 }
 

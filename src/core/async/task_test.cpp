@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
 
 namespace agentauri {
@@ -96,6 +97,17 @@ TEST(Completion, WaitsForTheAnswerAlsoWhenCancelled) {
     group.cancel();
     co_await group.wait();
   });
+}
+
+// A store thread lets go of a unit some time after it has answered, and by then the loop may be gone.
+TEST(Completion, MayOutliveItsLoop) {
+  std::optional<Completion> kept;
+  run_blocking([&kept]() -> Task<void> {
+    kept.emplace(co_await this_executor());
+    kept->complete();
+    co_await kept->wait();
+  });
+  kept.reset();
 }
 
 TEST(StopFlag, TellsEverybodyOnce) {
