@@ -54,6 +54,18 @@ std::function<Task<void>()> rooted(std::function<Task<void>()> body) {
   };
 }
 
+// Where others find the timer of a wait while it lasts.
+class Enlisted {
+ public:
+  Enlisted(asio::steady_timer*& place, asio::steady_timer& timer) : place_(place) { place_ = &timer; }
+  ~Enlisted() { place_ = nullptr; }
+  Enlisted(const Enlisted&) = delete;
+  Enlisted& operator=(const Enlisted&) = delete;
+
+ private:
+  asio::steady_timer*& place_;
+};
+
 }   // namespace
 
 Task<bool> cancelled() {
@@ -152,11 +164,14 @@ Task<bool> TaskGroup::wait_for(std::chrono::microseconds limit) {
 
 // --- Signal ----------------------------------------------------------------------------------------------------------
 
+// Others may hold this longer than the event loop lives, so nothing of the loop is in it but its handle: the timer
+// stays in the waiter's frame.
 struct Signal::State {
-  explicit State(Executor ex) : timer(std::move(ex)) {}
-  asio::steady_timer timer;   // touched on its executor only
+  explicit State(Executor ex) : executor(std::move(ex)) {}
+  Executor executor;
   std::atomic<bool> notified{false};
-  std::atomic<bool> scheduled{false};   // a wake-up is on its way: further hints collapse into it
+  std::atomic<bool> scheduled{false};     // a wake-up is on its way: further hints collapse into it
+  asio::steady_timer* waiter = nullptr;   // touched on the executor only
 };
 
 Signal::Signal(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
@@ -165,9 +180,9 @@ Signal::~Signal() = default;
 void Signal::notify() {
   state_->notified = true;
   if (state_->scheduled.exchange(true)) return;
-  asio::post(state_->timer.get_executor(), [state = state_] {
+  asio::post(state_->executor, [state = state_] {
     state->scheduled = false;
-    state->timer.cancel();
+    if (state->waiter != nullptr) state->waiter->cancel();
   });
 }
 
@@ -175,9 +190,10 @@ Task<bool> Signal::wait_for(std::chrono::microseconds limit) {
   const auto state = state_;
   if (state->notified.exchange(false)) co_return true;
   if (co_await cancelled()) co_return false;
-  state->timer.expires_after(bounded(limit));
+  asio::steady_timer timer(state->executor, bounded(limit));
+  const Enlisted enlisted(state->waiter, timer);
   boost::system::error_code ignored;
-  co_await state->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   co_return state->notified.exchange(false);
 }
 
@@ -259,8 +275,7 @@ void run_blocking(std::function<Task<void>()> body) {
 
 // --- Completion ------------------------------------------------------------------------------------------------------
 
-// The thread that completes may hold this longer than the event loop lives, so nothing of the loop is in it but its
-// handle: the timer stays in the waiter's frame.
+// As of Signal: no more of the loop than its handle.
 struct Completion::State {
   explicit State(Executor ex) : executor(std::move(ex)) {}
   Executor executor;
@@ -283,11 +298,7 @@ void Completion::complete() {
 Task<void> Completion::wait() {
   const auto state = state_;
   asio::steady_timer timer(state->executor, kForever);
-  struct Enlisted {
-    State& state;
-    ~Enlisted() { state.waiter = nullptr; }
-  } enlisted{*state};
-  state->waiter = &timer;
+  const Enlisted enlisted(state->waiter, timer);
   // Whoever completes may still use the caller's memory, so a cancellation does not end this wait.
   while (!state->done) {
     boost::system::error_code ignored;

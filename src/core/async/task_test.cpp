@@ -110,6 +110,16 @@ TEST(Completion, MayOutliveItsLoop) {
   kept.reset();
 }
 
+TEST(Signal, MayOutliveItsLoop) {
+  std::optional<Signal> kept;
+  run_blocking([&kept]() -> Task<void> {
+    kept.emplace(co_await this_executor());
+    kept->notify();
+    EXPECT_TRUE(co_await kept->wait_for(std::chrono::seconds(1)));
+  });
+  kept.reset();
+}
+
 TEST(StopFlag, TellsEverybodyOnce) {
   StopFlag stop;
   int calls = 0;

@@ -371,22 +371,23 @@ Task<Health> PostgresDatabase::check_health() {
     Signal answered;
     std::mutex mutex;
     std::optional<Health> health;
+    bool abandoned = false;   // nobody waits any more, and the event loop may be gone
   };
   auto answer = std::make_shared<Answer>(co_await this_executor());
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) co_return Health{false, "the store is stopping", false};
     health_waiters_.push_back([answer](Health health) {
-      {
-        const std::lock_guard guard(answer->mutex);
-        answer->health = std::move(health);
-      }
+      const std::lock_guard guard(answer->mutex);
+      if (answer->abandoned) return;
+      answer->health = std::move(health);
       answer->answered.notify();
     });
     health_wanted_.notify_one();
   }
   co_await answer->answered.wait_for(kHealthLimit);
   const std::lock_guard lock(answer->mutex);
+  answer->abandoned = true;
   co_return answer->health.value_or(Health{false, "no answer within 2 s", false});
 }
 
