@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/async/task.hpp"
+#include "report.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/sqlite_database.hpp"
 
@@ -147,10 +148,9 @@ int run(const std::string& parent, double seconds) {
   line(fmt::format("units of one row, {} callers at once", kInFlight), group);
   line("units of one row, one caller", alone);
   fmt::print("{:<44} {:>9.0f} rows/s\n", "units of 500 rows, one caller", median(bulk).per_second);
-  fmt::print("durable group commit / autocommit            {:>9.1f} x   (goal: at least 15)\n",
-             group.per_second / reference.per_second);
-  fmt::print("a lone unit / autocommit                     {:>9.2f} x   (a lone unit does not wait for a group)\n",
-             alone.per_second / reference.per_second);
+  bench::note("a lone unit / autocommit (it does not wait for a group)", alone.per_second / reference.per_second, "x");
+  bench::report("durable group commit / autocommit", group.per_second / reference.per_second, "x",
+                bench::Goal::at_least, 15);
   return 0;
 }
 

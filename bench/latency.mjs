@@ -1,0 +1,75 @@
+// Block visible at the node -> signed webhook arrived and verified, at four blocks a second, with the settings that a
+// user gets, and how many calls the node was asked for each block.
+//   node bench/latency.mjs [seconds]
+import { AgentAuri, Client } from '../tests/functional/lib/agentauri.mjs';
+import { Anvil } from '../tests/functional/lib/anvil.mjs';
+import { Receiver } from '../tests/functional/lib/receiver.mjs';
+import { until } from '../tests/functional/lib/wait.mjs';
+import { watchBlocks } from './block_watch.mjs';
+import { median, note, nowMs, percentile, report, sleep } from './lib.mjs';
+
+const seconds = Number(process.argv[2] ?? 60);
+const WARM_UP_MS = 10_000;   // the follower learns the rhythm
+
+const anvil = await Anvil.start({ blockTime: 0.25 });
+const receiver = await Receiver.start();
+const app = await AgentAuri.start({ ...anvil.environment() });
+const user = await Client.registered(app.url);
+const { secrets } = await user.trigger({
+  name: 'every feedback', chain_id: 31337, registry: 'reputation', conditions: [],
+  actions: [{ action_type: 'rest', config: { url: receiver.url } }],
+});
+receiver.secrets = secrets;
+const arrived = new Map();   // block -> ms
+receiver.answer = (delivery) => {
+  const at = nowMs();
+  const block = JSON.parse(delivery.body).event.block_number;
+  if (!arrived.has(block)) arrived.set(block, at);
+  return { status: 200 };
+};
+
+const blocks = await watchBlocks(anvil);
+// One feedback into each block: the next is sent when the last block was seen, long before the one after it is due.
+const { address, abi } = anvil.registries.reputation;
+let agent = 0;
+blocks.onBlock = () => {
+  const data = abi.encodeFunctionData('feedback', [++agent, 10, 0, 'starred', '', '']);
+  anvil.rpc('eth_sendTransaction', { from: anvil.account, to: address, data, gas: '0x7a120' }).catch(() => {});
+};
+
+await sleep(WARM_UP_MS);
+const calls = () => app.metric('rpc_calls_total');
+const ingested = () => app.metric('ponder_sync_blocks_total');
+const [callsBefore, ingestedBefore] = [await calls(), await ingested()];
+const from = blocks.latest + 1;
+await sleep(seconds * 1000);
+const to = blocks.latest - 2;
+const [callsAfter, ingestedAfter] = [await calls(), await ingested()];
+blocks.onBlock = () => {};
+await until('the last webhook', () => arrived.has(to));
+
+const latencies = [];
+let empty = 0;
+for (let block = from; block <= to; block++) {
+  if (arrived.has(block)) latencies.push(arrived.get(block) - blocks.visible.get(block));
+  else empty++;
+}
+const lag = await blocks.announcementLag();
+const roundTrips = [];
+for (let i = 0; i < 50; i++) {
+  const before = nowMs();
+  await anvil.rpc('eth_blockNumber');
+  roundTrips.push(nowMs() - before);
+}
+note('one call to the node and back (reference)', median(roundTrips), 'ms');
+note('the node announces a block after it could be asked for', lag, 'ms');
+note('blocks measured', latencies.length, `(${empty} without an event)`);
+report('block visible -> webhook arrived, p50', percentile(latencies, 0.5) + lag, 'ms', { atMost: 25 });
+report('block visible -> webhook arrived, p99', percentile(latencies, 0.99) + lag, 'ms', { atMost: 60 });
+report('RPC calls for each block', (callsAfter - callsBefore) / (ingestedAfter - ingestedBefore), 'calls', { atMost: 2.2 });
+if (receiver.unverified.length > 0) throw new Error(`${receiver.unverified.length} webhooks were not signed as they should be`);
+
+blocks.close();
+await app.stop();
+await anvil.stop();
+await receiver.close();
