@@ -12,4 +12,4 @@ int listen_on_loopback(unsigned short& port);
 // Serves `reply` until the process is ended.
 [[noreturn]] void serve_with_epoll(int listener, const std::string& reply);
 
-}  // namespace agentauri::bench
+}   // namespace agentauri::bench

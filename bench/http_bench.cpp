@@ -36,7 +36,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kRounds = 5;   // of each, in turn, so that a busy moment hits all alike; medians are shown
+constexpr int kRounds = 5;      // of each, in turn, so that a busy moment hits all alike; medians are shown
 constexpr double kGoal = 0.7;   // of the raw loop's requests per CPU second
 constexpr std::string_view kBody = R"({"status":"ok"})";
 

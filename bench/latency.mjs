@@ -1,7 +1,9 @@
 // Block visible at the node -> signed webhook arrived and verified, at four blocks a second, with the settings that a
 // user gets, and how many calls the node was asked for each block.
 //   node bench/latency.mjs [seconds]
-import { AgentAuri, Client } from '../tests/functional/lib/agentauri.mjs';
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { AgentAuri, Client, ROOT } from '../tests/functional/lib/agentauri.mjs';
 import { Anvil } from '../tests/functional/lib/anvil.mjs';
 import { Receiver } from '../tests/functional/lib/receiver.mjs';
 import { until } from '../tests/functional/lib/wait.mjs';
@@ -61,6 +63,22 @@ for (let i = 0; i < 50; i++) {
   await anvil.rpc('eth_blockNumber');
   roundTrips.push(nowMs() - before);
 }
+// Where the time of an alert goes, by the stamps in its rows: each is taken before the step that it begins.
+function stages() {
+  const text = execFileSync(path.join(ROOT, 'build/release/bin/alert_times'), [app.data], { encoding: 'utf8' });
+  const rows = text.trim().split('\n').map((line) => line.split(' ').map(Number)).filter(([block]) => block >= from && block <= to && arrived.has(block));
+  const names = ['visible -> seen by the follower', 'seen -> handed to the store (logs asked for)', 'handed to the store -> engine begins (commit)',
+    'engine begins -> attempt begins (match, commit, claim)', 'attempt begins -> webhook arrived (commit, send)'];
+  names.forEach((name, i) => {
+    const spans = rows.map(([block, ...us]) => {
+      const places = [blocks.visible.get(block) - lag, ...us.slice(0, 4).map((n) => n / 1000), arrived.get(block)];
+      return places[i + 1] - places[i];
+    });
+    note(`${name}, p50`, percentile(spans, 0.5), 'ms');
+    note(`${name}, p99`, percentile(spans, 0.99), 'ms');
+  });
+}
+stages();
 note('one call to the node and back (reference)', median(roundTrips), 'ms');
 note('the node announces a block after it could be asked for', lag, 'ms');
 note('blocks measured', latencies.length, `(${empty} without an event)`);

@@ -177,8 +177,8 @@ void run(std::size_t largest, double seconds) {
     for (std::size_t i = 0; i < crowd; ++i) index.put(make_trigger(n++, agent));
     auto events = make_events(1);
     for (auto& event : events) event.agent_id = Uint256(agent);
-    const Cost cost = measure(events, seconds,
-                              [&](const domain::Event& event) -> const auto& { return index.candidates(event); });
+    const Cost cost =
+        measure(events, seconds, [&](const domain::Event& event) -> const auto& { return index.candidates(event); });
     note(describe(index.size(), cost), cost.us_per_event, "us/event");
   }
   report(fmt::format("evaluations, {} triggers, a fifth of them stateful", costs.back().first),

@@ -75,8 +75,8 @@ class Receiver {
     const std::string id = field(request, "webhook-id");
     const auto secret = secrets_.find(field(request, "x-agentauri-trigger-id"));
     if (secret != secrets_.end()) {
-      const auto expected = delivery::sign_webhook({secret->second}, id,
-                                                   std::atoll(field(request, "webhook-timestamp").c_str()), request.body);
+      const auto expected = delivery::sign_webhook(
+          {secret->second}, id, std::atoll(field(request, "webhook-timestamp").c_str()), request.body);
       if (expected && *expected == field(request, "webhook-signature")) {
         arrivals_.push_back({now, block_number(request.body), port});
         ids_.insert(id);

@@ -1,0 +1,47 @@
+// When each alert of a store passed each place on its way, from the rows that it left behind. Reads beside a running
+// program (SQLite).
+//
+//   alert_times <data folder>     a line for each: <block number> and microseconds since 1970 of: block seen, events
+//                                 handed to the store, engine's batch begun, attempt begun, answer recorded
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "store/latency.hpp"
+#include "store/sqlite/sqlite_database.hpp"
+
+namespace agentauri::bench {
+namespace {
+
+const store::Query kJobs{"bench_jobs", "SELECT id, block_num FROM jobs ORDER BY block_num"};
+
+int run(const std::string& folder) {
+  auto db = store::make_sqlite_database({.data_dir = folder, .read_only = true});
+  if (!db) {
+    fmt::print(stderr, "alert_times: {}\n", db.error().text);
+    return 1;
+  }
+  const auto printed = (*db)->snapshot_blocking<bool>([](store::Tx& tx) -> Result<bool> {
+    auto jobs = tx.run(kJobs);
+    if (!jobs) return fail(jobs);
+    for (std::size_t row = 0; row < jobs->size(); ++row) {
+      auto bill = store::latency_of(tx, jobs->fixed<32>(row, 0));
+      if (!bill) return fail(bill);
+      if (!*bill || !(*bill)->acknowledged) continue;   // still on its way
+      fmt::print("{} {} {} {} {} {}\n", jobs->i64(row, 1), to_micros((*bill)->seen), to_micros((*bill)->committed),
+                 to_micros((*bill)->matched), to_micros((*bill)->sent), to_micros(*(*bill)->acknowledged));
+    }
+    return true;
+  });
+  (*db)->stop();
+  return printed ? 0 : 1;
+}
+
+}   // namespace
+}   // namespace agentauri::bench
+
+int main(int argc, char** argv) {
+  if (argc == 2) return agentauri::bench::run(argv[1]);
+  fmt::print(stderr, "usage: alert_times <data folder>\n");
+  return 2;
+}
