@@ -2,14 +2,16 @@
 // those is evaluated, as a batch does it (engine/batch.cpp). Every event meets the same number of candidates whatever
 // the number of triggers, so a time that grows with the triggers would show. The reference asks every trigger.
 //
-//   match_bench [largest number of triggers, default 1000000] [seconds for each, default 1]
+//   match_bench [largest number of triggers, default 1000000] [CPU seconds for each, default 1]
 #include <fmt/format.h>
+#include <time.h>
 
-#include <chrono>
 #include <cstdlib>
-#include <map>
+#include <functional>
 #include <random>
 
+#include "engine/settings.hpp"
+#include "engine/state_cache.hpp"
 #include "engine/trigger_index.hpp"
 #include "report.hpp"
 #include "rules/evaluate.hpp"
@@ -25,9 +27,11 @@ constexpr std::size_t kWatchers = 10;   // triggers of one agent
 constexpr std::size_t kEvents = 4096;   // different ones, over and over
 constexpr std::size_t kSlices = 5;      // of the time given; medians are shown
 
-using Watch = std::chrono::steady_clock;
-double seconds_since(Watch::time_point started) {
-  return std::chrono::duration<double>(Watch::now() - started).count();
+// Time of this thread on a core: it waits for nothing, and other programs may run beside it.
+double cpu_seconds() {
+  timespec spent{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
 }
 
 // What users define most: low scores of an agent; each fifth keeps a moving average instead.
@@ -75,22 +79,27 @@ std::vector<domain::Event> make_events(std::size_t agents) {
   return out;
 }
 
-// States as the engine keeps them: found in memory, written after each event.
+// States in the engine's own cache, as after a commit; reads of the store and the commit itself are not part of this.
 class States {
  public:
   bool evaluate(const domain::Event& event, const rules::CompiledTrigger& trigger) {
+    const auto row_of = [&](const rules::StateKey& key) {
+      return store::StateRow{trigger.trigger.id, key.condition, key.revision, event.chain_id, key.key};
+    };
     const auto read = [&](const rules::StateKey& key) -> std::optional<std::string> {
-      const auto found = states_.find({trigger.trigger.id, key});
-      return found == states_.end() ? std::nullopt : std::optional(found->second);
+      const auto* known = cache_.find(row_of(key));
+      return known != nullptr && *known ? std::optional((*known)->state) : std::nullopt;
     };
     const rules::StateReader reader = std::ref(read);
     auto evaluation = rules::evaluate(event, trigger, reader, rules::Explain::no);
-    for (auto& change : evaluation.changes) states_[{trigger.trigger.id, change.key}] = std::move(change.after);
+    for (auto& change : evaluation.changes) {
+      cache_.put(row_of(change.key), store::StateValue{std::move(change.after), event.block_num});
+    }
     return evaluation.decision == rules::Decision::match;
   }
 
  private:
-  std::map<std::pair<domain::TriggerId, rules::StateKey>, std::string> states_;
+  engine::StateCache cache_{engine::EngineSettings{}.cache_bytes};
 };
 
 struct Cost {
@@ -107,8 +116,8 @@ Cost measure(const std::vector<domain::Event>& events, double seconds, Candidate
   std::size_t at = 0, candidates_seen = 0, matches = 0;
   for (std::size_t slice = 0; slice < kSlices; ++slice) {
     std::size_t count = 0, evaluated = 0;
-    const auto started = Watch::now();
-    while (seconds_since(started) < seconds / kSlices) {
+    const double started = cpu_seconds();
+    while (cpu_seconds() - started < seconds / kSlices) {
       const auto& event = events[at++ % events.size()];
       for (const auto* trigger : candidates(event)) {
         ++evaluated;
@@ -116,7 +125,7 @@ Cost measure(const std::vector<domain::Event>& events, double seconds, Candidate
       }
       ++count;
     }
-    const double took = seconds_since(started);
+    const double took = cpu_seconds() - started;
     event_us.push_back(took / static_cast<double>(count) * 1e6);
     rates.push_back(static_cast<double>(evaluated) / took);
     candidates_seen += evaluated;
@@ -182,7 +191,7 @@ void run(std::size_t largest, double seconds) {
     note(describe(index.size(), cost), cost.us_per_event, "us/event");
   }
   report(fmt::format("evaluations, {} triggers, a fifth of them stateful", costs.back().first),
-         large.evaluations_per_second, "per second", Goal::at_least, 300'000);
+         large.evaluations_per_second, "per core s", Goal::at_least, 300'000);
 }
 
 }   // namespace

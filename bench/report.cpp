@@ -1,7 +1,9 @@
 #include "report.hpp"
 
 #include <fmt/format.h>
+#include <time.h>
 
+#include <chrono>
 #include <cstdio>
 
 namespace agentauri::bench {
@@ -28,6 +30,19 @@ void report(std::string_view what, double figure, std::string_view unit, Goal go
 void note(std::string_view what, double figure, std::string_view unit) {
   fmt::print("{:<8}{:<64}{:>9} {}\n", "", what, digits(figure), unit);
   std::fflush(stdout);
+}
+
+double core_share() {
+  const auto spent = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  };
+  const double before = spent();
+  const auto started = std::chrono::steady_clock::now();
+  std::chrono::duration<double> took{};
+  while (took.count() < 0.2) took = std::chrono::steady_clock::now() - started;
+  return (spent() - before) / took.count();
 }
 
 }   // namespace agentauri::bench

@@ -16,6 +16,10 @@ void report(std::string_view what, double figure, std::string_view unit, Goal go
 // A figure that explains another one and has no goal of its own.
 void note(std::string_view what, double figure, std::string_view unit);
 
+// How much of a core a thread gets that wants all of it, over a fifth of a second: what time by the clock is worth
+// here.
+double core_share();
+
 inline double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values.empty() ? 0 : values[values.size() / 2];
