@@ -11,7 +11,7 @@ import { watchBlocks } from './block_watch.mjs';
 import { median, note, nowMs, percentile, report, sleep } from './lib.mjs';
 
 const seconds = Number(process.argv[2] ?? 60);
-const WARM_UP_MS = 10_000;   // the follower learns the rhythm
+const WARM_UP_MS = Math.min(10_000, seconds * 500);   // the follower learns the rhythm
 
 const anvil = await Anvil.start({ blockTime: 0.25 });
 const receiver = await Receiver.start();
@@ -79,6 +79,11 @@ function stages() {
   });
 }
 stages();
+if (process.env.BENCH_SERIES) {
+  const text = execFileSync(path.join(ROOT, 'build/release/bin/alert_times'), [app.data], { encoding: 'utf8' });
+  const rows = text.trim().split('\n').map((line) => line.split(' ').map(Number)).filter(([block]) => blocks.visible.has(block));
+  console.log(rows.map(([block, seen]) => `${block}:${(seen / 1000 - blocks.visible.get(block)).toFixed(0)}/${(blocks.visible.get(block) - blocks.visible.get(block - 1)).toFixed(0)}`).join(' '));
+}
 note('one call to the node and back (reference)', median(roundTrips), 'ms');
 note('the node announces a block after it could be asked for', lag, 'ms');
 note('blocks measured', latencies.length, `(${empty} without an event)`);
