@@ -1,6 +1,6 @@
 // Block visible at the node -> signed webhook arrived and verified, at four blocks a second, with the settings that a
 // user gets, and how many calls the node was asked for each block.
-//   node bench/latency.mjs [seconds]
+//   node bench/latency.mjs [seconds]     BENCH_SERIES=1: also each block, as number:ms until seen/ms since the block before
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { AgentAuri, Client, ROOT } from '../tests/functional/lib/agentauri.mjs';
