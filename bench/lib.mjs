@@ -50,6 +50,12 @@ export async function cpuSeconds(pid) {
   return ticks / TICKS;
 }
 
+// TCP connections that anybody on this machine has opened since it started: a new one for each request would show.
+export async function connectionsOpened() {
+  const [names, values] = (await readFile('/proc/net/snmp', 'utf8')).split('\n').filter((line) => line.startsWith('Tcp:')).map((line) => line.split(' '));
+  return Number(values[names.indexOf('ActiveOpens')]);
+}
+
 // A line of /proc/<pid>/status in MB.
 export async function memoryMb(pid, field) {
   const text = await readFile(`/proc/${pid}/status`, 'utf8');
