@@ -10,7 +10,7 @@ import { watchBlocks } from './block_watch.mjs';
 import { FastReceiver, launchLogged, note, percentile, report, sleep, webhookTrigger } from './lib.mjs';
 
 const seconds = Number(process.argv[2] ?? 25);
-const WARM_UP_MS = 6000;
+const WARM_UP_MS = Math.min(6000, seconds * 750);
 const ENDPOINTS = 20, SILENT = 2, ORGANIZATIONS = 4;
 const EVENTS_OF_BLOCK = 5;   // four blocks a second
 

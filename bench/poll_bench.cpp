@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 constexpr PollTimer::Duration kBlock = milliseconds(250);
 constexpr auto kAnswer = microseconds(800);   // of the node
 constexpr auto kHandling = milliseconds(2);   // of a new block
-constexpr long kFrom = 20, kUntil = 200;      // blocks after the start that are looked at
+constexpr long kFrom = 20, kUntil = 1200;     // blocks after the start that are looked at
 
 struct Seen {
   double mean_ms = 0, calls_per_block = 0;
