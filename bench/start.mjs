@@ -1,7 +1,7 @@
 // Start to the first health answer, memory at rest, size of the program. The reference is the same program asked for its
 // version: what loading it costs.
 //   node bench/start.mjs [rounds]
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import http from 'node:http';
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -61,4 +61,5 @@ report('idle memory, no chain (VmRSS)', resident, 'MB', { atMost: 25 });
 const stripped = path.join(tmpdir(), 'agentauri-stripped');
 execFileSync('llvm-strip-19', ['-o', stripped, BINARY]);
 note('size without symbols', (await stat(stripped)).size / 1e6, 'MB');
+await rm(stripped);
 report('size of the program as built', (await stat(BINARY)).size / 1e6, 'MB', { atMost: 20 });
