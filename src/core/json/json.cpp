@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 namespace agentauri::json {
 namespace {
 
@@ -18,6 +22,23 @@ const Value* present(const Object& object, std::string_view key) {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
+// The library reads 1e999 as infinity and 0e999 as not a number, which no JSON text can say.
+bool has_non_finite(const Value& value) {
+  if (value.is_double()) return !std::isfinite(value.get_double());
+  if (value.is_array()) return std::any_of(value.get_array().begin(), value.get_array().end(), has_non_finite);
+  if (value.is_object()) {
+    return std::any_of(value.get_object().begin(), value.get_object().end(),
+                       [](const auto& member) { return has_non_finite(member.value()); });
+  }
+  return false;
+}
+
+// Whether a number in it may be beyond the largest double: most texts need no second look.
+bool may_overflow(std::string_view text) {
+  return text.size() > std::numeric_limits<double>::max_exponent10 ||
+         text.find_first_of("eE") != std::string_view::npos;
+}
+
 }   // namespace
 
 Result<Value> parse(std::string_view text, std::size_t max_depth) {
@@ -29,7 +50,10 @@ Result<Value> parse(std::string_view text, std::size_t max_depth) {
   if (error) return fail(Code::invalid, fmt::format("{} at byte {}", error.message(), consumed));
   if (consumed != text.size())
     return fail(Code::invalid, fmt::format("text behind the document, at byte {}", consumed));
-  return parser.release();
+  Value value = parser.release();
+  if (may_overflow(text) && has_non_finite(value))
+    return fail(Code::invalid, "a number is beyond what a double can hold");
+  return value;
 }
 
 std::string dump(const Value& value) {

@@ -15,6 +15,16 @@ TEST(Json, RefusesWhatIsNotOneDocument) {
   EXPECT_TRUE(parse(" {\"a\": [1, null]} "));
 }
 
+TEST(Json, RefusesNumbersThatNoDoubleHolds) {
+  EXPECT_FALSE(parse("1e999"));
+  EXPECT_FALSE(parse(R"({"a":[{"b":-1E400}]})"));
+  EXPECT_FALSE(parse("0e660757110"));
+  EXPECT_FALSE(parse(std::string(400, '9')));
+  EXPECT_TRUE(parse("1e308"));
+  EXPECT_TRUE(parse("1e-999"));
+  EXPECT_TRUE(parse(R"({"text":")" + std::string(400, '9') + R"("})"));
+}
+
 TEST(Json, BoundsItsDepth) {
   EXPECT_TRUE(parse(std::string(kMaxDepth, '[') + std::string(kMaxDepth, ']')));
   EXPECT_FALSE(parse(std::string(kMaxDepth + 1, '[') + std::string(kMaxDepth + 1, ']')));
