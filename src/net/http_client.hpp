@@ -77,7 +77,7 @@ class HttpClient {
  public:
   struct Settings {
     std::optional<AddressGuard> guard;   // set: guarded
-    std::size_t idle_per_endpoint = 8;
+    std::size_t idle_per_endpoint = 16;   // as many as delivery has in flight to one
     std::size_t idle_total = 512;
     std::chrono::milliseconds idle_time{30'000};
     std::size_t max_head_bytes = 32 * 1024;

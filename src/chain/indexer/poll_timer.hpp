@@ -31,7 +31,10 @@ class PollTimer {
 
  private:
   Duration after_miss(Time now);
-  void learn_interval(Time arrival, unsigned blocks);
+  Duration usual_step() const;
+  Duration hit_step() const;
+  bool is_precise(Time seen) const;
+  void learn_interval(Time arrival, bool measured);
   void restart_window(Time arrival, Duration interval, unsigned blocks);
 
   Settings settings_;
@@ -39,8 +42,10 @@ class PollTimer {
   Duration margin_{0};   // how long after the expected arrival to look
   Time anchor_{};        // when the last block is thought to have arrived
   Time last_miss_{};
+  Time measured_at_{};    // the last arrival that looks in vain have pinned down
   Time window_start_{};   // the interval is the average since then
   unsigned window_blocks_ = 0;
+  unsigned blocks_since_ = 0;   // measured_at_
   unsigned misses_ = 0;
   int deviations_ = 0;   // gaps in a row that were much longer or shorter than usual
   int hits_ = 0;         // looks in a row that found the block at once

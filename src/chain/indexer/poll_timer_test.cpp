@@ -1,10 +1,12 @@
 #include "chain/indexer/poll_timer.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <functional>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace agentauri::chain {
@@ -20,7 +22,8 @@ struct Outcome {
 
 // A node whose blocks appear at the given gaps, and a follower whose looks take `latency`.
 Outcome simulate(const std::function<Duration(int)>& gap, int blocks, Duration latency, int warm_up,
-                 const std::function<Duration(int)>& busy = nullptr) {
+                 const std::function<Duration(int)>& busy = nullptr,
+                 const std::function<Duration(int)>& late = nullptr) {
   PollTimer timer({});
   std::vector<Duration> arrivals;
   Duration at = 1s;
@@ -30,7 +33,7 @@ Outcome simulate(const std::function<Duration(int)>& gap, int blocks, Duration l
   std::vector<Duration> delays;
   while (seen < arrivals.size()) {
     const Duration asked = now + latency / 2;   // the node answers what it has then
-    now += latency;
+    now += latency + (late ? late(static_cast<int>(seen)) : Duration(0));
     unsigned found = 0;
     while (seen < arrivals.size() && arrivals[seen] <= asked) {
       if (static_cast<int>(seen) >= warm_up) delays.push_back(now - arrivals[seen]);
@@ -72,6 +75,24 @@ TEST(PollTimer, AfterAStallTheRhythmIsFoundAgain) {
   EXPECT_LE(outcome.looks_per_block, 1.25);
   EXPECT_LE(outcome.p50, 10ms);
   EXPECT_LE(outcome.p90, 60ms);
+}
+
+// Answers that come late say nothing about the rhythm, wherever they fall; also the first ones, when nothing is known.
+TEST(PollTimer, LateAnswersAreNotTakenForTheRhythm) {
+  const auto busy = [](int) { return Duration(2ms); };
+  for (const int phase : {0, 50, 100, 150, 200, 249}) {
+    const auto gap = [phase](int i) { return i == 0 ? std::chrono::milliseconds(phase) : 250ms; };
+    for (int block = 0; block < 6; ++block) {
+      for (const auto by : {5ms, 20ms, 60ms, 120ms, 200ms}) {
+        const auto late = [=](int seen) { return seen == block ? Duration(by) : Duration(0); };
+        const auto outcome = simulate(gap, 1200, 1ms, 100, busy, late);
+        const std::string where = fmt::format("phase {}, block {} late by {} ms", phase, block, by.count());
+        EXPECT_LE(outcome.p50, 8ms) << where;
+        EXPECT_LE(outcome.p90, 15ms) << where;
+        EXPECT_LE(outcome.looks_per_block, 1.2) << where;
+      }
+    }
+  }
 }
 
 TEST(PollTimer, SlowAndUnsteadyBlocksAreSeenWithinAFractionOfTheirInterval) {
