@@ -17,8 +17,8 @@ constexpr std::size_t kFetchesAtOnce = 8;    // blocks whose logs are asked for 
 constexpr std::uint64_t kWalkOneByOne = 4;   // a reorganisation is mostly short; deeper, headers come in batches
 constexpr std::uint64_t kWalkBatch = 64;
 constexpr auto kBloomRetry = std::chrono::milliseconds(250);
-// Between two questions for `safe` and `finalized`, in blocks: about eight seconds of them.
-constexpr auto kFinalityEvery = std::chrono::seconds(8);
+// Between two questions for `safe` and `finalized`, in blocks: about twelve seconds of them.
+constexpr auto kFinalityEvery = std::chrono::seconds(12);
 constexpr std::int64_t kFinalityEveryLeast = 4, kFinalityEveryMost = 64;
 
 }   // namespace
