@@ -86,18 +86,17 @@ Task<bool> sleep_for(std::chrono::microseconds wait) {
 }
 
 void spawn_detached(Executor executor, std::function<Task<void>()> body) {
-  asio::co_spawn(std::move(executor), rooted(std::move(body)),
-                 [](const std::exception_ptr& error) { report("detached", error); });
+  asio::co_spawn(executor, rooted(std::move(body)), [](const std::exception_ptr& error) { report("detached", error); });
 }
 
 Task<void> run_on(Executor executor, std::function<Task<void>()> body) {
-  co_await asio::co_spawn(std::move(executor), rooted(std::move(body)), asio::use_awaitable);
+  co_await asio::co_spawn(executor, rooted(std::move(body)), asio::use_awaitable);
 }
 
 // --- TaskGroup -------------------------------------------------------------------------------------------------------
 
 struct TaskGroup::State {
-  explicit State(Executor ex) : executor(std::move(ex)), empty(executor) { empty.expires_after(kForever); }
+  explicit State(Executor ex) : executor(std::move(ex)), emptied(executor) { emptied.expires_after(kForever); }
 
   struct Child {
     std::string name;
@@ -106,7 +105,7 @@ struct TaskGroup::State {
 
   Executor executor;
   std::list<Child> children;
-  asio::steady_timer empty;   // cancelled whenever a child ends
+  asio::steady_timer emptied;   // cancelled whenever a child ends
 };
 
 TaskGroup::TaskGroup(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
@@ -125,7 +124,7 @@ void TaskGroup::spawn(std::string name, std::function<Task<void>()> body) {
     // The cancellation slot must not die inside its own emission, so the child is dropped from the loop.
     asio::post(state->executor, [state, child] {
       state->children.erase(child);
-      state->empty.cancel();
+      state->emptied.cancel();
     });
   };
   asio::co_spawn(state->executor, rooted(std::move(body)),
@@ -146,7 +145,7 @@ Task<void> TaskGroup::wait() {
   const auto state = state_;
   while (!state->children.empty()) {
     boost::system::error_code ignored;
-    co_await state->empty.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await state->emptied.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 }
 
@@ -155,10 +154,10 @@ Task<bool> TaskGroup::wait_for(std::chrono::microseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!state->children.empty() && std::chrono::steady_clock::now() < deadline) {
     boost::system::error_code ignored;
-    state->empty.expires_at(deadline);
-    co_await state->empty.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    state->emptied.expires_at(deadline);
+    co_await state->emptied.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
-  state->empty.expires_after(kForever);
+  state->emptied.expires_after(kForever);
   co_return state->children.empty();
 }
 
