@@ -28,7 +28,7 @@ int run(const std::string& folder) {
       auto bill = store::latency_of(tx, jobs->fixed<32>(row, 0));
       if (!bill) return fail(bill);
       if (!*bill || !(*bill)->acknowledged) continue;   // still on its way
-      fmt::print("{} {} {} {} {} {}\n", jobs->i64(row, 1), to_micros((*bill)->seen), to_micros((*bill)->committed),
+      fmt::print("{} {} {} {} {} {}\n", jobs->i64(row, 1), to_micros((*bill)->seen), to_micros((*bill)->handed_over),
                  to_micros((*bill)->matched), to_micros((*bill)->sent), to_micros(*(*bill)->acknowledged));
     }
     return true;

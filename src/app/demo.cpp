@@ -208,8 +208,8 @@ void print_first_alert(store::Database& db, DemoTraffic& traffic, const std::str
     before = at;
   };
   line("block visible -> seen by the indexer", bill->seen);
-  line("seen -> committed with its events", bill->committed);
-  line("committed -> matched, job made", bill->matched);
+  line("seen -> handed to the store with its logs", bill->handed_over);
+  line("handed over -> durable, matched, job made", bill->matched);
   line("matched -> sent (the attempt is durable)", bill->sent);
   line("sent -> acknowledged by the receiver", *bill->acknowledged);
   std::fflush(stdout);

@@ -1,7 +1,7 @@
 // One batch of one chain: what it read from a snapshot, and everything that its one transaction will write.
 //
 // Computed inside a read-only store body, which may run more than once: each run begins anew. Nothing outside the batch
-// changes but the triggers' revision, which only grows.
+// changes but the triggers' revision and the set of troubled ones, which only grow.
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,8 @@ namespace agentauri::store {
 
 struct LatencyBill {
   Time block_time;                    // of the block, whole seconds
-  Time seen, committed;               // by the indexer: first sight, durable
-  Time matched;                       // by the engine: the job was made
+  Time seen, handed_over;             // by the indexer: first sight, its logs read and given to the store
+  Time matched;                       // by the engine: the block was durable before, the job is made
   Time sent;                          // by a worker: the attempt was durable, bytes leave right after
   std::optional<Time> acknowledged;   // the answer was there
 };
