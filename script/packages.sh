@@ -5,7 +5,7 @@ BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build cca
   libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libpq-dev libsqlite3-dev libssl-dev libsodium-dev
   libfmt-dev prometheus-cpp-dev libcli11-dev libgtest-dev libgmock-dev zlib1g-dev python3-minimal python3-yaml"
 # What the tests meet: real servers, and Node.js for the functional suite.
-TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl procps util-linux"
+TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl"
 # What script/lint needs on top.
 LINT_PACKAGES="clang-tidy-19 clang-format-19"
 
