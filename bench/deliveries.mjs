@@ -53,7 +53,7 @@ async function measure(engine) {
   await launchLogged(app);
   await until('every webhook', async () => (await receiver.stats()).different >= jobs, { timeoutMs: 150_000, everyMs: 100 });
   // Until each is recorded too: that is part of the work.
-  await until('every record', async () => (await app.metric('jobs', { state: 'succeeded' })) >= jobs, { timeoutMs: 30_000 });
+  await until('every record', async () => (await app.metric('action_worker_jobs_processed_total', { status: 'success' })) >= jobs, { timeoutMs: 30_000 });
   await sleep(200);
   const own = await cpuSeconds(app.child.pid);
   const after = await Promise.all(others.map(cpuSeconds));

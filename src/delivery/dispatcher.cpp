@@ -16,8 +16,8 @@ constexpr std::size_t kMaxExcerptBytes = 4096;
 constexpr auto kStoreRetry = std::chrono::milliseconds(200);
 constexpr auto kMaxStoreRetry = std::chrono::milliseconds(5000);
 constexpr auto kCountEvery = std::chrono::seconds(5);
-// A claim costs the same for one job as for many: while little is free, some more attempts may end first.
-constexpr std::size_t kWorthwhileClaim = 32;
+// A commit costs the same for one job as for many: while few attempts have ended, some more may end first.
+constexpr std::size_t kWorthwhile = 32;
 constexpr auto kPatience = std::chrono::milliseconds(5);
 // Attempts become slow with time alone, so a full house is looked at again.
 constexpr auto kFullHouse = std::chrono::milliseconds(100);
@@ -139,13 +139,16 @@ Task<void> Dispatcher::claim_loop(TaskGroup& attempts) {
   using Steady = std::chrono::steady_clock;
   auto store_retry = std::chrono::milliseconds(kStoreRetry);
   auto patient_until = Steady::now();
+  bool crowded = false;   // lanes were full at the last claim
   while (!stopping_ && !co_await cancelled()) {
     const std::size_t room = lanes_.room(clock_.now());
-    if (room < kWorthwhileClaim && (room == 0 || Steady::now() < patient_until)) {
+    const bool scarce = room < kWorthwhile || (crowded && ended_since_claim_ < kWorthwhile);
+    if (room == 0 || (scarce && Steady::now() < patient_until)) {
       wanting_ = true;
       co_await wake_.wait_for(room == 0 ? kFullHouse : kPatience);
       continue;
     }
+    ended_since_claim_ = 0;
     auto batch = co_await claim(std::min(settings_.claim, room));
     patient_until = Steady::now() + kPatience;
     if (!batch) {
@@ -158,7 +161,8 @@ Task<void> Dispatcher::claim_loop(TaskGroup& attempts) {
     store_retry = kStoreRetry;
     lanes_.remember_slots(*batch);
     const bool at_once = batch->more || batch->jobs.size() == std::min(settings_.claim, room);
-    wanting_ = batch->without_room > 0;
+    crowded = batch->without_room > 0;
+    wanting_ = crowded;
     start_attempts(attempts, std::move(batch->jobs));
     if (at_once) continue;
     auto pause = std::chrono::microseconds(settings_.poll);
@@ -207,6 +211,7 @@ Task<void> Dispatcher::attempt(std::shared_ptr<const store::ClaimedJob> job, Lan
              clock_.now());
   finish(*job, std::move(sent), took);
   active_.set(static_cast<double>(lanes_.in_flight()));
+  ++ended_since_claim_;
   if (wanting_) wake_.notify();
 }
 
@@ -245,11 +250,6 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
                  {{"action_type", metrics.type}, {"attempt", std::to_string(std::min(job.attempt, 10))}})
         .add();
   }
-  if (next.state != JobState::pending) {
-    (ok ? metrics.succeeded : next.state == JobState::dead ? metrics.dead : metrics.failed).add();
-    (ok ? metrics.executed_well : metrics.executed_badly).add();
-    metrics.seconds.observe(std::chrono::duration<double>(now - job.created_at).count());
-  }
   const bool again = next.state == JobState::pending;
   const Level level = ok || sent.end.interrupted ? Level::info : Level::warn;
   if (log_.enabled(level)) {
@@ -271,19 +271,31 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
                         : result.reason.empty() ? result.excerpt
                                                 : result.reason}});
   }
-  results_.push_back(std::move(result));
+  results_.push_back({std::move(result), job.action_type, now - job.created_at});
   results_ready_.notify();
 }
 
 // --- recording -------------------------------------------------------------------------------------------------------
 
 Task<Result<std::int64_t>> Dispatcher::write_results(std::size_t count) {
-  auto batch =
-      std::vector<store::AttemptResult>(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
+  std::vector<store::AttemptResult> batch;
+  for (std::size_t i = 0; i < count; ++i) batch.push_back(results_[i].result);
   auto write = [batch = std::move(batch), now = clock_.now()](store::Tx& tx) {
     return store::finish_attempts(tx, batch, now);
   };
   co_return co_await db_.transact<std::int64_t>(store::Priority::interactive, std::move(write));
+}
+
+// Jobs count as ended once that is durable.
+void Dispatcher::count_end(const Ended& ended) {
+  using domain::JobState;
+  const JobState state = ended.result.next;
+  if (state == JobState::pending) return;
+  const bool ok = state == JobState::succeeded;
+  auto& metrics = metrics_of(ended.type);
+  (ok ? metrics.succeeded : state == JobState::dead ? metrics.dead : metrics.failed).add();
+  (ok ? metrics.executed_well : metrics.executed_badly).add();
+  metrics.seconds.observe(std::chrono::duration<double>(ended.age).count());
 }
 
 // Results wait here for the store; whatever arrives while one commit is made durable goes with the next. A result that
@@ -304,7 +316,7 @@ Task<void> Dispatcher::flush_results() {
     }
     if (refused_for_good) {
       log_.error("the result of an attempt could not be recorded",
-                 {{"why", written.error().text}, {"job_id", to_hex(results_.front().job.view())}});
+                 {{"why", written.error().text}, {"job_id", to_hex(results_.front().result.job.view())}});
     } else if (!written) {
       if (written.error().code == Code::cancelled) co_return;
       log_.warn("results of attempts could not be recorded; trying again",
@@ -312,16 +324,31 @@ Task<void> Dispatcher::flush_results() {
       if (!co_await sleep_for(store_retry)) co_return;
       store_retry = std::min<std::chrono::milliseconds>(store_retry * 2, kMaxStoreRetry);
       continue;
+    } else {
+      for (std::size_t i = 0; i < count; ++i) count_end(results_[i]);
     }
     results_.erase(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
     store_retry = kStoreRetry;
   }
 }
 
+// A commit costs the same for one result as for many, and the next claim goes with it when both are ready at the same
+// time.
+Task<void> Dispatcher::more_results() {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (recording_ && results_.size() < kWorthwhile) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !co_await results_ready_.wait_for(left)) co_return;
+  }
+}
+
 Task<void> Dispatcher::record_loop() {
   while (recording_) {
-    if (results_.empty() && !co_await results_ready_.wait_for(std::chrono::seconds(60)) && co_await cancelled())
-      co_return;
+    if (results_.empty()) {
+      if (!co_await results_ready_.wait_for(std::chrono::seconds(60)) && co_await cancelled()) co_return;
+      continue;
+    }
+    co_await more_results();
     co_await flush_results();
   }
 }
@@ -346,15 +373,11 @@ Task<void> Dispatcher::count() {
   depth_.set(static_cast<double>(counts->pending));
   depth_too_.set(static_cast<double>(counts->pending));
   dead_.set(static_cast<double>(counts->dead));
-  const std::array<std::pair<const char*, std::int64_t>, 7> states{{{"held", counts->held},
-                                                                    {"pending", counts->pending},
-                                                                    {"leased", counts->leased},
-                                                                    {"succeeded", counts->succeeded},
-                                                                    {"dead", counts->dead},
-                                                                    {"cancelled", counts->cancelled},
-                                                                    {"expired", counts->expired}}};
+  const std::array<std::pair<const char*, std::int64_t>, 4> states{
+      {{"held", counts->held}, {"pending", counts->pending}, {"leased", counts->leased}, {"dead", counts->dead}}};
   for (const auto& [state, n] : states)
-    metrics_.gauge("jobs", "Jobs by state", {{"state", state}}).set(static_cast<double>(n));
+    metrics_.gauge("jobs", "Jobs by state, but for those that have ended well", {{"state", state}})
+        .set(static_cast<double>(n));
 }
 
 // Jobs of workers that are gone, and the counts that operators look at.

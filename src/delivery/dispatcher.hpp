@@ -48,6 +48,12 @@ class Dispatcher {
  private:
   struct TypeMetrics;
 
+  struct Ended {
+    store::AttemptResult result;
+    domain::ActionType type;
+    Micros age;   // from the job's making to the attempt's end
+  };
+
   Task<void> claim_loop(TaskGroup& attempts);
   Task<Result<store::Claim>> claim(std::size_t limit);
   void start_attempts(TaskGroup& attempts, std::vector<store::ClaimedJob> jobs);
@@ -55,8 +61,10 @@ class Dispatcher {
   Task<Sent> make(const store::ClaimedJob& job);
   void finish(const store::ClaimedJob& job, Sent sent, std::chrono::microseconds took);
   Task<void> record_loop();
+  Task<void> more_results();
   Task<void> flush_results();
   Task<Result<std::int64_t>> write_results(std::size_t count);
+  void count_end(const Ended& ended);
   Task<void> upkeep_loop();
   Task<void> recover();
   Task<void> count();
@@ -72,8 +80,9 @@ class Dispatcher {
   Signal wake_, results_ready_;
   bool stopping_ = false, recording_ = true;
   bool wanting_ = false;   // due jobs wait for an attempt to end
+  std::size_t ended_since_claim_ = 0;
   Lanes lanes_;
-  std::vector<store::AttemptResult> results_;
+  std::vector<Ended> results_;
   Gauge active_, depth_, depth_too_, dead_;
   std::map<domain::ActionType, std::unique_ptr<TypeMetrics>> type_metrics_;
 };

@@ -35,7 +35,6 @@ void Lanes::end(Ticket ticket, End end, Time now) {
   ENSURE(found != out_.end(), "an attempt ended twice");
   const Out out = std::move(found->second);
   out_.erase(found);
-  if (out.slow) --slow_;
   const auto took = std::max(Micros(0), now - out.since);
 
   auto& lane = lanes_.at(out.key);
@@ -44,7 +43,13 @@ void Lanes::end(Ticket ticket, End end, Time now) {
   lane.typical = (lane.typical * 7 + took) / 8;
   const auto organization = organizations_.find(out.key.organization);
   organization->second.typical = (organization->second.typical * 7 + took) / 8;
-  if (--organization->second.in_flight == 0) organizations_.erase(organization);
+  if (out.slow) {
+    --slow_;
+    --organization->second.slow;
+  } else {
+    --organization->second.in_flight;
+  }
+  if (organization->second.in_flight + organization->second.slow == 0) organizations_.erase(organization);
 
   if (end == End::not_tried) return;
   if (end == End::answered) {
@@ -67,8 +72,13 @@ std::size_t Lanes::room(Time now) {
     const auto found = out_.find(young_.front());
     if (found != out_.end()) {
       if (now - found->second.since < settings_.slow_after || slow_ >= settings_.slow) break;
-      found->second.slow = true;
-      ++slow_;
+      auto& organization = organizations_.at(found->second.key.organization);
+      if (organization.slow < settings_.slow_per_organization) {
+        found->second.slow = true;
+        ++slow_;
+        ++organization.slow;
+        --organization.in_flight;
+      }
     }
     young_.pop_front();
   }
@@ -80,11 +90,18 @@ store::ClaimRoom Lanes::claim_room(Time now) const {
   store::ClaimRoom out;
   out.usual = settings_.first;
   out.usual_per_organization = settings_.per_organization;
+  std::map<store::LaneKey, Micros>
+      longest;   // of what is in flight: a receiver that falls silent is seen before its first timeout
+  for (const auto& [ticket, one] : out_) {
+    auto& lane = longest[one.key];
+    lane = std::max(lane, std::chrono::duration_cast<Micros>(now - one.since));
+  }
   for (const auto& [key, lane] : lanes_) {
     store::ClaimRoom::Place place;
     place.rest = lane.width - std::min(lane.width, lane.in_flight);
     place.next_slot = lane.next_slot;
-    place.pace = pace(lane.typical, lane.width);
+    const auto out_for = longest.find(key);
+    place.pace = pace(std::max(lane.typical, out_for == longest.end() ? Micros(0) : out_for->second), lane.width);
     const bool failing = lane.failures >= settings_.failures_to_pause;
     if (failing && (now < lane.paused_until || place.rest == 0)) {
       place.closed = true;

@@ -24,6 +24,7 @@ struct LaneSettings {
   std::size_t first = 4;     // of a lane that has not answered yet
   std::size_t widest = 16;   // of one that has
   std::size_t per_organization = 256;
+  std::size_t slow_per_organization = 512;   // beside them
   int failures_to_pause = 3;   // attempts without an answer in a row
   std::chrono::milliseconds first_pause{1000};
   std::chrono::milliseconds longest_pause{60'000};
@@ -52,7 +53,7 @@ class Lanes {
 
  private:
   struct Place {
-    std::size_t in_flight = 0;
+    std::size_t in_flight = 0;   // of an organization: those that are not slow
     Time next_slot;
     Micros typical{20'000};   // of an attempt: a moving average
   };
@@ -61,6 +62,9 @@ class Lanes {
     int failures = 0;
     Time paused_until;
     Time used;
+  };
+  struct Organization : Place {
+    std::size_t slow = 0;
   };
   struct Out {
     store::LaneKey key;
@@ -74,7 +78,7 @@ class Lanes {
   std::deque<Ticket> young_;   // by start; some have ended
   std::size_t slow_ = 0;
   std::map<store::LaneKey, Lane> lanes_;
-  std::map<domain::OrganizationId, Place> organizations_;   // with something in flight
+  std::map<domain::OrganizationId, Organization> organizations_;   // with something in flight
 };
 
 }   // namespace agentauri::delivery

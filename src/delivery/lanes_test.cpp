@@ -89,6 +89,22 @@ TEST(Lanes, AnOrganizationHasABoundOfItsOwn) {
   EXPECT_FALSE(room.organizations.contains(kThem));
 }
 
+TEST(Lanes, AnOrganizationsSilentReceiversDoNotStandInItsOwnWay) {
+  LaneSettings settings;
+  settings.per_organization = 4;
+  settings.slow_per_organization = 2;
+  Lanes lanes(settings);
+  std::vector<Lanes::Ticket> tickets;
+  for (int i = 0; i < 4; ++i) tickets.push_back(lanes.start({kUs, std::to_string(i)}, kNow));
+  EXPECT_EQ(lanes.claim_room(kNow).organizations.at(kUs).rest, 0U);
+  const Time later = kNow + settings.slow_after;
+  EXPECT_EQ(lanes.room(later), settings.concurrent - 2) << "two are slow; the bound of the others is reached";
+  EXPECT_EQ(lanes.claim_room(later).organizations.at(kUs).rest, 2U);
+  for (const auto ticket : tickets) lanes.end(ticket, End::unanswered, later);
+  EXPECT_TRUE(lanes.claim_room(later).organizations.empty());
+  EXPECT_EQ(lanes.room(later), settings.concurrent);
+}
+
 TEST(Lanes, IdleOnesAreForgottenFailingOnesLater) {
   Lanes lanes(LaneSettings{});
   lanes.end(lanes.start(kLane, kNow), End::answered, kNow);
@@ -107,14 +123,14 @@ TEST(Lanes, IdleOnesAreForgottenFailingOnesLater) {
 
 TEST(Shares, ALongQueueIsSpreadAtTheLanesPaceAndBounded) {
   store::ClaimRoom room;
-  room.lanes[kLane].pace = milliseconds(10);
+  room.lanes[kLane].pace = milliseconds(100);
   const std::vector<store::LaneKey> due(5, kLane);
   const auto shares = store::share_out(due, room, 10, true, kNow);
   EXPECT_TRUE(shares.chosen.empty());
-  ASSERT_EQ(shares.put_back.size(), 5U);
-  for (int i = 0; i < 5; ++i)
-    EXPECT_EQ(shares.put_back[static_cast<std::size_t>(i)].second, kNow + milliseconds(10) * (i + 1));
-  EXPECT_EQ(shares.lane_slots.at(kLane), kNow + milliseconds(50));
+  ASSERT_EQ(shares.put_back.size(), 3U) << "two find room within 250 ms";
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(shares.put_back[i].second, kNow + milliseconds(100) * static_cast<int>(i + 3));
+  EXPECT_EQ(shares.lane_slots.at(kLane), kNow + milliseconds(500));
 
   room.lanes[kLane].next_slot = kNow + std::chrono::hours(5);
   EXPECT_EQ(store::share_out(due, room, 10, true, kNow).put_back[0].second, kNow + store::kMaxPutBack);
@@ -123,14 +139,15 @@ TEST(Shares, ALongQueueIsSpreadAtTheLanesPaceAndBounded) {
 
 TEST(Shares, OneOrganizationsFloodLeavesRoomForOthers) {
   store::ClaimRoom room;
-  room.usual_per_organization = 2;
+  room.organizations[kUs].rest = 2;
+  room.organizations[kUs].pace = milliseconds(200);
   std::vector<store::LaneKey> due;
   for (int i = 0; i < 6; ++i) due.push_back({kUs, std::to_string(i)});
   due.push_back({kThem, "0"});
   const auto shares = store::share_out(due, room, 10, true, kNow);
   EXPECT_EQ(shares.chosen, (std::vector<std::size_t>{0, 1, 6}));
-  EXPECT_EQ(shares.put_back.size(), 4U);
-  EXPECT_EQ(shares.organization_slots.size(), 1U);
+  EXPECT_EQ(shares.put_back.size(), 3U) << "the first of them has its turn within 250 ms";
+  EXPECT_EQ(shares.organization_slots.at(kUs), kNow + milliseconds(800));
 }
 
 TEST(Shares, TheLimitLeavesTheRestWhereItIs) {

@@ -1,6 +1,7 @@
 // The worker's side of jobs: claim, finish, recover. A batch is a handful of statements, whatever its size: ids travel
 // as one blob of 32 bytes each, what belongs to them as a JSON array in the same order.
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "core/json/json.hpp"
@@ -10,11 +11,14 @@
 namespace agentauri::store {
 namespace {
 
-#define DUE                                                                                               \
+#define DUE(ORDER)                                                                                        \
   "SELECT id, organization_id, endpoint, priority FROM jobs WHERE state = 'pending' AND next_at <= :now " \
-  "ORDER BY next_at LIMIT :limit"
-const Query kDue{"job_due", DUE, DUE " FOR UPDATE SKIP LOCKED"};
+  "ORDER BY next_at " ORDER " LIMIT :limit"
+#define SKIP " FOR UPDATE SKIP LOCKED"
+const Query kDue{"job_due", DUE("ASC"), DUE("ASC") SKIP};
+const Query kJustDue{"job_just_due", DUE("DESC"), DUE("DESC") SKIP};
 #undef DUE
+#undef SKIP
 
 // The ids of a batch.
 #define IDS                                                                                                      \
@@ -120,6 +124,8 @@ const Query kRecover{"job_recover",
 const Query kNextDue{"job_next_due",
                      "SELECT next_at FROM jobs WHERE state = 'pending' AND next_at > :now ORDER BY next_at LIMIT 1"};
 
+constexpr std::size_t kLooksAtNewest = 32;
+
 // The ids of a batch as one value.
 class IdList {
  public:
@@ -179,12 +185,58 @@ Result<void> read_actions(Tx& tx, std::vector<ClaimedJob>& jobs) {
   return {};
 }
 
-Result<void> put_back(Tx& tx, const Rows& due, const Shares& shares) {
+struct DueJob {
+  domain::JobId id;
+  std::int64_t priority = 0;
+};
+
+// Due jobs and, place by place, their lanes.
+struct Due {
+  std::vector<DueJob> jobs;
+  std::vector<LaneKey> lanes;
+  bool more = false;
+};
+
+void read_due(const Rows& rows, std::size_t i, Due& due) {
+  due.jobs.push_back({rows.fixed<32>(i, 0), rows.i64(i, 3)});
+  due.lanes.push_back({rows.id<domain::OrganizationId>(i, 1), rows.text_or_null(i, 2).value_or("")});
+}
+
+// The longest due; and when there are more than are looked at, before them those that have just become due in lanes
+// that have no queue among these: nobody's alert waits for the backlog of others.
+Result<Due> look_at_due(Tx& tx, std::size_t looks, Time now) {
+  const auto params = [now](std::size_t limit) {
+    return Params().i64("limit", static_cast<std::int64_t>(limit)).time("now", now);
+  };
+  auto oldest = tx.run(kDue, params(looks));
+  if (!oldest) return fail(oldest);
+  Due queue;
+  for (std::size_t i = 0; i < oldest->size(); ++i) read_due(*oldest, i, queue);
+  queue.more = oldest->size() == looks;
+  if (!queue.more) return queue;
+
+  auto newest = tx.run(kJustDue, params(kLooksAtNewest));
+  if (!newest) return fail(newest);
+  const std::set<LaneKey> queues(queue.lanes.begin(), queue.lanes.end());
+  Due due;
+  for (std::size_t i = newest->size(); i-- > 0;) {
+    read_due(*newest, i, due);
+    if (!queues.contains(due.lanes.back())) continue;
+    due.jobs.pop_back();
+    due.lanes.pop_back();
+  }
+  due.jobs.insert(due.jobs.end(), queue.jobs.begin(), queue.jobs.end());
+  due.lanes.insert(due.lanes.end(), queue.lanes.begin(), queue.lanes.end());
+  due.more = true;
+  return due;
+}
+
+Result<void> put_back(Tx& tx, const Due& due, const Shares& shares) {
   if (shares.put_back.empty()) return {};
   IdList ids;
   json::Array times;
   for (const auto& [place, at] : shares.put_back) {
-    ids.add(due.fixed<32>(place, 0));
+    ids.add(due.jobs[place].id);
     times.emplace_back(to_micros(at));
   }
   auto moved = tx.run(kPutBack, Params().blob("ids", ids.bytes()).text("rows", json::dump(times)));
@@ -192,27 +244,27 @@ Result<void> put_back(Tx& tx, const Rows& due, const Shares& shares) {
   return {};
 }
 
-// In the order of `due`, then by priority.
-Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const Rows& due, const Shares& shares,
+// By priority, and in the order of `due` among equals.
+Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const Due& due, const Shares& shares,
                                       Time now) {
   if (shares.chosen.empty()) return std::vector<ClaimedJob>{};
   IdList ids;
-  for (const auto place : shares.chosen) ids.add(due.fixed<32>(place, 0));
+  for (const auto place : shares.chosen) ids.add(due.jobs[place].id);
   auto leased = tx.run(kLease, Params().blob("ids", ids.bytes()).id("worker", worker).time("now", now));
   if (!leased) return fail(leased);
   auto put = tx.run(kPutAttempts, Params().blob("ids", ids.bytes()).time("now", now));
   if (!put) return fail(put);
-  std::unordered_map<domain::JobId, std::size_t> places;
-  for (std::size_t i = 0; i < leased->size(); ++i) places.emplace(leased->fixed<32>(i, 0), i);
+  std::unordered_map<domain::JobId, std::size_t> rows;
+  for (std::size_t i = 0; i < leased->size(); ++i) rows.emplace(leased->fixed<32>(i, 0), i);
 
-  std::vector<std::pair<std::int64_t, std::size_t>> order;   // priority, then how long it has been due
-  for (const auto place : shares.chosen) order.emplace_back(due.i64(place, 3), place);
+  std::vector<std::pair<std::int64_t, std::size_t>> order;
+  for (const auto place : shares.chosen) order.emplace_back(due.jobs[place].priority, place);
   std::sort(order.begin(), order.end());
   std::vector<ClaimedJob> out;
   out.reserve(order.size());
   for (const auto& [priority, place] : order) {
-    const auto found = places.find(due.fixed<32>(place, 0));
-    ENSURE(found != places.end(), "a due job was not leased in its own transaction");
+    const auto found = rows.find(due.jobs[place].id);
+    ENSURE(found != rows.end(), "a due job was not leased in its own transaction");
     out.push_back(read_claimed(*leased, found->second));
   }
   if (auto read = read_actions(tx, out); !read) return fail(read);
@@ -222,27 +274,21 @@ Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const R
 }   // namespace
 
 Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now) {
-  const std::size_t looks = limit * kLooks;
-  auto due = tx.run(kDue, Params().i64("limit", static_cast<std::int64_t>(looks)).time("now", now));
+  auto due = look_at_due(tx, std::max(limit * kLooks, kFewestLooks), now);
   if (!due) return fail(due);
-  std::vector<LaneKey> lanes;
-  lanes.reserve(due->size());
-  for (std::size_t i = 0; i < due->size(); ++i) {
-    lanes.push_back({due->id<domain::OrganizationId>(i, 1), due->text_or_null(i, 2).value_or("")});
-  }
   Claim out;
-  out.more = due->size() == looks;
-  auto shares = share_out(lanes, room, limit, out.more, now);
+  out.more = due->more;
+  auto shares = share_out(due->lanes, room, limit, due->more, now);
   if (auto moved = put_back(tx, *due, shares); !moved) return fail(moved);
   auto jobs = lease(tx, worker, *due, shares, now);
   if (!jobs) return fail(jobs);
   out.jobs = std::move(*jobs);
+  out.without_room = due->jobs.size() - shares.chosen.size() - shares.put_back.size();
+  out.lane_slots = std::move(shares.lane_slots);
+  out.organization_slots = std::move(shares.organization_slots);
   auto next = tx.run(kNextDue, Params().time("now", now));
   if (!next) return fail(next);
   if (!next->empty()) out.next_due = next->time(0, 0);
-  out.without_room = due->size() - shares.chosen.size() - shares.put_back.size();
-  out.lane_slots = std::move(shares.lane_slots);
-  out.organization_slots = std::move(shares.organization_slots);
   return out;
 }
 

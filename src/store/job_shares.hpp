@@ -16,8 +16,8 @@ struct Shares {
   std::map<domain::OrganizationId, Time> organization_slots;
 };
 
-// `due`: the lanes of due jobs, the longest due first. `more`: others wait behind them, so what finds no room makes
-// way.
+// `due`: the lanes of due jobs in the order in which they are served. `more`: others wait behind them, so what finds no
+// room, and will not find it soon, makes way.
 Shares share_out(std::span<const LaneKey> due, const ClaimRoom& room, std::size_t limit, bool more, Time now);
 
 }   // namespace agentauri::store

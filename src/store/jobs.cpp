@@ -43,7 +43,10 @@ const Query kCancel{"job_cancel",
                     "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now "
                     "WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
                     "AND state IN ('held', 'pending')"};
-const Query kCount{"job_count", "SELECT state, count(*) FROM jobs GROUP BY state"};
+// Each from an index of its own: what has ended is never looked at.
+#define COUNT(STATE) "(SELECT count(*) FROM jobs WHERE state = '" STATE "')"
+const Query kCount{"job_count", "SELECT " COUNT("held") ", " COUNT("pending") ", " COUNT("leased") ", " COUNT("dead")};
+#undef COUNT
 const Query kTotal{"delivery_count",
                    "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE trigger_id = :trigger LIMIT :limit) AS counted"};
 const Query kDeliveries{"delivery_list",
@@ -120,36 +123,7 @@ Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optiona
 Result<JobCounts> count_jobs(Tx& tx) {
   auto rows = tx.run(kCount);
   if (!rows) return fail(rows);
-  JobCounts out;
-  for (std::size_t i = 0; i < rows->size(); ++i) {
-    const auto state = domain::parse_job_state(rows->text(i, 0));
-    const std::int64_t n = rows->i64(i, 1);
-    if (!state) continue;
-    switch (*state) {
-      case JobState::held:
-        out.held = n;
-        break;
-      case JobState::pending:
-        out.pending = n;
-        break;
-      case JobState::leased:
-        out.leased = n;
-        break;
-      case JobState::succeeded:
-        out.succeeded = n;
-        break;
-      case JobState::dead:
-        out.dead = n;
-        break;
-      case JobState::cancelled:
-        out.cancelled = n;
-        break;
-      case JobState::expired:
-        out.expired = n;
-        break;
-    }
-  }
-  return out;
+  return JobCounts{rows->i64(0, 0), rows->i64(0, 1), rows->i64(0, 2), rows->i64(0, 3)};
 }
 
 Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int64_t limit, std::int64_t offset) {

@@ -94,12 +94,13 @@ struct ClaimRoom {
 
 // The longest put-back: what a worker knows of a receiver is worth no more.
 inline constexpr std::chrono::seconds kMaxPutBack{300};
-// So many jobs are looked at for each that may be claimed.
+// So many jobs are looked at for each that may be claimed, and never fewer than these.
 inline constexpr std::size_t kLooks = 2;
+inline constexpr std::size_t kFewestLooks = 64;
 
 struct Claim {
   std::vector<ClaimedJob> jobs;
-  bool more = false;                    // due jobs are left that nobody has looked at
+  bool more = false;                    // due jobs may be left that nobody has looked at
   std::size_t without_room = 0;         // due jobs that were left where they are
   std::optional<Time> next_due;         // of the first job that is not due yet
   std::map<LaneKey, Time> lane_slots;   // the last slot that was given away, where jobs were put back
@@ -107,8 +108,9 @@ struct Claim {
 };
 
 // Takes up to `limit` due jobs, the longest due first and by priority (lower first) among those; leases them to
-// `worker` and writes their attempt rows in the same transaction. A job that finds no room stays; when more are due
-// than can be looked at, it is put back to a later slot, so that it does not stand before the jobs of others.
+// `worker` and writes their attempt rows in the same transaction. When more are due than can be looked at, those that
+// have just become due are looked at too, for lanes without a queue. A job that finds no room stays; in a long queue
+// one that will not find it soon is put back to a later slot, so that it does not stand before the jobs of others.
 Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now);
 Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room,
                                            Time now);
@@ -136,8 +138,9 @@ Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& r
 // of `me`, who lives whatever its heartbeat says. Returns how many.
 Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now, domain::InstanceId me = {});
 
+// Those that have not ended well; the others are a history that only grows.
 struct JobCounts {
-  std::int64_t held = 0, pending = 0, leased = 0, succeeded = 0, dead = 0, cancelled = 0, expired = 0;
+  std::int64_t held = 0, pending = 0, leased = 0, dead = 0;
 };
 Result<JobCounts> count_jobs(Tx& tx);
 

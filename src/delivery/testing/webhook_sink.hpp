@@ -54,6 +54,35 @@ class WebhookSink {
   std::unique_ptr<net::HttpServer> server_;
 };
 
+// Many receivers on one thread, the first `silent` of which never answer.
+class Crowd {
+ public:
+  Crowd(std::size_t size, std::size_t silent);
+  ~Crowd();
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+
+  std::size_t size() const { return servers_.size(); }
+  std::string endpoint(std::size_t i) const;
+  std::size_t count(std::size_t i) const { return counts_[i]; }
+  // Requests that were answered.
+  std::size_t answered() const { return answered_; }
+  // false when they are fewer than `n` after 25 s.
+  bool wait_until_answered(std::size_t n);
+
+ private:
+  Task<net::HttpResponse> handle(std::size_t i);
+
+  const std::size_t silent_;
+  std::atomic<bool> ending_{false};
+  std::vector<std::atomic<std::size_t>> counts_;
+  std::atomic<std::size_t> answered_{0};
+  std::mutex mutex_;
+  std::condition_variable came_;
+  IoThread thread_{"crowd"};
+  std::vector<std::unique_ptr<net::HttpServer>> servers_;
+};
+
 net::HttpResponse answer_with(int status, std::string body = "");
 
 }   // namespace agentauri::delivery::testing
