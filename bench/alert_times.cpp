@@ -1,12 +1,15 @@
 // When each alert of a store passed each place on its way, from the rows that it left behind. Reads beside a running
-// program (SQLite).
+// program.
 //
-//   alert_times <data folder>     a line for each: <block number> and microseconds since 1970 of: block seen, events
-//                                 handed to the store, engine's batch begun, attempt begun, answer recorded
+//   alert_times <data folder>     a line for each: <block number>, microseconds since 1970 of: block seen, events
+//                                 handed to the store, engine's batch begun (from then on the job counts as due),
+//                                 attempt begun, answer recorded; and the job's id, which its webhook carries
+//   alert_times postgres          DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD
 #include <fmt/format.h>
 
 #include <cstdio>
 
+#include "bench_store.hpp"
 #include "store/latency.hpp"
 #include "store/sqlite/sqlite_database.hpp"
 
@@ -15,25 +18,29 @@ namespace {
 
 const store::Query kJobs{"bench_jobs", "SELECT id, block_num FROM jobs ORDER BY block_num"};
 
-int run(const std::string& folder) {
+std::unique_ptr<store::Database> open_sqlite(const std::string& folder) {
   auto db = store::make_sqlite_database({.data_dir = folder, .read_only = true});
-  if (!db) {
-    fmt::print(stderr, "alert_times: {}\n", db.error().text);
-    return 1;
-  }
-  const auto printed = (*db)->snapshot_blocking<bool>([](store::Tx& tx) -> Result<bool> {
+  ENSURE(db.has_value(), db ? "" : db.error().text.c_str());
+  return std::move(*db);
+}
+
+int run(const std::string& where) {
+  const auto db = where == "postgres" ? open_postgres() : open_sqlite(where);
+  const auto printed = db->snapshot_blocking<bool>([](store::Tx& tx) -> Result<bool> {
     auto jobs = tx.run(kJobs);
     if (!jobs) return fail(jobs);
     for (std::size_t row = 0; row < jobs->size(); ++row) {
-      auto bill = store::latency_of(tx, jobs->fixed<32>(row, 0));
+      const auto id = jobs->fixed<32>(row, 0);
+      auto bill = store::latency_of(tx, id);
       if (!bill) return fail(bill);
       if (!*bill || !(*bill)->acknowledged) continue;   // still on its way
-      fmt::print("{} {} {} {} {} {}\n", jobs->i64(row, 1), to_micros((*bill)->seen), to_micros((*bill)->handed_over),
-                 to_micros((*bill)->matched), to_micros((*bill)->sent), to_micros(*(*bill)->acknowledged));
+      fmt::print("{} {} {} {} {} {} {}\n", jobs->i64(row, 1), to_micros((*bill)->seen), to_micros((*bill)->handed_over),
+                 to_micros((*bill)->matched), to_micros((*bill)->sent), to_micros(*(*bill)->acknowledged),
+                 to_hex(id.view()));
     }
     return true;
   });
-  (*db)->stop();
+  db->stop();
   return printed ? 0 : 1;
 }
 
@@ -42,6 +49,6 @@ int run(const std::string& folder) {
 
 int main(int argc, char** argv) {
   if (argc == 2) return agentauri::bench::run(argv[1]);
-  fmt::print(stderr, "usage: alert_times <data folder>\n");
+  fmt::print(stderr, "usage: alert_times <data folder>|postgres\n");
   return 2;
 }

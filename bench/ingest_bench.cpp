@@ -11,12 +11,12 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "bench_store.hpp"
 #include "chain/indexer/follower.hpp"
 #include "core/async/task.hpp"
 #include "core/telemetry/log.hpp"
 #include "history_source.hpp"
 #include "report.hpp"
-#include "store/postgres/postgres_database.hpp"
 #include "store/sqlite/sqlite_database.hpp"
 
 namespace agentauri::bench {
@@ -39,24 +39,6 @@ double cpu_seconds(clockid_t clock = CLOCK_PROCESS_CPUTIME_ID) {
   timespec spent{};
   ::clock_gettime(clock, &spent);
   return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
-}
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  ENSURE(value != nullptr, "postgres needs DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD");
-  return value;
-}
-
-std::unique_ptr<store::Database> open_postgres() {
-  store::PostgresSettings settings;
-  settings.host = variable("DB_HOST");
-  settings.port = static_cast<std::uint16_t>(std::stoi(variable("DB_PORT")));
-  settings.database = variable("DB_NAME");
-  settings.user = variable("DB_USER");
-  settings.password = variable("DB_PASSWORD");
-  auto db = store::make_postgres_database(settings);
-  ENSURE(db.has_value(), db ? "" : db.error().text.c_str());
-  return std::move(*db);
 }
 
 std::unique_ptr<store::Database> open_sqlite(const std::string& folder) {

@@ -103,12 +103,12 @@ export class FastReceiver {
   reset() {
     return this.ask('POST', '/reset');
   }
-  // [{atMs, block, port}]
+  // [{atMs, block, port, id}]
   async arrivals() {
     const text = await this.ask('GET', '/arrivals');
     return text.trim().split('\n').filter(Boolean).map((line) => {
-      const [us, block, port] = line.split(' ').map(Number);
-      return { atMs: us / 1000, block, port };
+      const [us, block, port, id] = line.split(' ');
+      return { atMs: Number(us) / 1000, block: Number(block), port: Number(port), id };
     });
   }
 
@@ -116,6 +116,45 @@ export class FastReceiver {
     this.child.stdin.end();
     await once(this.child, 'close');
   }
+}
+
+// paced_node.cpp
+export class PacedNode {
+  static async start({ blocksPerSecond, eventsOfBlock }) {
+    const self = new PacedNode();
+    self.child = spawn(path.join(ROOT, 'build/release/bin/paced_node'), [String(Math.round(1e6 / blocksPerSecond)), String(eventsOfBlock)],
+      { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [line] = await once(self.child.stdout.setEncoding('utf8'), 'data');
+    const [url, identity, reputation, validation] = line.trim().split(' ');
+    self.environment = {
+      CHAIN_31337_RPC_URL: url,
+      CHAIN_31337_START_BLOCK: '0',
+      CHAIN_31337_IDENTITY_ADDRESS: identity,
+      CHAIN_31337_REPUTATION_ADDRESS: reputation,
+      CHAIN_31337_VALIDATION_ADDRESS: validation,
+    };
+    return self;
+  }
+
+  // Until then its blocks are empty.
+  begin() {
+    this.child.stdin.write('begin\n');
+  }
+  async stop() {
+    this.child.stdin.end();
+    await once(this.child, 'close');
+  }
+}
+
+// The stamps that every alert of a store left on its way (alert_times.cpp): [{block, seenMs, handedMs, dueMs, sentMs, id}]
+export function alertTimes(app) {
+  const text = execFileSync(path.join(ROOT, 'build/release/bin/alert_times'), [app.postgres ? 'postgres' : app.data],
+    { encoding: 'utf8', env: { ...process.env, ...app.environment }, maxBuffer: 64e6 });
+  return text.trim().split('\n').filter(Boolean).map((line) => {
+    const fields = line.split(' ');
+    const [seenMs, handedMs, dueMs, sentMs] = fields.slice(1, 5).map((us) => Number(us) / 1000);
+    return { block: Number(fields[0]), seenMs, handedMs, dueMs, sentMs, id: fields[6] };
+  });
 }
 
 export const webhookTrigger = (name, url) => ({

@@ -4,7 +4,7 @@
 //   webhook_receiver <ports>         prints the ports in one line; ends with its standard input
 //   PUT  /secrets   {"<trigger id>": "whsec_…", …}: what signs the webhooks of a trigger
 //   GET  /stats     {"received", "different", "refused", "first_us", "last_us"}, times in microseconds since 1970
-//   GET  /arrivals  a line for each webhook: <microseconds> <block number> <number of the port>
+//   GET  /arrivals  a line for each webhook: <microseconds> <block number> <number of the port> <its id>
 //   POST /reset     forgets what came
 #include <fmt/format.h>
 #include <unistd.h>
@@ -27,6 +27,7 @@ struct Arrival {
   std::int64_t at_us = 0;
   std::string block_num;
   std::size_t port = 0;
+  std::string id;
 };
 
 std::string field(const net::HttpRequest& request, std::string_view name) {
@@ -58,7 +59,7 @@ class Receiver {
                              arrivals_.size(), ids_.size(), refused_, arrivals_.empty() ? 0 : arrivals_.front().at_us,
                              arrivals_.empty() ? 0 : arrivals_.back().at_us);
     } else if (request.path == "/arrivals") {
-      for (const auto& a : arrivals_) out.body += fmt::format("{} {} {}\n", a.at_us, a.block_num, a.port);
+      for (const auto& a : arrivals_) out.body += fmt::format("{} {} {} {}\n", a.at_us, a.block_num, a.port, a.id);
     } else if (request.path == "/reset") {
       arrivals_.clear();
       ids_.clear();
@@ -78,7 +79,7 @@ class Receiver {
       const auto expected = delivery::sign_webhook(
           {secret->second}, id, std::atoll(field(request, "webhook-timestamp").c_str()), request.body);
       if (expected && *expected == field(request, "webhook-signature")) {
-        arrivals_.push_back({now, block_number(request.body), port});
+        arrivals_.push_back({now, block_number(request.body), port, id});
         ids_.insert(id);
         return;
       }
