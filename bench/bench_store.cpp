@@ -15,13 +15,14 @@ std::string variable(const char* name) {
 
 }   // namespace
 
-std::unique_ptr<store::Database> open_postgres() {
+std::unique_ptr<store::Database> open_postgres(unsigned connections) {
   store::PostgresSettings settings;
   settings.host = variable("DB_HOST");
   settings.port = static_cast<std::uint16_t>(std::stoi(variable("DB_PORT")));
   settings.database = variable("DB_NAME");
   settings.user = variable("DB_USER");
   settings.password = variable("DB_PASSWORD");
+  settings.threads = connections;
   auto db = store::make_postgres_database(settings);
   ENSURE(db.has_value(), db ? "" : db.error().text.c_str());
   return std::move(*db);
