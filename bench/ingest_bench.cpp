@@ -63,18 +63,13 @@ double follow(store::Database& db, HistorySource& source, domain::ChainId chain)
   settings.start_block = 1;
   settings.epoch = kEpoch;
   ChainFollower follower(source, db, clock, settings, metrics, [] {});
-  const auto gap = metrics.gauge("indexer_coverage_gap_blocks",
-                                 "Blocks from the start block to the head that are not read yet", {{"chain", "bench"}});
+  const std::uint64_t last = source.head_num() - 1;   // of history
   double seconds = 0;
   run_blocking([&]() -> Task<void> {
     TaskGroup group(co_await this_executor());
     const auto started = Watch::now();
     group.spawn("follower", [&follower]() -> Task<void> { (void)co_await follower.run(); });
-    bool planned = false;   // the gap is zero before it is known too
-    while (!planned || gap.value() > 0) {
-      planned = planned || gap.value() > 0;
-      co_await sleep_for(std::chrono::milliseconds(2));
-    }
+    while (co_await blocks_read(db, chain, last) < last) co_await sleep_for(std::chrono::milliseconds(10));
     seconds = seconds_since(started);
     group.cancel();
     co_await group.wait();
