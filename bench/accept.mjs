@@ -2,7 +2,8 @@
 // block every 10 ms, each event of it matched by the trigger of one of ten organizations, the whole program as a user
 // starts it. A job counts as due from the stamp that the engine gives it when it begins with its block, so that matching
 // and the commit that makes it durable are part of the time.
-//   node bench/accept.mjs [seconds of each]     ENGINES=sqlite: on that one alone; RATES=100: at that one alone
+//   node bench/accept.mjs [seconds of each]     ENGINES=sqlite: on that one alone; RATES=100: at that one alone;
+//                                               BLOCKS=20: so many blocks a second, with more events in each
 import { Client } from '../tests/functional/lib/agentauri.mjs';
 import { prepare, stopEngines } from '../tests/functional/lib/engines.mjs';
 import { until } from '../tests/functional/lib/wait.mjs';

@@ -1,14 +1,12 @@
 // Block visible at the node -> signed webhook arrived and verified, at four blocks a second, with the settings that a
 // user gets, and how many calls the node was asked for each block.
 //   node bench/latency.mjs [seconds]     BENCH_SERIES=1: also each block, as number:ms until seen/ms since the block before
-import { execFileSync } from 'node:child_process';
-import path from 'node:path';
-import { AgentAuri, Client, ROOT } from '../tests/functional/lib/agentauri.mjs';
+import { AgentAuri, Client } from '../tests/functional/lib/agentauri.mjs';
 import { Anvil } from '../tests/functional/lib/anvil.mjs';
 import { Receiver } from '../tests/functional/lib/receiver.mjs';
 import { until } from '../tests/functional/lib/wait.mjs';
 import { watchBlocks } from './block_watch.mjs';
-import { median, note, nowMs, percentile, report, sleep } from './lib.mjs';
+import { alertTimes, median, note, nowMs, percentile, report, sleep } from './lib.mjs';
 
 const seconds = Number(process.argv[2] ?? 60);
 const WARM_UP_MS = Math.min(10_000, seconds * 500);   // the follower learns the rhythm
@@ -73,13 +71,12 @@ for (let i = 0; i < 50; i++) {
 }
 // Where the time of an alert goes, by the stamps in its rows: each is taken before the step that it begins.
 function stages() {
-  const text = execFileSync(path.join(ROOT, 'build/release/bin/alert_times'), [app.data], { encoding: 'utf8' });
-  const rows = text.trim().split('\n').map((line) => line.split(' ').map(Number)).filter(([block]) => block >= from && block <= to && arrived.has(block));
+  const alerts = alertTimes(app).filter(({ block }) => block >= from && block <= to && arrived.has(block));
   const names = ['visible -> seen by the follower', 'seen -> handed to the store (logs asked for)', 'handed to the store -> engine begins (commit)',
     'engine begins -> attempt begins (match, commit, claim)', 'attempt begins -> webhook arrived (commit, send)'];
   names.forEach((name, i) => {
-    const spans = rows.map(([block, ...us]) => {
-      const places = [blocks.visible.get(block) - lag, ...us.slice(0, 4).map((n) => n / 1000), arrived.get(block)];
+    const spans = alerts.map(({ block, seenMs, handedMs, dueMs, sentMs }) => {
+      const places = [blocks.visible.get(block) - lag, seenMs, handedMs, dueMs, sentMs, arrived.get(block)];
       return places[i + 1] - places[i];
     });
     note(`${name}, p50`, percentile(spans, 0.5), 'ms');
@@ -88,9 +85,8 @@ function stages() {
 }
 stages();
 if (process.env.BENCH_SERIES) {
-  const text = execFileSync(path.join(ROOT, 'build/release/bin/alert_times'), [app.data], { encoding: 'utf8' });
-  const rows = text.trim().split('\n').map((line) => line.split(' ').map(Number)).filter(([block]) => blocks.visible.has(block));
-  console.log(rows.map(([block, seen]) => `${block}:${(seen / 1000 - blocks.visible.get(block)).toFixed(0)}/${(blocks.visible.get(block) - blocks.visible.get(block - 1)).toFixed(0)}`).join(' '));
+  const alerts = alertTimes(app).filter(({ block }) => blocks.visible.has(block));
+  console.log(alerts.map(({ block, seenMs }) => `${block}:${(seenMs - blocks.visible.get(block)).toFixed(0)}/${(blocks.visible.get(block) - blocks.visible.get(block - 1)).toFixed(0)}`).join(' '));
 }
 note('one call to the node and back (reference)', median(roundTrips), 'ms');
 note('the node announces a block after it could be asked for', lag, 'ms');
