@@ -136,9 +136,12 @@ export class PacedNode {
     return self;
   }
 
-  // Until then its blocks are empty.
+  // Before and after, its blocks are empty.
   begin() {
-    this.child.stdin.write('begin\n');
+    this.child.stdin.write('events\n');
+  }
+  pause() {
+    this.child.stdin.write('none\n');
   }
   async stop() {
     this.child.stdin.end();

@@ -3,14 +3,15 @@
 //
 //   paced_node <microseconds between blocks> <events of a block>
 //                              prints in one line the URL, then the addresses of the identity, reputation and
-//                              validation registry; blocks are empty until a first line is read, and it ends with its
-//                              standard input
+//                              validation registry; ends with its standard input
+//   read from there: `events` and `none`, whether blocks hold events; at first they hold none
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <iostream>
+#include <string>
 #include <thread>
 
 #include "chain/fake/fake_chain.hpp"
@@ -35,18 +36,17 @@ int run(std::chrono::microseconds interval, std::uint64_t events) {
   fmt::print("{} {} {} {}\n", node.url(), to_hex_0x(*contracts.identity), to_hex_0x(*contracts.reputation),
              to_hex_0x(*contracts.validation));
   std::fflush(stdout);
-  std::atomic<bool> begun{false};
-  std::thread([&chain, &begun, interval, events] {
+  std::atomic<bool> busy{false};
+  std::thread([&chain, &busy, interval, events] {
     std::uint64_t agent = 0;
     for (auto next = std::chrono::steady_clock::now();; next += interval) {
       std::this_thread::sleep_until(next);
-      for (std::uint64_t i = 0; i < events && begun; ++i)
+      for (std::uint64_t i = 0; i < events && busy; ++i)
         chain.give_feedback(agent++ % kAgents, 1, 50, 0, "starred", "");
       chain.mine(SystemClock().now());
     }
   }).detach();
-  char ignored[256];
-  while (::read(STDIN_FILENO, ignored, sizeof ignored) > 0) begun = true;
+  for (std::string line; std::getline(std::cin, line);) busy = line == "events";
   std::_Exit(0);   // whoever started it is gone, and nothing of this has to be kept
 }
 
