@@ -7,10 +7,9 @@
 #include <thread>
 
 #include "app/chain_settings.hpp"
+#include "app/database_settings.hpp"
 #include "delivery/retry_policy.hpp"
 #include "net/address_guard.hpp"
-#include "net/http_client.hpp"
-#include "net/http_message.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -44,6 +43,7 @@ Roles read_roles(Environment& env) {
   const auto text = env.text("ROLES");
   if (!text) return {};
   Roles roles{false, false, false, false};
+  bool understood = true;
   for (const auto& word : split_list(*text)) {
     if (word == "gateway")
       roles.gateway = true;
@@ -55,143 +55,30 @@ Roles read_roles(Environment& env) {
       roles.worker = true;
     else if (word == "all")
       roles = {};
-    else
+    else {
+      understood = false;
       env.fault("ROLES", fmt::format("must list gateway, indexer, engine, worker or all; \"{}\" is none of them",
                                      word.substr(0, 40)));
-  }
-  return roles;
-}
-
-// postgresql://user:password@host:port/database?sslmode=…: percent-decoded, so that any password can be written.
-bool read_database_url(Environment& env, const std::string& url, PostgresLogin& login) {
-  const auto bad = [&env](std::string_view what) {
-    env.fault("DATABASE_URL", fmt::format("must be postgresql://user:password@host:port/database; {}", what));
-    return false;
-  };
-  std::string_view rest = url;
-  if (rest.starts_with("postgresql://"))
-    rest.remove_prefix(13);
-  else if (rest.starts_with("postgres://"))
-    rest.remove_prefix(11);
-  else
-    return bad("it starts with something else");
-  std::string_view query;
-  if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
-    query = rest.substr(mark + 1);
-    rest = rest.substr(0, mark);
-  }
-  const auto slash = rest.find('/');
-  std::string_view authority = rest.substr(0, slash);
-  const auto decode = [](std::string_view text, std::string& out) { return net::percent_decode(text, out); };
-  if (slash != std::string_view::npos && slash + 1 < rest.size() && !decode(rest.substr(slash + 1), login.database))
-    return bad("an escape in the database is malformed");
-  if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
-    const std::string_view user = authority.substr(0, at);
-    authority = authority.substr(at + 1);
-    const auto colon = user.find(':');
-    std::string password;
-    if (!decode(user.substr(0, colon), login.user)) return bad("an escape in the user is malformed");
-    if (colon != std::string_view::npos && !decode(user.substr(colon + 1), password))
-      return bad("an escape in the password is malformed");
-    login.password = crypto::Secret(std::move(password));
-  }
-  if (const auto colon = authority.rfind(':'); colon != std::string_view::npos && !authority.ends_with(']')) {
-    int port = 0;
-    const std::string digits(authority.substr(colon + 1));
-    try {
-      port = std::stoi(digits);
-    } catch (const std::exception&) {
-      port = 0;
     }
-    if (port < 1 || port > 65535) return bad("the port is not a number from 1 to 65535");
-    login.port = static_cast<std::uint16_t>(port);
-    authority = authority.substr(0, colon);
   }
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
-  if (!authority.empty() && !decode(authority, login.host)) return bad("an escape in the host is malformed");
-  std::vector<std::pair<std::string, std::string>> options;
-  if (!net::parse_query(query, options)) return bad("an escape in the query is malformed");
-  for (const auto& [key, value] : options) {
-    if (key == "sslmode")
-      login.ssl_mode = value;
-    else if (key == "sslrootcert")
-      login.ssl_root_cert = value;
-    else if (key == "host")
-      login.host = value;
-    else
-      env.warning("DATABASE_URL", fmt::format("the option {} is not used", key));
-  }
-  return true;
-}
-
-bool is_local_host(std::string_view host) {
-  if (host.starts_with('/') || host == "localhost") return true;
-  const auto ip = net::parse_ip(host);
-  if (!ip) return false;
-  return ip->v6 ? net::to_string(*ip) == "::1" : ip->bytes[0] == 127;
-}
-
-std::optional<PostgresLogin> read_postgres(Environment& env, bool required) {
-  // Every name is read, set or not, so that the rest of the DB_ family can be told from typos.
-  const auto url = env.text("DATABASE_URL");
-  const auto host = env.text("DB_HOST");
-  const auto name = env.text("DB_NAME");
-  const auto user = env.text("DB_USER");
-  const auto password = env.text("DB_PASSWORD");
-  const auto port_text = env.text("DB_PORT");
-  PostgresLogin login;
-  login.port = static_cast<std::uint16_t>(env.integer("DB_PORT", 5432, 1, 65535));
-  login.max_connections = static_cast<unsigned>(env.integer("DB_MAX_CONNECTIONS", 50, 1, 10'000));
-  login.min_connections = static_cast<unsigned>(env.integer("DB_MIN_CONNECTIONS", 5, 0, 10'000));
-  login.acquire_timeout = std::chrono::seconds(env.integer("DB_ACQUIRE_TIMEOUT", 5, 1, 3600));
-  login.idle_timeout = std::chrono::seconds(env.integer("DB_IDLE_TIMEOUT", 180, 1, 86'400));
-  login.max_lifetime = std::chrono::seconds(env.integer("DB_MAX_LIFETIME", 900, 1, 86'400));
-  const std::string mode =
-      env.one_of("DB_SSL_MODE", "", {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"});
-  login.ssl_root_cert = env.text("DB_SSL_ROOT_CERT").value_or("");
-  for (const char* later : {"DB_READ_HOST", "DB_READ_PORT", "DB_READ_MAX_CONNECTIONS", "DB_READ_MIN_CONNECTIONS"}) {
-    if (env.text(later)) env.warning(later, "read replicas are not used by this version");
-  }
-  if (!required && !url && !host && !name && !user && !password && !port_text) return std::nullopt;
-
-  if (url) {
-    if (!read_database_url(env, *url, login)) return login;
-  } else {
-    login.host = host.value_or(login.host);
-    login.database = name.value_or(login.database);
-    login.user = user.value_or(login.user);
-    if (password)
-      login.password = crypto::Secret(*password);
-    else
-      env.fault("DB_PASSWORD", "must be set when a database is configured; make one with `openssl rand -base64 24`");
-  }
-  if (!mode.empty()) login.ssl_mode = mode;
-  if (login.ssl_mode.empty()) login.ssl_mode = is_local_host(login.host) ? "prefer" : "verify-full";
-  if (login.ssl_mode == "verify-full" && login.ssl_root_cert.empty())
-    login.ssl_root_cert = "/etc/ssl/certs/ca-certificates.crt";
-  return login;
+  if (understood && to_string(roles).empty())
+    env.fault("ROLES", "must list at least one of gateway, indexer, engine, worker, or all");
+  return roles;
 }
 
 void read_address(Environment& env, std::string_view name, std::string_view fallback, std::string& host,
                   std::uint16_t& port) {
   const std::string text = env.text(name).value_or(std::string(fallback));
   const auto colon = text.rfind(':');
-  int number = 0;
-  if (colon != std::string::npos) {
-    try {
-      number = std::stoi(text.substr(colon + 1));
-    } catch (const std::exception&) {
-      number = -1;
-    }
-  }
+  const auto number = colon == std::string::npos ? std::nullopt : parse_port(std::string_view(text).substr(colon + 1));
   std::string address = text.substr(0, colon);
   if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  if (colon == std::string::npos || number < 0 || number > 65535 || !net::parse_ip(address)) {
+  if (!number || !net::parse_ip(address)) {
     env.fault(name, fmt::format("must be address:port, such as 127.0.0.1:9464, not \"{}\"", text.substr(0, 60)));
     return;
   }
   host = address;
-  port = static_cast<std::uint16_t>(number);
+  port = *number;
 }
 
 std::vector<std::string> read_origins(Environment& env, bool production) {
@@ -228,16 +115,20 @@ Level read_level(Environment& env) {
   return Level::info;
 }
 
+// A guessable secret forges tokens and opens stored secrets, also as the previous one.
+crypto::Secret<std::string> read_strong_secret(Environment& env, std::string_view name) {
+  const auto secret = env.text(name);
+  if (!secret) return {};
+  if (const auto weakness = weakness_of_secret(*secret))
+    env.fault(name, fmt::format("{}; make one with `openssl rand -base64 32`", *weakness));
+  return crypto::Secret(*secret);
+}
+
 void read_secrets(Environment& env, bool required, Settings& out) {
-  const auto secret = env.text("JWT_SECRET");
-  if (!secret && required) {
+  out.jwt_secret = read_strong_secret(env, "JWT_SECRET");
+  if (out.jwt_secret.empty() && required)
     env.fault("JWT_SECRET", "must be set; make one with `openssl rand -base64 32`");
-  } else if (secret) {
-    if (const auto weakness = weakness_of_secret(*secret))
-      env.fault("JWT_SECRET", fmt::format("{}; make one with `openssl rand -base64 32`", *weakness));
-    out.jwt_secret = crypto::Secret(*secret);
-  }
-  out.jwt_secret_previous = crypto::Secret(env.text("JWT_SECRET_PREVIOUS").value_or(""));
+  out.jwt_secret_previous = read_strong_secret(env, "JWT_SECRET_PREVIOUS");
   if (const auto keys = env.text("DATA_ENCRYPTION_KEYS")) {
     const auto parsed = crypto::DataKeys::parse(*keys);
     if (!parsed) env.fault("DATA_ENCRYPTION_KEYS", parsed.error().text);
@@ -309,7 +200,8 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.postgres = read_postgres(env, as_gateway_program);
   const bool embedded = !out.postgres.has_value();
   for (const char* name : {"REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"}) {
-    if (env.text(name)) out.redis_configured = true;
+    const auto value = env.text(name);
+    if (value && !is_service_link(*value)) out.redis_configured = true;
   }
   if (out.redis_configured)
     env.warning("REDIS_URL", "Redis is not used by this version: limits and hints live in the process");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <ctime>
 
 namespace agentauri::delivery {
@@ -40,8 +41,9 @@ std::optional<RetryLadder> parse_ladder(std::string_view text) {
     text.remove_prefix(std::min(text.size(), item.size() + 1));
     double value = 0;
     const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), value);
-    if (error != std::errc{} || end != item.data() + item.size() || value < 0 || value > 7 * 86'400)
-      return std::nullopt;
+    // Written so that "nan" is refused as well: it compares as false with everything.
+    const bool in_range = std::isfinite(value) && value >= 0 && value <= 7 * 86'400;
+    if (error != std::errc{} || end != item.data() + item.size() || !in_range) return std::nullopt;
     out.waits.emplace_back(static_cast<std::int64_t>(value * 1000));
   }
   if (out.waits.empty() || out.waits.size() > 20 || out.waits.front().count() != 0) return std::nullopt;

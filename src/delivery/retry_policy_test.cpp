@@ -77,7 +77,8 @@ TEST(RetryPolicy, UnknownHostsAndOldAlertsEndEarly) {
 TEST(RetryPolicy, LaddersAreParsedStrictly) {
   ASSERT_TRUE(parse_ladder("0,5,300"));
   EXPECT_EQ(parse_ladder("0,0.5")->waits[1], std::chrono::milliseconds(500));
-  for (const char* bad : {"", "5", "0,x", "0,-1", "0,,5", "0,9999999"}) EXPECT_FALSE(parse_ladder(bad)) << bad;
+  for (const char* bad : {"", "5", "0,x", "0,-1", "0,,5", "0,9999999", "0,nan", "nan", "0,inf", "0,1e400"})
+    EXPECT_FALSE(parse_ladder(bad)) << bad;
 }
 
 // The published example of the specification's reference libraries.

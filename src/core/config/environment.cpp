@@ -15,6 +15,11 @@ extern char** environ;   // NOLINT(readability-redundant-declaration): POSIX
 namespace agentauri {
 namespace {
 
+// A slip of the fingers changes two letters of a short name, a few more of a long one.
+std::size_t typo_distance(std::string_view name) {
+  return std::max<std::size_t>(2, name.size() / 6);
+}
+
 std::string_view trimmed(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -167,8 +172,10 @@ void Environment::report_unknown(const std::vector<std::string>& prefixes) {
       return edit_distance(name, a) < edit_distance(name, b);
     };
     const auto nearest = std::min_element(known_.begin(), known_.end(), nearer);
-    fault(name,
-          nearest == known_.end() ? "is not a setting" : fmt::format("is not a setting; did you mean {}?", *nearest));
+    if (nearest != known_.end() && edit_distance(name, *nearest) <= typo_distance(name))
+      fault(name, fmt::format("is not a setting; did you mean {}?", *nearest));
+    else
+      warning(name, "is not a setting of this program");
   }
 }
 

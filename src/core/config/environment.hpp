@@ -41,7 +41,9 @@ class Environment {
   const std::vector<Error>& faults() const { return faults_; }
   const std::vector<Error>& warnings() const { return warnings_; }
 
-  // Set names with one of `prefixes` that nobody has read: likely typos, each a fault naming the nearest known name.
+  // Set names with one of `prefixes` that nobody has read. One that is nearly a known name is a typo: a fault that
+  // names it. Others are warnings, because orchestrators set names of their own (Kubernetes: DB_PORT_5432_TCP for a
+  // service that is called db).
   void report_unknown(const std::vector<std::string>& prefixes);
   // Every set name, for families such as CHAIN_<id>_RPC_URL.
   std::vector<std::string> names_with_prefix(std::string_view prefix) const;

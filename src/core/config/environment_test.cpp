@@ -51,5 +51,17 @@ TEST(Environment, NamesTheNearestSettingForATypo) {
   EXPECT_THAT(env.faults()[0].text, HasSubstr("did you mean DB_PASSWORD?"));
 }
 
+// Others set names too: orchestrators for each of their services.
+TEST(Environment, ANameFarFromEverySettingIsAWarningOnly) {
+  Environment env({}, {{"DB_PORT_5432_TCP_ADDR", "x"}, {"DB_HOTS", "y"}}, "");
+  env.text("DB_HOST");
+  env.text("DB_PORT");
+  env.report_unknown({"DB_"});
+  ASSERT_EQ(env.faults().size(), 1U);
+  EXPECT_EQ(env.faults()[0].field, "DB_HOTS");
+  ASSERT_EQ(env.warnings().size(), 1U);
+  EXPECT_EQ(env.warnings()[0].field, "DB_PORT_5432_TCP_ADDR");
+}
+
 }   // namespace
 }   // namespace agentauri

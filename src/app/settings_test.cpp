@@ -1,0 +1,115 @@
+// What is refused at start, and that nothing malformed is taken for something else.
+#include "app/settings.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace agentauri::app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::string kSecret = "Zk3q9Vb7Lw2Xn5Rt8Yp1Cd4Fg6Hj0Ks+Qm/Tu=";
+
+struct Read {
+  Settings settings;
+  std::vector<std::string> faults, warnings;   // the names
+  std::string texts;
+};
+
+Read read(const Environment::Map& process) {
+  Environment env({}, process, "");
+  Read out{read_settings(env, false), {}, {}, {}};
+  for (const auto& fault : env.faults()) {
+    out.faults.push_back(fault.field);
+    out.texts += fault.text + "\n";
+  }
+  for (const auto& warning : env.warnings()) out.warnings.push_back(warning.field);
+  return out;
+}
+
+TEST(Settings, WhatIsMalformedIsAFault) {
+  const std::pair<std::string, std::string> malformed[] = {
+      {"METRICS_ADDR", "127.0.0.1:9464x"},
+      {"METRICS_ADDR", "127.0.0.1: 9464"},
+      {"METRICS_ADDR", "127.0.0.1:+9464"},
+      {"METRICS_ADDR", "127.0.0.1:"},
+      {"METRICS_ADDR", "127.0.0.1:65536"},
+      {"DATABASE_URL", "postgresql://u:p@localhost:5432abc/db"},
+      {"DATABASE_URL", "postgresql://u:p@localhost:0/db"},
+      {"DATABASE_URL", "postgresql://u:p@localhost:65536/db"},
+      {"DATABASE_URL", "postgresql://u:p@localhost/db?sslmode=verifyfull"},
+      {"DATABASE_URL", "postgresql://u:p@localhost/db?sslmode="},
+      {"ROLES", ","},
+      {"ROLES", "gateway,enigne"},
+      {"WEBHOOK_RETRY_SECONDS", "0,nan"},
+      {"WEBHOOK_RETRY_SECONDS", "0,inf"},
+      {"JWT_SECRET_PREVIOUS", "short"},
+      {"JWT_SECRET_PREVIOUS", "this-is-my-secret-and-it-is-long-enough"},
+  };
+  for (const auto& [name, value] : malformed)
+    EXPECT_THAT(read({{name, value}, {"JWT_SECRET", kSecret}}).faults, ElementsAre(name)) << value;
+}
+
+TEST(Settings, TheSameNamesWithGoodValues) {
+  const auto good = read({{"METRICS_ADDR", "[::1]:65535"},
+                          {"DATABASE_URL", "postgresql://u:p%20w@db.example:65535/d?sslmode=verify-full"},
+                          {"ROLES", "worker, engine"},
+                          {"WEBHOOK_RETRY_SECONDS", "0,0.5,604800"},
+                          {"JWT_SECRET", kSecret},
+                          {"JWT_SECRET_PREVIOUS", kSecret + "old"}});
+  EXPECT_THAT(good.faults, IsEmpty()) << good.texts;
+  EXPECT_EQ(good.settings.metrics_host, "::1");
+  EXPECT_EQ(good.settings.metrics_port, 65535);
+  ASSERT_TRUE(good.settings.postgres);
+  EXPECT_EQ(good.settings.postgres->port, 65535);
+  EXPECT_EQ(good.settings.postgres->ssl_mode, "verify-full");
+  EXPECT_EQ(good.settings.postgres->password.reveal(), "p w");
+  EXPECT_EQ(to_string(good.settings.roles), "engine,worker");
+}
+
+// A service named `db` or `redis` gives every pod of its namespace these names.
+TEST(Settings, VariablesThatKubernetesSetsStopNothing) {
+  const Environment::Map links{{"DB_SERVICE_HOST", "10.96.0.5"},
+                               {"DB_SERVICE_PORT", "5432"},
+                               {"DB_SERVICE_PORT_SQL", "5432"},
+                               {"DB_PORT", "tcp://10.96.0.5:5432"},
+                               {"DB_PORT_5432_TCP", "tcp://10.96.0.5:5432"},
+                               {"DB_PORT_5432_TCP_PROTO", "tcp"},
+                               {"DB_PORT_5432_TCP_PORT", "5432"},
+                               {"DB_PORT_5432_TCP_ADDR", "10.96.0.5"},
+                               {"REDIS_SERVICE_HOST", "10.96.0.6"},
+                               {"REDIS_PORT", "tcp://10.96.0.6:6379"},
+                               {"REDIS_PORT_6379_TCP", "tcp://10.96.0.6:6379"}};
+  const auto embedded = read(links);
+  EXPECT_THAT(embedded.faults, IsEmpty()) << embedded.texts;
+  EXPECT_FALSE(embedded.settings.postgres) << "a service that exists is not a database that was configured";
+  EXPECT_FALSE(embedded.settings.redis_configured);
+
+  auto configured = links;
+  configured["DB_HOST"] = "db";
+  configured["DB_PASSWORD"] = "p";
+  configured["JWT_SECRET"] = kSecret;
+  const auto on_postgres = read(configured);
+  EXPECT_THAT(on_postgres.faults, IsEmpty()) << on_postgres.texts;
+  EXPECT_EQ(on_postgres.settings.postgres->port, 5432);
+  EXPECT_THAT(on_postgres.warnings, ::testing::Contains("DB_PORT"));
+}
+
+TEST(Settings, TyposOfKnownNamesAreFaults) {
+  const auto typos = read({{"DB_PASSWROD", "x"},
+                           {"DB_HOST", "h"},
+                           {"DB_PASSWORD", "p"},
+                           {"JWT_SECRET", kSecret},
+                           {"CHAIN_1_RPC_URI", "https://rpc.example"},
+                           {"DB_COLOUR_OF_THE_SHED", "green"}});
+  EXPECT_THAT(typos.faults, ElementsAre("CHAIN_1_RPC_URI", "DB_PASSWROD"));
+  EXPECT_THAT(typos.texts, HasSubstr("did you mean DB_PASSWORD?"));
+  EXPECT_THAT(typos.warnings, ::testing::Contains("DB_COLOUR_OF_THE_SHED"));
+}
+
+}   // namespace
+}   // namespace agentauri::app
