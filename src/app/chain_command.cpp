@@ -109,7 +109,8 @@ int run_chain_status(const Settings& settings, bool as_json) {
 int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to) {
   SystemClock clock;
   Metrics metrics;
-  auto db = open_store(settings, clock, metrics);
+  const auto there = require_store(settings);
+  auto db = there ? open_store(settings, clock, metrics) : std::unexpected(there.error());
   if (!db) {
     fmt::print(stderr, "{}\n", db.error().text);
     return exit_code_of(db.error());

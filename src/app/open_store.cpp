@@ -32,6 +32,11 @@ Result<void> check_schema(const std::vector<store::MigrationStatus>& statuses) {
 
 }   // namespace
 
+Result<void> require_store(const Settings& settings) {
+  if (settings.postgres || std::filesystem::exists(store_path(settings.data_dir))) return {};
+  return fail(Code::invalid, "AGENTAURI_DATA_DIR", fmt::format("there is no store in {}", settings.data_dir));
+}
+
 store::PostgresSettings postgres_settings(const PostgresLogin& login, Metrics* metrics) {
   store::PostgresSettings out;
   out.host = login.host;
@@ -52,8 +57,7 @@ store::PostgresSettings postgres_settings(const PostgresLogin& login, Metrics* m
 
 Result<std::unique_ptr<store::Database>> open_store_to_read(const Settings& settings, Metrics& metrics) {
   if (settings.postgres) return store::make_postgres_database(postgres_settings(*settings.postgres, &metrics));
-  if (!std::filesystem::exists(settings.data_dir + "/agentauri.db"))
-    return fail(Code::invalid, "AGENTAURI_DATA_DIR", fmt::format("there is no store in {}", settings.data_dir));
+  if (auto there = require_store(settings); !there) return fail(there);
   store::SqliteSettings sqlite;
   sqlite.data_dir = settings.data_dir;
   sqlite.read_only = true;

@@ -17,6 +17,9 @@ store::PostgresSettings postgres_settings(const PostgresLogin& login, Metrics* m
 // Code::invalid with field `database`, naming `agentauri migrate`; with `migrate_at_start` it is brought up first.
 Result<std::unique_ptr<store::Database>> open_store(const Settings& settings, const Clock& clock, Metrics& metrics);
 
+// Code::invalid when the embedded store is yet to be made: only `serve` makes it, with its secret.
+Result<void> require_store(const Settings& settings);
+
 // For tools that only look: also beside a process that holds the embedded store.
 Result<std::unique_ptr<store::Database>> open_store_to_read(const Settings& settings, Metrics& metrics);
 
