@@ -100,5 +100,13 @@ CREATE TABLE IF NOT EXISTS state_images (
   PRIMARY KEY (chain_id, block_num, trigger_id, condition_id, condition_rev, key)
 );
 
+-- The keys that secrets in these tables were encrypted with, each with a known text under it. A process that cannot open
+-- what is in use does not start.
+CREATE TABLE IF NOT EXISTS key_canaries (
+  kid     text PRIMARY KEY,
+  sealed  text NOT NULL,                 -- enc:v1
+  used_at timestamptz NOT NULL           -- when a process last started to encrypt with it
+);
+
 INSERT INTO agentauri_migrations (version, name) VALUES (4, 'triggers') ON CONFLICT DO NOTHING;
 COMMIT;

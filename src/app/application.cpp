@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/chain_roles.hpp"
+#include "app/data_key_check.hpp"
 #include "app/embedded_secrets.hpp"
 #include "app/membership.hpp"
 #include "app/open_store.hpp"
@@ -105,10 +106,10 @@ Result<void> Application::Impl::prepare_secrets() {
       settings.jwt_secret = std::move(*secret);
     }
   }
+  // What was encrypted before DATA_ENCRYPTION_KEYS was set stays readable.
+  keys = crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal());
   if (!settings.data_encryption_keys.empty())
-    keys = *crypto::DataKeys::parse(settings.data_encryption_keys.reveal());
-  else
-    keys = crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal());
+    keys = crypto::DataKeys::parse(settings.data_encryption_keys.reveal())->with_older(*keys);
   return {};
 }
 
@@ -213,6 +214,7 @@ Result<void> Application::Impl::start() {
   auto opened = open_store(settings, clock, metrics);
   if (!opened) return fail(opened);
   db = std::move(*opened);
+  if (auto right = check_data_keys(*db, *keys); !right) return right;
 
   roles_thread = std::make_unique<IoThread>("roles");
   auto guard = net::AddressGuard::make(settings.egress_allow, settings.egress_https_only);

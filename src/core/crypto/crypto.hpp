@@ -54,6 +54,11 @@ class DataKeys {
   static Result<DataKeys> parse(std::string_view text);
   // HKDF of JWT_SECRET, and of JWT_SECRET_PREVIOUS (may be empty) for decryption only.
   static DataKeys derive(std::string_view jwt_secret, std::string_view previous);
+  // These keys, and behind them those of `older`, which only decrypt.
+  DataKeys with_older(const DataKeys& older) const;
+
+  const std::string& active_kid() const { return keys_.front().kid; }   // of the one that encrypts
+  std::vector<std::string> kids() const;
 
   // `aad` is `<table>:<column>:<row id>`: a value moved to another row does not decrypt.
   std::string encrypt(std::string_view plain, std::string_view aad) const;

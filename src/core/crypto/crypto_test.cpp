@@ -93,5 +93,15 @@ TEST_F(DataKeysTest, FirstKeyEncryptsEveryKeyDecrypts) {
     EXPECT_FALSE(DataKeys::parse(bad)) << bad;
 }
 
+TEST_F(DataKeysTest, OlderKeysOnlyDecrypt) {
+  const auto derived = DataKeys::derive("a secret", "the secret before it");
+  const auto both = keys_.with_older(derived);
+  EXPECT_EQ(both.decrypt(derived.encrypt("value", "row"), "row"), "value");
+  EXPECT_EQ(both.decrypt(DataKeys::derive("the secret before it", "").encrypt("value", "row"), "row"), "value");
+  EXPECT_EQ(both.active_kid(), "k1");
+  EXPECT_EQ(both.kids().size(), 3U);
+  EXPECT_EQ(keys_.decrypt(both.encrypt("value", "row"), "row"), "value");
+}
+
 }   // namespace
 }   // namespace agentauri::crypto

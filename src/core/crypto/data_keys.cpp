@@ -59,6 +59,18 @@ DataKeys DataKeys::derive(std::string_view jwt_secret, std::string_view previous
   return DataKeys(std::move(keys));
 }
 
+DataKeys DataKeys::with_older(const DataKeys& older) const {
+  auto keys = keys_;
+  keys.insert(keys.end(), older.keys_.begin(), older.keys_.end());
+  return DataKeys(std::move(keys));
+}
+
+std::vector<std::string> DataKeys::kids() const {
+  std::vector<std::string> out;
+  for (const auto& key : keys_) out.push_back(key.kid);
+  return out;
+}
+
 std::string DataKeys::encrypt(std::string_view plain, std::string_view aad) const {
   const Key& key = keys_.front();
   Bytes sealed(kIvBytes + plain.size() + kTagBytes);

@@ -1,6 +1,7 @@
 // How the program starts, refuses to start, and says why.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { AgentAuri, Client, JWT_SECRET, ROOT } from '../lib/agentauri.mjs';
@@ -30,6 +31,30 @@ describe('start', () => {
     await again.launch();
     user.url = again.url;
     assert.equal((await user.get('/api/v1/auth/me')).status, 200, 'the session survives a restart');
+  });
+
+  test('a store whose secret is missing gets no new one', async () => {
+    const app = await prepare();
+    await app.launch();
+    await app.stop.call({ ...app, ownsData: false });
+    await rm(path.join(app.data, 'jwt_secret'));
+    const again = await prepare({}, { data: app.data });
+    const result = await again.command(['serve']);
+    assert.equal(result.code, EX_CONFIG, result.output);
+    assert.match(result.output, /jwt_secret is missing.*backup/);
+  });
+
+  test('another JWT_SECRET than the store was used with: exit 78, the remedy, and the remedy works', async () => {
+    const other = 'Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8Ii9Jj0+Kk/Ll=';
+    const app = await prepare({ JWT_SECRET });
+    await app.launch();
+    await app.stop.call({ ...app, ownsData: false });
+    const result = await (await prepare({ JWT_SECRET: other }, { data: app.data })).command(['serve']);
+    assert.equal(result.code, EX_CONFIG, result.output);
+    assert.match(result.output, /JWT_SECRET_PREVIOUS/);
+    assert.doesNotMatch(result.output, new RegExp(other.slice(0, 10)));
+    const remedied = await prepare({ JWT_SECRET: other, JWT_SECRET_PREVIOUS: JWT_SECRET }, { data: app.data });
+    await remedied.launch();
   });
 
   test('a second process on the same data folder is refused', async () => {

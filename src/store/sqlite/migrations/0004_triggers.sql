@@ -90,3 +90,11 @@ CREATE TABLE IF NOT EXISTS state_images (
   PRIMARY KEY (chain_id, block_num, trigger_id, condition_id, condition_rev, key)
 ) STRICT;
 
+-- The keys that secrets in these tables were encrypted with, each with a known text under it. A process that cannot open
+-- what is in use does not start.
+CREATE TABLE IF NOT EXISTS key_canaries (
+  kid     TEXT PRIMARY KEY,
+  sealed  TEXT NOT NULL,                 -- enc:v1
+  used_at INTEGER NOT NULL               -- when a process last started to encrypt with it
+) STRICT;
+
