@@ -22,6 +22,13 @@ bool is_retryable(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
+Next wait_until(Time at, std::optional<Time> expires_at) {
+  using domain::JobState;
+  if (expires_at && at > *expires_at)
+    return {JobState::expired, std::nullopt, "the alert is older than max_age_seconds"};
+  return {JobState::pending, at, {}};
+}
+
 }   // namespace
 
 RetryLadder webhook_ladder() {
@@ -80,6 +87,11 @@ Next decide(const AttemptEnd& end, int attempt, const RetryLadder& ladder, std::
   using domain::JobState;
   if (end.outcome == domain::Outcome::ok) return {JobState::succeeded, std::nullopt, {}};
   if (end.interrupted) return {JobState::pending, now, {}};
+  const double factor = 1 + ladder.jitter * (2 * random() - 1);
+  if (end.unreadable) {
+    const auto longest = *std::max_element(ladder.waits.begin(), ladder.waits.end());
+    return wait_until(now + std::chrono::duration_cast<Micros>(longest * factor), expires_at);
+  }
   if (end.gone) return {JobState::dead, std::nullopt, "the receiver answered 410 Gone: the action is disabled"};
   if (!end.retryable)
     return {JobState::dead, std::nullopt,
@@ -88,13 +100,9 @@ Next decide(const AttemptEnd& end, int attempt, const RetryLadder& ladder, std::
   if (retry_count) limit = std::min(limit, *retry_count + 1);
   if (end.no_such_host) limit = std::min(limit, kMaxUnknownHostAttempts);
   if (attempt >= limit) return {JobState::dead, std::nullopt, fmt::format("gave up after {} attempts", attempt)};
-  const double factor = 1 + ladder.jitter * (2 * random() - 1);
   auto wait = std::chrono::duration_cast<Micros>(ladder.waits[static_cast<std::size_t>(attempt)] * factor);
   if (end.retry_after) wait = std::max<Micros>(wait, *end.retry_after);
-  const Time at = now + wait;
-  if (expires_at && at > *expires_at)
-    return {JobState::expired, std::nullopt, "the alert is older than max_age_seconds"};
-  return {JobState::pending, at, {}};
+  return wait_until(now + wait, expires_at);
 }
 
 }   // namespace agentauri::delivery

@@ -31,6 +31,7 @@ struct AttemptEnd {
   bool no_such_host = false;   // at most two retries
   bool gone = false;           // 410: the action is disabled
   bool interrupted = false;    // we stopped: due again at once, whatever the ladder says
+  bool unreadable = false;     // a secret of ours does not decrypt: the ladder's longest wait, however often
   std::optional<std::chrono::seconds> retry_after;
   std::string excerpt;
 };

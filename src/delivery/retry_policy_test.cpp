@@ -74,6 +74,20 @@ TEST(RetryPolicy, UnknownHostsAndOldAlertsEndEarly) {
   EXPECT_EQ(after(refused, 1).reason, "10.0.0.1 is not a public address");
 }
 
+// The operator's to mend: neither the ladder's end nor the action's own retry_count ends it.
+TEST(RetryPolicy, WhatCannotBeDecryptedWaitsLongAndNeverEnds) {
+  AttemptEnd end;
+  end.outcome = Outcome::refused;
+  end.unreadable = true;
+  for (int attempt : {1, 10, 1000}) {
+    const auto next = after(end, attempt, 0);
+    ASSERT_EQ(next.state, JobState::pending) << attempt;
+    EXPECT_EQ(*next.at, kNow + std::chrono::hours(24));
+  }
+  EXPECT_EQ(*after(end, 1, 0, {}, 0).at, kNow + std::chrono::seconds(86'400) * 8 / 10) << "not all at one moment";
+  EXPECT_EQ(after(end, 1, 0, kNow + std::chrono::hours(1)).state, JobState::expired);
+}
+
 TEST(RetryPolicy, LaddersAreParsedStrictly) {
   ASSERT_TRUE(parse_ladder("0,5,300"));
   EXPECT_EQ(parse_ladder("0,0.5")->waits[1], std::chrono::milliseconds(500));

@@ -136,6 +136,16 @@ json::Object mask_config(json::Object config) {
   return std::move(out->get_object());
 }
 
+std::vector<std::string> secret_texts(const json::Value& clear) {
+  std::vector<std::string> out;
+  auto visit = [&out](const json::Value& value, const std::string&) -> Result<void> {
+    out.push_back(value.is_string() ? std::string(text_of(value)) : json::dump(value));
+    return {};
+  };
+  (void)for_each_secret(clear, "config", false, visit);
+  return out;
+}
+
 Result<std::string> open_body(std::string body, domain::ActionId action, const crypto::DataKeys& keys,
                               const json::Object& event_data) {
   if (!body.contains(kEncrypted)) return body;

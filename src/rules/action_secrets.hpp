@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/result.hpp"
 #include "core/crypto/crypto.hpp"
@@ -27,6 +28,8 @@ json::Object encrypt_config(json::Object config, domain::ActionId action, const 
 // Code::corrupt when a value does not decrypt.
 Result<json::Object> decrypt_config(json::Object config, domain::ActionId action, const crypto::DataKeys& keys);
 json::Object mask_config(json::Object config);
+// The secrets of a configuration or body in clear, for those who must not show them.
+std::vector<std::string> secret_texts(const json::Value& clear);
 // A body that was rendered from a stored configuration, without keys: its encrypted members in clear, with their
 // placeholders filled. What does not decrypt was not encrypted here and stays: chain text may look like it. Equal bytes
 // for equal bodies, so that every attempt sends the same.

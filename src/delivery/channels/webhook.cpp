@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/json/json.hpp"
+#include "delivery/redaction.hpp"
 #include "delivery/standard_webhooks.hpp"
 #include "rules/action_config.hpp"
 #include "rules/action_secrets.hpp"
@@ -24,24 +25,16 @@ AttemptEnd refused(std::string text) {
   return end;
 }
 
-// Printable text of an answer, cut on a character boundary.
-std::string excerpt_of(std::string_view body) {
-  std::string out;
-  for (const char c : body.substr(0, kMaxExcerptBytes)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f)
-      out.push_back(c);
-    else if (c == '\n' || c == '\t')
-      out.push_back(' ');
-    else
-      out.push_back('?');
-  }
-  return out;
-}
+// What is stored encrypted, in clear.
+struct Opened {
+  json::Object config;
+  std::vector<std::string> signing_secrets;
+};
 
 struct Prepared {
   net::ClientRequest request;
   rules::WebhookConfig config;
+  Redaction redaction;   // of the secrets that leave with it
 };
 
 Result<std::vector<std::string>> signing_secrets(const store::ClaimedJob& job, const crypto::DataKeys& keys, Time now) {
@@ -60,13 +53,25 @@ Result<std::vector<std::string>> signing_secrets(const store::ClaimedJob& job, c
   return out;
 }
 
+// Secrets of the body had placeholders in them: what leaves is not what the configuration says.
+void redact_body(const std::string& body, Redaction& redaction) {
+  const auto parsed = json::parse(body);
+  if (!parsed) return;
+  for (const auto& secret : rules::secret_texts(*parsed)) redaction.add(secret);
+}
+
+// Fails for one reason only: the data keys are not those that these values were encrypted with.
+Result<Opened> open(json::Object stored, const store::ClaimedJob& job, const crypto::DataKeys& keys, Time now) {
+  auto config = rules::decrypt_config(std::move(stored), job.action_id, keys);
+  if (!config) return fail(config);
+  auto secrets = signing_secrets(job, keys, now);
+  if (!secrets) return fail(secrets);
+  return Opened{std::move(*config), std::move(*secrets)};
+}
+
 // Everything that can be wrong with an action before a byte leaves.
-Result<Prepared> prepare(const store::ClaimedJob& job, const crypto::DataKeys& keys, Time now) {
-  auto stored = json::parse(job.action_config);
-  if (!stored || !stored->is_object()) return fail(Code::corrupt, "the action's configuration cannot be read");
-  auto plain = rules::decrypt_config(std::move(stored->get_object()), job.action_id, keys);
-  if (!plain) return fail(plain);
-  auto config = rules::parse_webhook_config(*plain);
+Result<Prepared> prepare(Opened opened, const store::ClaimedJob& job, const crypto::DataKeys& keys, Time now) {
+  auto config = rules::parse_webhook_config(opened.config);
   if (!config) return fail(config);
   auto data = json::parse(job.event_data);
   if (!data || !data->is_object()) return fail(Code::corrupt, "the job's event data cannot be read");
@@ -77,12 +82,14 @@ Result<Prepared> prepare(const store::ClaimedJob& job, const crypto::DataKeys& k
 
   Prepared out;
   out.config = std::move(*config);
+  for (const auto& secret : rules::secret_texts(json::Value(std::move(opened.config)))) out.redaction.add(secret);
   auto& request = out.request;
   request.method = out.config.method;
   request.url = std::move(*parsed);
   auto body = rules::open_body(job.body.value_or(""), job.action_id, keys, data->get_object());
   if (!body) return fail(body);
   request.body = std::move(*body);
+  if (request.body != job.body) redact_body(request.body, out.redaction);
   request.timeout = out.config.timeout;
   request.connect_timeout = kConnectTimeout;
   request.max_body_bytes = kMaxAnswerBytes;
@@ -94,14 +101,13 @@ Result<Prepared> prepare(const store::ClaimedJob& job, const crypto::DataKeys& k
   for (const auto& [name, value] : out.config.headers) {
     auto rendered = rules::render_webhook_header(value, data->get_object());
     if (!rendered) return fail(rendered);
+    if (rules::is_secret_member(name)) out.redaction.add(*rendered);
     headers.set(name, std::move(*rendered));
   }
-  auto secrets = signing_secrets(job, keys, now);
-  if (!secrets) return fail(secrets);
   headers.set("webhook-id", id);
   headers.set("webhook-timestamp", std::to_string(timestamp));
-  if (!secrets->empty()) {
-    auto signature = sign_webhook(*secrets, id, timestamp, request.body);
+  if (!opened.signing_secrets.empty()) {
+    auto signature = sign_webhook(opened.signing_secrets, id, timestamp, request.body);
     if (!signature) return fail(signature);
     headers.set("webhook-signature", std::move(*signature));
   }
@@ -133,15 +139,36 @@ AttemptEnd classify_error(const net::ClientError& error) {
 
 }   // namespace
 
+AttemptEnd WebhookChannel::unreadable(const store::ClaimedJob& job, const Error& why) const {
+  log_.error("an alert waits: a secret of its action does not decrypt with the configured data keys",
+             {{"request_id", job.request_id},
+              {"job_id", to_hex(job.id.view())},
+              {"action_id", job.action_id},
+              {"why", why.text}});
+  AttemptEnd end = refused("a secret of the action does not decrypt with the configured data keys");
+  end.unreadable = true;
+  return end;
+}
+
 Task<Sent> WebhookChannel::send(const store::ClaimedJob& job, Time now) {
-  auto prepared = prepare(job, keys_, now);
+  auto stored = json::parse(job.action_config);
+  if (!stored || !stored->is_object())
+    co_return Sent{refused("the action's configuration cannot be read"), std::nullopt};
+  auto opened = open(std::move(stored->get_object()), job, keys_, now);
+  if (!opened) co_return Sent{unreadable(job, opened.error()), std::nullopt};
+  auto prepared = prepare(std::move(*opened), job, keys_, now);
   if (!prepared) co_return Sent{refused(prepared.error().text), std::nullopt};
   const auto expected = prepared->config.expected_status_codes;
   const auto retry_count = prepared->config.retry_count;
+  const auto redaction = std::move(prepared->redaction);
   auto answer = co_await client_.send(std::move(prepared->request));
-  if (!answer) co_return Sent{classify_error(answer.error()), retry_count};
+  if (!answer) {
+    AttemptEnd end = classify_error(answer.error());
+    end.excerpt = redaction.excerpt(end.excerpt, kMaxExcerptBytes);
+    co_return Sent{std::move(end), retry_count};
+  }
   AttemptEnd end = classify_status(answer->status, expected);
-  end.excerpt = excerpt_of(answer->body);
+  end.excerpt = redaction.excerpt(answer->body, kMaxExcerptBytes);
   if (const auto* after = answer->headers.find("Retry-After")) end.retry_after = parse_retry_after(*after, now);
   co_return Sent{std::move(end), retry_count};
 }

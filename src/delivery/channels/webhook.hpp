@@ -1,7 +1,9 @@
-// The webhook channel: renders URL and headers, signs, sends through the guarded client, classifies.
+// The webhook channel: renders URL and headers, signs, sends through the guarded client, classifies. What receivers say
+// is kept without the secrets that they were sent.
 #pragma once
 
 #include "core/crypto/crypto.hpp"
+#include "core/telemetry/log.hpp"
 #include "delivery/channels/channel.hpp"
 #include "net/http_client.hpp"
 
@@ -15,9 +17,12 @@ class WebhookChannel final : public Channel {
   const RetryLadder& ladder() const override { return ladder_; }
 
  private:
+  AttemptEnd unreadable(const store::ClaimedJob& job, const Error& why) const;
+
   net::HttpClient& client_;
   const crypto::DataKeys& keys_;
   RetryLadder ladder_;
+  Log log_{"webhook"};
 };
 
 }   // namespace agentauri::delivery
