@@ -48,6 +48,7 @@ store::PostgresSettings postgres_settings(const PostgresLogin& login, Metrics* m
   out.ssl_root_cert = login.ssl_root_cert;
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   out.threads = std::min(cores + 2, login.max_connections);
+  out.min_connections = login.min_connections;
   out.acquire_timeout = login.acquire_timeout;
   out.idle_timeout = login.idle_timeout;
   out.max_lifetime = login.max_lifetime;

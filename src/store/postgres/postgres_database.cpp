@@ -117,7 +117,7 @@ class PostgresDatabase final : public Database {
 };
 
 Result<void> PostgresDatabase::open() {
-  // The first connection shows whether the settings are right; the others open when they are needed.
+  // The first connection shows whether the settings are right; the others are opened by their threads.
   Result<std::unique_ptr<Session>> first = fail(Code::unavailable, "not tried");
   for (std::size_t i = 0;; ++i) {
     first = Session::connect(settings_);
@@ -142,7 +142,11 @@ Result<void> PostgresDatabase::open() {
   ENSURE(wake_fd_ >= 0, "an eventfd is to be had");
   for (unsigned i = 0; i < std::max(1U, settings_.threads); ++i) {
     threads_.emplace_back(
-        [this, session = i == 0 ? std::move(*first) : nullptr]() mutable { work_loop(std::move(session)); });
+        [this, early = i < settings_.min_connections, session = i == 0 ? std::move(*first) : nullptr]() mutable {
+          // One try: whoever needs the connection has more of them, and says why there is none.
+          if (early && !session) session = Session::connect(settings_).value_or(nullptr);
+          work_loop(std::move(session));
+        });
   }
   threads_.emplace_back([this] { listen_loop(); });
   threads_.emplace_back([this] { health_loop(); });

@@ -23,7 +23,8 @@ struct PostgresSettings {
   std::string password;   // handed to libpq as a parameter, so any character may be in it
   std::string ssl_mode = "prefer";
   std::string ssl_root_cert;
-  unsigned threads = 4;   // store threads, one connection each
+  unsigned threads = 4;           // store threads, one connection each
+  unsigned min_connections = 1;   // opened at start, at most `threads`; the others when they are needed
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{30'000};
   std::chrono::milliseconds lock_timeout{10'000};
