@@ -10,6 +10,7 @@
 #include "app/chain_roles.hpp"
 #include "app/data_key_check.hpp"
 #include "app/embedded_secrets.hpp"
+#include "app/housekeeping.hpp"
 #include "app/membership.hpp"
 #include "app/open_store.hpp"
 #include "app/version.hpp"
@@ -84,6 +85,7 @@ struct Application::Impl {
   std::unique_ptr<net::HttpClient> guarded_client, open_client;
   std::unique_ptr<delivery::WebhookChannel> webhook;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
+  std::unique_ptr<Housekeeping> housekeeping;
   std::shared_ptr<Membership> membership;
   std::unique_ptr<TaskGroup> role_tasks, gateway_tasks;   // used on their executors only
   std::shared_ptr<engine::Engine> engine;                 // guarded by engine_mutex
@@ -188,6 +190,7 @@ Task<void> Application::Impl::keep_engine(std::shared_ptr<Membership> member) {
 Task<void> Application::Impl::run_roles() {
   if (settings.roles.worker) {
     role_tasks->spawn("worker", [this]() -> Task<void> { co_await dispatcher->run(); });
+    role_tasks->spawn("housekeeping", [this]() -> Task<void> { co_await housekeeping->run(); });
   }
   if (settings.roles.engine) {
     role_tasks->spawn("engine", [this]() -> Task<void> { co_await keep_engine(membership); });
@@ -237,6 +240,10 @@ Result<void> Application::Impl::start() {
     dispatcher =
         std::make_unique<delivery::Dispatcher>(roles_thread->executor(), *db, clock, dispatch, channels, metrics);
     db->on_notify("jobs", [this] { dispatcher->wake(); });
+    HousekeepingSettings keep;
+    keep.retention = std::chrono::hours(24) * settings.attempt_retention_days;
+    keep.undo_blocks = engine::EngineSettings{}.max_undo_blocks;
+    housekeeping = std::make_unique<Housekeeping>(*db, clock, instance, keep, metrics);
   }
   if (settings.roles.engine) db->on_notify("block_log", [this] { wake_engine(); });
 

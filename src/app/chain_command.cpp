@@ -8,6 +8,7 @@
 #include "app/exit_codes.hpp"
 #include "app/open_store.hpp"
 #include "core/json/json.hpp"
+#include "engine/settings.hpp"
 #include "store/chain_log.hpp"
 
 namespace agentauri::app {
@@ -57,6 +58,20 @@ json::Object to_json(const ChainReport& report) {
   out["history_gap_blocks"] = report.history_gap;
   out["updated_at"] = to_rfc3339(row.updated_at);
   return out;
+}
+
+// Blocks that are read again make their alerts again, unless the store still has them.
+Result<void> alerts_are_remembered(store::Tx& tx, const store::ChainRow& chain, std::uint64_t from, Time kept_since) {
+  auto blocks = store::canonical_blocks(tx, chain.chain_id, from, chain.head_num);
+  if (!blocks) return fail(blocks);
+  if (blocks->empty()) return {};
+  const auto& first = blocks->front();
+  if (first.seen_at >= kept_since || first.num + engine::EngineSettings{}.max_undo_blocks > chain.head_num) return {};
+  return fail(
+      Code::invalid,
+      fmt::format("block {} was followed before ATTEMPT_RETENTION_DAYS: its alerts may be forgotten, and would be "
+                  "sent again. To have that, run this with a larger ATTEMPT_RETENTION_DAYS",
+                  first.num));
 }
 
 }   // namespace
@@ -110,13 +125,14 @@ int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint6
   SystemClock clock;
   Metrics metrics;
   const auto there = require_store(settings);
+  const auto retention = std::chrono::hours(24) * settings.attempt_retention_days;
   auto db = there ? open_store(settings, clock, metrics) : std::unexpected(there.error());
   if (!db) {
     fmt::print(stderr, "{}\n", db.error().text);
     return exit_code_of(db.error());
   }
   auto done = (*db)->transact_blocking<std::uint64_t>(
-      store::Priority::interactive, [chain, to, now = clock.now()](store::Tx& tx) -> Result<std::uint64_t> {
+      store::Priority::interactive, [chain, to, now = clock.now(), retention](store::Tx& tx) -> Result<std::uint64_t> {
         auto row = store::find_chain(tx, chain);
         if (!row) return fail(row);
         if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to this store", chain));
@@ -130,6 +146,8 @@ int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint6
         if (!blocks) return fail(blocks);
         if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
         const auto& keep = blocks->back();
+        if (auto remembered = alerts_are_remembered(tx, **row, keep.num + 1, now - retention); !remembered)
+          return fail(remembered);
         // A new epoch: whoever follows the chain now must take it up again.
         auto attached = store::attach_chain(tx, chain, (*row)->name, (*row)->start_block, (*row)->live_from_block,
                                             (*row)->epoch + 1, now);

@@ -37,6 +37,7 @@ CREATE INDEX IF NOT EXISTS jobs_held ON jobs (chain_id, hold_until_block) WHERE 
 CREATE INDEX IF NOT EXISTS jobs_dead ON jobs (trigger_id, finished_at) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS jobs_by_trigger ON jobs (trigger_id, created_at DESC);
 CREATE INDEX IF NOT EXISTS jobs_by_block ON jobs (chain_id, block_hash);
+CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (finished_at) WHERE finished_at IS NOT NULL;   -- those to forget first
 
 -- One row per try, durable before bytes leave.
 CREATE TABLE IF NOT EXISTS attempts (
@@ -51,5 +52,4 @@ CREATE TABLE IF NOT EXISTS attempts (
   request_id  TEXT NOT NULL,
   PRIMARY KEY (job_id, n)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (intended_at);
 
