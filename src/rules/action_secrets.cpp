@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "rules/action_config.hpp"
 #include "rules/templates.hpp"
@@ -26,27 +27,40 @@ bool is_secret(const json::Value& value) {
   return value.is_number() || (value.is_string() && !is_only_placeholders(text_of(value)));
 }
 
-std::string below(const std::string& place, std::string_view member) {
-  return fmt::format("{}.{}", place, member);
-}
-std::string below(const std::string& place, std::size_t index) {
-  return fmt::format("{}[{}]", place, index);
-}
+// Where a value lies: `config.list[1].token`. A chain of steps, written out only when somebody asks: names may be long,
+// and there are as many places as values.
+struct Place {
+  const Place* above = nullptr;   // nullptr: the configuration itself
+  bool is_member = false;         // of an object, else an item of an array
+  std::string_view member;
+  std::size_t index = 0;
+
+  std::string text() const {
+    std::vector<const Place*> steps;
+    for (const auto* step = this; step->above != nullptr; step = step->above) steps.push_back(step);
+    std::string out = "config";
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step)
+      out += (*step)->is_member ? fmt::format(".{}", (*step)->member) : fmt::format("[{}]", (*step)->index);
+    return out;
+  }
+  Place below(std::string_view name) const { return {this, true, name, 0}; }
+  Place below(std::size_t i) const { return {this, false, {}, i}; }
+};
 
 // Calls `visit(value, place)` for each secret until one fails. `Value` is json::Value, const or not; `covered`: it lies
 // below a secret member.
 template <class Value, class Visit>
-Result<void> for_each_secret(Value& value, const std::string& place, bool covered, Visit& visit) {
+Result<void> for_each_secret(Value& value, const Place& place, bool covered, Visit& visit) {
   if (value.is_object()) {
     for (auto& member : value.get_object()) {
       const std::string_view name(member.key().data(), member.key().size());
-      auto done = for_each_secret(member.value(), below(place, name), covered || is_secret_member(name), visit);
+      auto done = for_each_secret(member.value(), place.below(name), covered || is_secret_member(name), visit);
       if (!done) return done;
     }
   } else if (value.is_array()) {
     auto& items = value.get_array();
     for (std::size_t i = 0; i < items.size(); ++i) {
-      if (auto done = for_each_secret(items[i], below(place, i), covered, visit); !done) return done;
+      if (auto done = for_each_secret(items[i], place.below(i), covered, visit); !done) return done;
     }
   } else if (covered && is_secret(value)) {
     return visit(value, place);
@@ -57,28 +71,28 @@ Result<void> for_each_secret(Value& value, const std::string& place, bool covere
 // The same for a whole configuration, whose secrets `change(value)` changes.
 template <class Change>
 Result<json::Value> changed(json::Value config, Change change) {
-  auto visit = [&change](json::Value& value, const std::string&) -> Result<void> { return change(value); };
-  if (auto done = for_each_secret(config, "config", false, visit); !done) return fail(done);
+  auto visit = [&change](json::Value& value, const Place&) -> Result<void> { return change(value); };
+  if (auto done = for_each_secret(config, Place(), false, visit); !done) return fail(done);
   return config;
 }
 
-Result<void> merge(json::Value& fresh, const json::Value* stored, const std::string& place, bool covered) {
+Result<void> merge(json::Value& fresh, const json::Value* stored, const Place& place, bool covered) {
   if (fresh.is_object()) {
     for (auto& member : fresh.get_object()) {
       const std::string_view name(member.key().data(), member.key().size());
       const auto* old = stored != nullptr && stored->is_object() ? json::find(stored->get_object(), name) : nullptr;
-      auto done = merge(member.value(), old, below(place, name), covered || is_secret_member(name));
+      auto done = merge(member.value(), old, place.below(name), covered || is_secret_member(name));
       if (!done) return done;
     }
   } else if (fresh.is_array()) {
     auto& items = fresh.get_array();
     for (std::size_t i = 0; i < items.size(); ++i) {
       const auto* old = stored != nullptr && stored->is_array() ? stored->get_array().if_contains(i) : nullptr;
-      if (auto done = merge(items[i], old, below(place, i), covered); !done) return done;
+      if (auto done = merge(items[i], old, place.below(i), covered); !done) return done;
     }
   } else if (covered && fresh.is_string() && text_of(fresh) == kMask) {
     if (stored == nullptr || stored->is_null())
-      return fail(Code::invalid, place, "\"***\" keeps the stored value, and there is none at this place");
+      return fail(Code::invalid, place.text(), "\"***\" keeps the stored value, and there is none at this place");
     fresh = *stored;
   }
   return {};
@@ -167,17 +181,17 @@ Result<std::string> open_body(std::string body, domain::ActionId action, const c
 Result<json::Object> merge_masked(json::Object fresh, const json::Object& stored) {
   json::Value out(std::move(fresh));
   const json::Value old(stored);
-  if (auto merged = merge(out, &old, "config", false); !merged) return fail(merged);
+  if (auto merged = merge(out, &old, Place(), false); !merged) return fail(merged);
   return std::move(out.get_object());
 }
 
 std::optional<std::string> find_encrypted(const json::Object& config) {
   const json::Value whole(config);
-  auto visit = [](const json::Value& value, const std::string& place) -> Result<void> {
-    if (is_encrypted(value)) return fail(Code::invalid, place, "looks encrypted");
+  auto visit = [](const json::Value& value, const Place& place) -> Result<void> {
+    if (is_encrypted(value)) return fail(Code::invalid, place.text(), "looks encrypted");
     return {};
   };
-  const auto searched = for_each_secret(whole, "config", false, visit);
+  const auto searched = for_each_secret(whole, Place(), false, visit);
   return searched ? std::nullopt : std::optional(searched.error().field);
 }
 

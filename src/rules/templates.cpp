@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/base/time.hpp"
+#include "rules/template_pieces.hpp"
 
 namespace agentauri::rules {
 namespace {
@@ -62,77 +63,15 @@ constexpr std::string_view kNames[] = {"event_id",
                                        "event_count",
                                        "verified_file_content"};
 
-struct Synonym {
-  std::string_view spelling, name;
-};
-constexpr Synonym kSynonyms[] = {{"tx_hash", "transaction_hash"}, {"ema_score", "ema"}, {"count", "event_count"}};
-
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-bool is_name_char(char c) {
-  return is_letter(c) || is_digit(c) || c == '_' || c == '.';
-}
 // What a secret could be spelled with; spaces and punctuation between placeholders are not.
 bool is_literal_letter(char c) {
   return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
-// A piece of a template: literal text, or a placeholder.
-struct Piece {
-  std::string_view literal;
-  std::string_view name;   // as resolved; empty: literal
-  bool raw = false;
-  std::string_view written;
-
-  bool is_placeholder() const { return !name.empty(); }
-};
-
-// `{{…}}` around anything but a name is literal text, as is an unclosed `{{`.
-std::optional<Piece> read_placeholder(std::string_view inner) {
-  Piece piece;
-  std::string_view name = trim(inner);
-  if (name.starts_with("raw:")) {
-    piece.raw = true;
-    name = trim(name.substr(4));
-  }
-  if (name.empty() || !std::all_of(name.begin(), name.end(), is_name_char)) return std::nullopt;
-  piece.written = name;
-  if (name.starts_with("data.")) name.remove_prefix(5);
-  for (const auto& synonym : kSynonyms) {
-    if (synonym.spelling == name) name = synonym.name;
-  }
-  piece.name = name;
-  return piece;
-}
-
-template <class Visit>
-void for_each_piece(std::string_view text, Visit visit) {
-  std::size_t from = 0;
-  while (from < text.size()) {
-    const std::size_t open = text.find("{{", from);
-    const std::size_t close = open == std::string_view::npos ? open : text.find("}}", open + 2);
-    if (close == std::string_view::npos) break;
-    const auto piece = read_placeholder(text.substr(open + 2, close - open - 2));
-    if (!piece) {
-      visit(Piece{text.substr(from, open + 2 - from), {}, false, {}});
-      from = open + 2;
-      continue;
-    }
-    if (open > from) visit(Piece{text.substr(from, open - from), {}, false, {}});
-    visit(*piece);
-    from = close + 2;
-  }
-  if (from < text.size()) visit(Piece{text.substr(from), {}, false, {}});
 }
 
 std::string as_text(const json::Value& value) {
@@ -298,6 +237,7 @@ class JsonRenderer {
   }
 
   Result<json::Value> render_string(std::string_view text) {
+    if (auto checked = check_template(text); !checked) return fail(checked);
     std::size_t pieces = 0;
     Piece only;
     for_each_piece(text, [&](const Piece& piece) {
@@ -305,7 +245,6 @@ class JsonRenderer {
       only = piece;
     });
     if (pieces == 1 && only.is_placeholder()) {
-      if (auto checked = check_template(text); !checked) return fail(checked);
       json::Value value = value_of(data_, only.name);
       if (legacy_coercion_ && value.is_string()) value = coerced(as_text(value));
       return counted(std::move(value));
@@ -379,6 +318,12 @@ Result<std::string> render_text(std::string_view text, const json::Object& data,
 
 Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion) {
   return JsonRenderer(data, legacy_coercion).render(value);
+}
+
+std::string fill_placeholders(std::string_view text, std::string_view value) {
+  std::string out;
+  for_each_piece(text, [&](const Piece& piece) { out += piece.is_placeholder() ? value : piece.literal; });
+  return out;
 }
 
 bool is_only_placeholders(std::string_view text) {

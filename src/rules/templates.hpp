@@ -1,5 +1,6 @@
 // Templates (pipeline.md 8.1): `{{name}}`, `{{ name }}`, `{{data.name}}`, `{{raw:name}}`; single pass, values are never
-// scanned again, escaping by context. `{{…}}` around anything but a name is literal text, as is an unclosed `{{`.
+// scanned again, escaping by context. `{{…}}` around anything but a name is literal text, as is an unclosed `{{`; how a
+// text is taken apart is in template_pieces.hpp.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,9 @@ Result<std::string> render_text(std::string_view text, const json::Object& data,
 // numbers are not rendered. `legacy_coercion`: a rendered string that reads as a number, boolean or null becomes it,
 // unless digits would be lost. Code::too_large when the document would exceed kMaxRenderedBytes.
 Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion);
+
+// With `value` for each placeholder, as it is.
+std::string fill_placeholders(std::string_view text, std::string_view value);
 
 // Nothing but placeholders and what separates them: such a text holds no secret of its own.
 bool is_only_placeholders(std::string_view text);
