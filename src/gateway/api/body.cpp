@@ -153,7 +153,10 @@ Outcome<ActionDraft> read_action_draft(const json::Object& body, bool is_new, co
   out.action_type = reader.text("action_type");
   if (const auto priority = reader.integer("priority", INT32_MIN, INT32_MAX))
     out.priority = static_cast<std::int32_t>(*priority);
-  if (const auto* config = reader.object("config")) out.config = *config;
+  if (const auto* config = reader.object("config")) {
+    out.config = *config;
+    out.config_bytes = json::dump(*config).size();
+  }
   if (is_new) {
     reader.require("action_type", out.action_type.has_value());
     reader.require("config", out.config.has_value());

@@ -71,6 +71,14 @@ CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool i
       validation.add(place(prefix, "action_type"), "action_type", "must be telegram, rest (or webhook) or mcp");
   }
   if (draft.priority) base.priority = *draft.priority;
+  const auto too_long = [&] {
+    validation.add(place(prefix, "config"), "length", fmt::format("must have at most {} bytes", kMaxActionConfigBytes));
+  };
+  // Before anything looks into it.
+  if (draft.config && draft.config_bytes > kMaxActionConfigBytes) {
+    too_long();
+    return out.action = std::move(base), out;
+  }
   auto stored = json::parse(base.config.empty() ? "{}" : base.config);
   if (stored && stored->is_object()) out.config = std::move(stored->get_object());
   if (draft.config) {

@@ -37,6 +37,7 @@ struct ActionDraft {
   std::optional<std::string> action_type;
   std::optional<std::int32_t> priority;
   std::optional<json::Object> config;
+  std::size_t config_bytes = 0;   // of `config` as JSON: measured before the transaction, where nothing may take long
 };
 struct TriggerDraft {
   std::optional<std::string> name, description, registry;
