@@ -66,7 +66,7 @@ struct Application::Impl {
 
   Result<void> start();
   Result<void> prepare_secrets();
-  Result<void> start_gateway();
+  Result<void> start_gateway(const net::AddressGuard& guard);
   Result<void> start_metrics();
   Task<void> run_roles();
   Task<void> keep_engine(std::shared_ptr<Membership> membership);
@@ -115,10 +115,10 @@ Result<void> Application::Impl::prepare_secrets() {
   return {};
 }
 
-Result<void> Application::Impl::start_gateway() {
+Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   for (unsigned i = 0; i < settings.threads; ++i)
     gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
-  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys);
+  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard);
   std::vector<Executor> executors;
   for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
   net::HttpServer::Settings http;
@@ -250,7 +250,7 @@ Result<void> Application::Impl::start() {
   // Listening comes after everything that an answer may speak of is there, and before anything is promised to others.
   if (auto listening = start_metrics(); !listening) return listening;
   if (settings.roles.gateway) {
-    if (auto listening = start_gateway(); !listening) return listening;
+    if (auto listening = start_gateway(*guard); !listening) return listening;
   }
 
   Result<void> joined;

@@ -7,20 +7,23 @@ namespace agentauri::gateway {
 
 // Members in the order in which they need each other.
 struct Gateway::Impl {
-  Impl(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings s, crypto::DataKeys k)
+  Impl(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings s, crypto::DataKeys k,
+       net::AddressGuard g)
       : settings(std::move(s)),
         keys(std::move(k)),
+        guard(std::move(g)),
         cors(settings),
         sessions(db),
         limiter(settings, clock, metrics),
         issuer(settings),
         authenticator(settings, clock, sessions),
-        services{db, clock, metrics, settings, keys, cors, argon, sessions, limiter, issuer},
+        services{db, clock, metrics, settings, {keys, guard}, cors, argon, sessions, limiter, issuer},
         pipeline(services, authenticator),
         housekeeping(db, clock, metrics, sessions) {}
 
   const GatewaySettings settings;
   const crypto::DataKeys keys;
+  const net::AddressGuard guard;
   const Cors cors;
   ArgonLane argon;
   SessionCache sessions;
@@ -33,8 +36,8 @@ struct Gateway::Impl {
 };
 
 Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings,
-                 crypto::DataKeys keys)
-    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys))) {}
+                 crypto::DataKeys keys, net::AddressGuard guard)
+    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard))) {}
 Gateway::~Gateway() = default;
 
 Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) {

@@ -12,6 +12,7 @@
 #include "core/crypto/crypto.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "gateway/settings.hpp"
+#include "net/address_guard.hpp"
 #include "net/http_server.hpp"
 #include "store/database.hpp"
 
@@ -19,7 +20,9 @@ namespace agentauri::gateway {
 
 class Gateway {
  public:
-  Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings, crypto::DataKeys keys);
+  // `guard`: as the worker's, for the addresses of receivers that users give.
+  Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings, crypto::DataKeys keys,
+          net::AddressGuard guard);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;

@@ -15,22 +15,9 @@
 #include "core/base/result.hpp"
 #include "net/address_guard.hpp"
 #include "net/http_message.hpp"
+#include "net/url.hpp"
 
 namespace agentauri::net {
-
-// An absolute http or https URL, taken apart and checked: no userinfo, host and port literal. Fragment dropped.
-struct Url {
-  std::string scheme;   // "http" or "https"
-  std::string host;     // lower case; IPv6 without brackets; one trailing dot removed
-  std::uint16_t port = 0;
-  std::string target;   // path and query, at least "/"
-
-  // `host:port` with brackets where needed, the port left out when it is the scheme's own: the Host field.
-  std::string authority() const;
-  // `scheme://host:port`: key of per-endpoint limits.
-  std::string endpoint() const;
-};
-Result<Url> parse_url(std::string_view text);
 
 struct ClientRequest {
   std::string method = "GET";
@@ -76,7 +63,7 @@ class Resolver;
 class HttpClient {
  public:
   struct Settings {
-    std::optional<AddressGuard> guard;   // set: guarded
+    std::optional<AddressGuard> guard;    // set: guarded
     std::size_t idle_per_endpoint = 16;   // as many as delivery has in flight to one
     std::size_t idle_total = 512;
     std::chrono::milliseconds idle_time{30'000};

@@ -1,3 +1,5 @@
+#include "net/url.hpp"
+
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -5,7 +7,7 @@
 
 #include <algorithm>
 
-#include "net/http_client.hpp"
+#include "net/address_guard.hpp"
 
 namespace agentauri::net {
 namespace {

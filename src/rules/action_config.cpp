@@ -1,12 +1,10 @@
 #include "rules/action_config.hpp"
 
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "net/url.hpp"
 #include "rules/action_secrets.hpp"
 #include "rules/comparison.hpp"
 #include "rules/templates.hpp"
@@ -38,22 +36,34 @@ std::unexpected<Error> placed(Result<T>& result) {
   return fail(Code::invalid, "config." + result.error().field, result.error().text);
 }
 
+// A URL's text with `value` for each placeholder, as the sender takes it apart.
+Result<net::Url> parse_sample(const std::string& url, std::string_view value) {
+  return net::parse_url(fill_placeholders(url, value));
+}
+
 Result<void> check_url_template(const std::string& url) {
   if (url.size() > kMaxUrlBytes) return wrong("url", fmt::format("must have at most {} characters", kMaxUrlBytes));
-  const bool https = lower(url.substr(0, 8)) == "https://";
-  if (!https && lower(url.substr(0, 7)) != "http://") return wrong("url", "must start with https:// or http://");
-  const std::size_t start = https ? 8 : 7;
-  const std::size_t end = std::min(url.find_first_of("/?#", start), url.size());
-  if (url.substr(start, end - start).find("{{") != std::string::npos)
+  const std::string start = lower(url.substr(0, 8));
+  const bool https = start == "https://";
+  if (!https && !start.starts_with("http://")) return wrong("url", "must start with https:// or http://");
+  const std::size_t host = https ? 8 : 7;
+  const std::size_t end = std::min(url.find_first_of("/?#", host), url.size());
+  if (url.substr(host, end - host).find("{{") != std::string::npos)
     return wrong("url", "must have a literal host and port: placeholders belong behind them");
   if (auto checked = check_template(url); !checked) return wrong("url", checked.error().text);
-  // What is left when every placeholder is a letter must be a URL.
-  auto sample = render_text(url, json::Object(), Escape::url_component);
-  if (!sample) return wrong("url", sample.error().text);
-  const auto parsed = boost::urls::parse_uri(boost::urls::string_view(sample->data(), sample->size()));
-  if (!parsed || parsed->host().empty()) return wrong("url", "is not a URL");
-  if (parsed->has_userinfo()) return wrong("url", "must not hold a user name or password; use headers");
-  if (parsed->has_port() && parsed->port_number() == 0) return wrong("url", "must have a port from 1 to 65535");
+  // Whatever stands for the placeholders: nothing, or a letter, which after a `%` is no escape.
+  for (const std::string_view value : {"", "x"}) {
+    if (auto parsed = parse_sample(url, value); !parsed) return wrong("url", parsed.error().text);
+  }
+  return {};
+}
+
+// `url` has passed the check above.
+Result<void> check_receiver(const std::string& url, std::string_view member, const net::AddressGuard& guard) {
+  const auto parsed = parse_sample(url, "");
+  if (!parsed) return wrong(member, parsed.error().text);
+  const auto allowed = guard.check_name(parsed->scheme, parsed->host, parsed->port);
+  if (!allowed) return wrong(member, allowed.error().text);
   return {};
 }
 
@@ -152,7 +162,7 @@ Result<void> check_telegram(const json::Object& config) {
   return {};
 }
 
-Result<void> check_mcp(const json::Object& config) {
+Result<void> check_mcp(const json::Object& config, const net::AddressGuard& guard) {
   auto url = json::optional_string(config, "server_url");
   if (!url) return placed(url);
   auto resolve = json::optional_bool(config, "resolve_endpoint");
@@ -162,6 +172,7 @@ Result<void> check_mcp(const json::Object& config) {
     if (auto checked = check_url_template(**url); !checked)
       return fail(Code::invalid, "config.server_url", checked.error().text);
     if ((*url)->find("{{") != std::string::npos) return wrong("server_url", "takes no placeholders");
+    if (auto allowed = check_receiver(**url, "server_url", guard); !allowed) return allowed;
   }
   auto tool = json::required_string(config, "tool_name");
   if (!tool) return wrong("tool_name", "must be a string");
@@ -254,11 +265,13 @@ Result<WebhookConfig> parse_webhook_config(const json::Object& config) {
   return out;
 }
 
-Result<void> check_action(domain::ActionType type, const json::Object& config, std::vector<Warning>* warnings) {
+Result<void> check_action(domain::ActionType type, const json::Object& config, const net::AddressGuard& guard,
+                          std::vector<Warning>* warnings) {
   switch (type) {
     case domain::ActionType::rest: {
       auto parsed = parse_webhook_config(config);
       if (!parsed) return fail(parsed);
+      if (auto allowed = check_receiver(parsed->url, "url", guard); !allowed) return allowed;
       if (warnings != nullptr && lower(parsed->url.substr(0, 5)) == "http:")
         warnings->push_back(
             {"config.url", "plain_http", "the URL is not https: anybody on the way can read what is sent"});
@@ -267,7 +280,7 @@ Result<void> check_action(domain::ActionType type, const json::Object& config, s
     case domain::ActionType::telegram:
       return check_telegram(config);
     case domain::ActionType::mcp:
-      return check_mcp(config);
+      return check_mcp(config, guard);
   }
   return {};
 }
@@ -298,15 +311,9 @@ Result<std::string> render_webhook_header(std::string_view value, const json::Ob
 }
 
 Result<std::string> webhook_endpoint(const WebhookConfig& config) {
-  auto url = render_text(config.url, json::Object(), Escape::url_component);
-  if (!url) return fail(url);
-  const auto parsed = boost::urls::parse_uri(boost::urls::string_view(url->data(), url->size()));
-  if (!parsed) return fail(Code::invalid, "config.url", "is not a URL");
-  const std::string scheme = lower(std::string(parsed->scheme()));
-  const unsigned port = parsed->has_port() && !parsed->port().empty() ? parsed->port_number()
-                        : scheme == "https"                           ? 443
-                                                                      : 80;
-  return fmt::format("{}://{}:{}", scheme, lower(std::string(parsed->encoded_host())), port);
+  const auto parsed = parse_sample(config.url, "");
+  if (!parsed) return wrong("url", parsed.error().text);
+  return parsed->endpoint();
 }
 
 }   // namespace agentauri::rules

@@ -10,6 +10,7 @@
 #include "core/base/result.hpp"
 #include "core/json/json.hpp"
 #include "domain/trigger.hpp"
+#include "net/address_guard.hpp"
 #include "rules/evaluate.hpp"
 
 namespace agentauri::rules {
@@ -35,8 +36,9 @@ struct WebhookConfig {
 // Code::invalid with field `config.<member>`. Secrets may be `enc:v1:…` values: they are opaque here,
 // and bounds are those of the clear text.
 Result<WebhookConfig> parse_webhook_config(const json::Object& config);
-// Of any type. Telegram and MCP are checked for shape; their channels come later.
-Result<void> check_action(domain::ActionType type, const json::Object& config,
+// Of any type, on save: also what `guard` would refuse at every attempt. Telegram and MCP are checked for shape; their
+// channels come later.
+Result<void> check_action(domain::ActionType type, const json::Object& config, const net::AddressGuard& guard,
                           std::vector<Warning>* warnings = nullptr);
 
 // The body of a webhook, rendered once when its job is made. Empty for methods without a body.

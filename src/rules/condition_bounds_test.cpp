@@ -135,27 +135,5 @@ TEST(ConditionBounds, TheIdIsAFieldOfTheRecord) {
   EXPECT_EQ(std::get<std::string_view>(field->read(event, scratch)), domain::event_id(event));
 }
 
-TEST(ActionConfig, AHeaderHoldsNoControlCharacter) {
-  const auto refused = parse_webhook_config({{"url", "https://h/"}, {"headers", json::Object{{"X-A", "a\x7f"}}}});
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().field, "config.headers");
-  EXPECT_TRUE(parse_webhook_config({{"url", "https://h/"}, {"headers", json::Object{{"X-A", "a\tж"}}}}));
-}
-
-TEST(ActionConfig, ATelegramChatIsANumberOrAName) {
-  const auto check = [](json::Object config) { return check_action(domain::ActionType::telegram, config).has_value(); };
-  for (const json::Value& chat : {json::Value(-100123), json::Value("-100123"), json::Value("@agents_of_ours")})
-    EXPECT_TRUE(check({{"chat_id", chat}, {"message_template", "x"}})) << json::dump(chat);
-  for (const char* chat : {"", "@", "agents", "12x", "+12", " 12", "@a b", "9223372036854775808"})
-    EXPECT_FALSE(check({{"chat_id", chat}, {"message_template", "x"}})) << chat;
-}
-
-// pipeline.md 9.4
-TEST(ActionConfig, ATelegramMessageHasADefault) {
-  EXPECT_TRUE(check_action(domain::ActionType::telegram, {{"chat_id", "@agents"}}));
-  EXPECT_FALSE(check_action(domain::ActionType::telegram, {{"chat_id", "@agents"}, {"message_template", ""}}));
-  EXPECT_FALSE(check_action(domain::ActionType::telegram, {{"chat_id", "@agents"}, {"message", 5}}));
-}
-
 }   // namespace
 }   // namespace agentauri::rules

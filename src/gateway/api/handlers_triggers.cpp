@@ -50,9 +50,9 @@ Outcome<Unit> create_trigger(const Services& services, const Request& request) {
   auto draft = read_trigger_draft(*body, true);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to create trigger",
-                 [caller = request.caller(services.clock), &keys = services.keys,
+                 [caller = request.caller(services.clock), context = services.actions,
                   draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-                   auto made = gateway::create_trigger(tx, caller, keys, draft);
+                   auto made = gateway::create_trigger(tx, caller, context, draft);
                    if (!made) return pass(made);
                    return reply_with(render_edited(*made, draft.conditions || draft.actions), 201);
                  });
@@ -64,9 +64,9 @@ Outcome<Unit> update_trigger(const Services& services, const Request& request) {
   auto draft = read_trigger_draft(*body, false);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to update trigger",
-                 [caller = request.caller(services.clock), &keys = services.keys, id = request.params[0],
+                 [caller = request.caller(services.clock), context = services.actions, id = request.params[0],
                   draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-                   auto updated = gateway::update_trigger(tx, caller, keys, id, draft);
+                   auto updated = gateway::update_trigger(tx, caller, context, id, draft);
                    if (!updated) return pass(updated);
                    return reply_with(render_edited(*updated, draft.conditions || draft.actions));
                  });
@@ -191,9 +191,9 @@ Outcome<Unit> create_action(const Services& services, const Request& request) {
   auto draft = read_action_draft(*body, true);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to create action",
-                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0],
+                 [caller = request.caller(services.clock), context = services.actions, trigger = request.params[0],
                   draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-                   auto made = gateway::create_action(tx, caller, keys, trigger, draft);
+                   auto made = gateway::create_action(tx, caller, context, trigger, draft);
                    if (!made) return pass(made);
                    return reply_with(wrap(render_action(made->action, made->trigger, made->new_secret), made->warnings),
                                      201);
@@ -230,9 +230,9 @@ Outcome<Unit> update_action(const Services& services, const Request& request) {
   auto draft = read_action_draft(*body, false);
   if (!draft) return pass(draft);
   return unit_of(true, "Failed to update action",
-                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], id = *id,
-                  draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
-                   auto updated = gateway::update_action(tx, caller, keys, trigger, id, draft);
+                 [caller = request.caller(services.clock), context = services.actions, trigger = request.params[0],
+                  id = *id, draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
+                   auto updated = gateway::update_action(tx, caller, context, trigger, id, draft);
                    if (!updated) return pass(updated);
                    return reply_with(
                        wrap(render_action(updated->action, updated->trigger, updated->new_secret), updated->warnings));
@@ -261,8 +261,8 @@ Outcome<Unit> rotate_secret(const Services& services, const Request& request) {
   const auto overlap = reader.integer("overlap_seconds", INT64_MIN, INT64_MAX).value_or(kDefaultOverlapSeconds);
   if (reader.refusal()) return std::unexpected(*reader.refusal());
   return unit_of(true, "Failed to update action",
-                 [caller = request.caller(services.clock), &keys = services.keys, trigger = request.params[0], id = *id,
-                  overlap](store::Tx& tx) -> Outcome<Reply> {
+                 [caller = request.caller(services.clock), &keys = services.actions.keys, trigger = request.params[0],
+                  id = *id, overlap](store::Tx& tx) -> Outcome<Reply> {
                    auto rotated = gateway::rotate_secret(tx, caller, keys, trigger, id, overlap);
                    if (!rotated) return pass(rotated);
                    return reply_with(wrap(render_action(rotated->action, rotated->trigger, rotated->new_secret)));

@@ -21,6 +21,7 @@
 #include "gateway/settings.hpp"
 #include "gateway/use_cases/accounts.hpp"
 #include "gateway/use_cases/organization_context.hpp"
+#include "gateway/use_cases/triggers.hpp"
 #include "net/http_server.hpp"
 #include "store/database.hpp"
 
@@ -34,7 +35,7 @@ struct Services {
   const Clock& clock;
   Metrics& metrics;
   const GatewaySettings& settings;
-  const crypto::DataKeys& keys;
+  ActionContext actions;
   const Cors& cors;
   ArgonLane& argon;
   SessionCache& sessions;

@@ -81,6 +81,7 @@ class Harness {
   FakeClock clock_{parse_rfc3339("2026-01-01T00:10:12.345678Z").value()};
   Metrics metrics_;
   GatewaySettings settings_;
+  net::AddressGuard guard_ = net::AddressGuard::make({}, false).value();   // of gateways that are made from now on
   std::unique_ptr<Gateway> gateway_;
 
  private:

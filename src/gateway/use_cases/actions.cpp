@@ -32,20 +32,20 @@ Outcome<EditedAction> write(Tx& tx, const domain::Trigger& trigger, CheckedActio
 
 }   // namespace
 
-Outcome<EditedAction> create_action(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedAction> create_action(Tx& tx, const Caller& caller, const ActionContext& context,
                                     std::string_view trigger_id, const ActionDraft& draft) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate);
   if (!trigger) return pass(trigger);
   Validation validation;
   std::vector<rules::Warning> warnings;
-  auto checked = check_action(draft, domain::Action(), true, "", validation, &warnings);
+  auto checked = check_action(draft, domain::Action(), true, "", context.guard, validation, warnings);
   if (!validation.ok()) return std::unexpected(validation.refusal());
   if (trigger->actions.size() >= kMaxActionsPerTrigger)
     return bad_request(fmt::format("A trigger has at most {} actions", kMaxActionsPerTrigger));
-  return write(tx, *trigger, checked, std::move(warnings), keys, caller.now);
+  return write(tx, *trigger, checked, std::move(warnings), context.keys, caller.now);
 }
 
-Outcome<EditedAction> update_action(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedAction> update_action(Tx& tx, const Caller& caller, const ActionContext& context,
                                     std::string_view trigger_id, domain::ActionId id, const ActionDraft& draft) {
   auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
   if (!trigger) return pass(trigger);
@@ -53,9 +53,9 @@ Outcome<EditedAction> update_action(Tx& tx, const Caller& caller, const crypto::
   if (!stored) return pass(stored);
   Validation validation;
   std::vector<rules::Warning> warnings;
-  auto checked = check_action(draft, std::move(*stored), false, "", validation, &warnings);
+  auto checked = check_action(draft, std::move(*stored), false, "", context.guard, validation, warnings);
   if (!validation.ok()) return std::unexpected(validation.refusal());
-  return write(tx, *trigger, checked, std::move(warnings), keys, caller.now);
+  return write(tx, *trigger, checked, std::move(warnings), context.keys, caller.now);
 }
 
 Outcome<void> delete_action(Tx& tx, const Caller& caller, std::string_view trigger_id, domain::ActionId id) {

@@ -61,7 +61,8 @@ void check_condition(const domain::Condition& condition, bool is_stateful, std::
 }
 
 CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool is_new, std::string_view prefix,
-                           Validation& validation, std::vector<rules::Warning>* warnings) {
+                           const net::AddressGuard& guard, Validation& validation,
+                           std::vector<rules::Warning>& warnings) {
   CheckedAction out;
   out.is_new = is_new;
   if (draft.action_type) {
@@ -90,15 +91,14 @@ CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool i
   }
   out.action = std::move(base);
   if (json::dump(rules::in_clear_sizes(out.config)).size() > kMaxActionConfigBytes) {
-    validation.add(place(prefix, "config"), "length", fmt::format("must have at most {} bytes", kMaxActionConfigBytes));
+    too_long();
     return out;
   }
   std::vector<rules::Warning> found;
-  if (auto checked = rules::check_action(out.action.type, out.config, &found); !checked)
+  if (auto checked = rules::check_action(out.action.type, out.config, guard, &found); !checked)
     validation.add(place(prefix, checked.error().field), "config", checked.error().text);
-  if (warnings == nullptr) return out;
   for (auto& warning : found)
-    warnings->push_back({place(prefix, warning.field), std::move(warning.code), std::move(warning.text)});
+    warnings.push_back({place(prefix, warning.field), std::move(warning.code), std::move(warning.text)});
   return out;
 }
 

@@ -19,7 +19,8 @@ struct CheckedAction {
 };
 // `base`: the stored action, or a fresh one.
 CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool is_new, std::string_view prefix,
-                           Validation& validation, std::vector<rules::Warning>* warnings);
+                           const net::AddressGuard& guard, Validation& validation,
+                           std::vector<rules::Warning>& warnings);
 // Writes row, configuration and, for a rest action that has none, a signing secret, which is returned.
 Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerId trigger, CheckedAction& checked,
                                                  const crypto::DataKeys& keys, Time now);

@@ -76,7 +76,8 @@ struct ActionPlan {
   std::vector<CheckedAction> kept;
   std::vector<domain::ActionId> gone;
 };
-Outcome<ActionPlan> plan_actions(const std::vector<ActionDraft>& drafts, const Trigger& trigger, Validation& validation,
+Outcome<ActionPlan> plan_actions(const std::vector<ActionDraft>& drafts, const Trigger& trigger,
+                                 const net::AddressGuard& guard, Validation& validation,
                                  std::vector<rules::Warning>& warnings) {
   ActionPlan plan;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
@@ -90,8 +91,8 @@ Outcome<ActionPlan> plan_actions(const std::vector<ActionDraft>& drafts, const T
       if (twice) return bad_request(fmt::format("actions[{}]: action {} is named twice", i, stored->id));
       base = *stored;
     }
-    plan.kept.push_back(
-        check_action(drafts[i], std::move(base), !drafts[i].id, fmt::format("actions[{}].", i), validation, &warnings));
+    plan.kept.push_back(check_action(drafts[i], std::move(base), !drafts[i].id, fmt::format("actions[{}].", i), guard,
+                                     validation, warnings));
   }
   for (const auto& stored : trigger.actions) {
     if (std::none_of(plan.kept.begin(), plan.kept.end(), [&](const auto& a) { return a.action.id == stored.id; }))
@@ -146,14 +147,15 @@ void warn_of_the_whole(const Trigger& trigger, std::vector<rules::Warning>& warn
   }
 }
 
-Outcome<void> fill(Tx& tx, Trigger& trigger, const TriggerDraft& draft, const crypto::DataKeys& keys, Time now,
+Outcome<void> fill(Tx& tx, Trigger& trigger, const TriggerDraft& draft, const ActionContext& context, Time now,
                    bool is_new, EditedTrigger& out) {
   Validation validation;
   apply(draft, trigger, validation);
   auto conditions =
       plan_conditions(draft.conditions.value_or(std::vector<ConditionDraft>()), trigger, now, validation, out.warnings);
   if (!conditions) return pass(conditions);
-  auto actions = plan_actions(draft.actions.value_or(std::vector<ActionDraft>()), trigger, validation, out.warnings);
+  auto actions = plan_actions(draft.actions.value_or(std::vector<ActionDraft>()), trigger, context.guard, validation,
+                              out.warnings);
   if (!actions) return pass(actions);
   // Conditions that stay as they are must still mean something under the changed trigger.
   if (!is_new && !draft.conditions && draft.is_stateful) {
@@ -168,7 +170,7 @@ Outcome<void> fill(Tx& tx, Trigger& trigger, const TriggerDraft& draft, const cr
     if (auto done = write_conditions(tx, trigger.id, *conditions); !done) return done;
   }
   if (draft.actions) {
-    if (auto done = write_actions(tx, trigger.id, *actions, keys, now, out.new_secrets); !done) return done;
+    if (auto done = write_actions(tx, trigger.id, *actions, context.keys, now, out.new_secrets); !done) return done;
   }
   auto committed = store::commit_edit(tx, trigger.organization_id, trigger.id, now);
   if (!committed) return broken(committed);
@@ -186,7 +188,7 @@ Outcome<void> check_page(const PageBounds& page) {
   return {};
 }
 
-Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const ActionContext& context,
                                       const TriggerDraft& draft) {
   auto organization = require_role(tx, caller, domain::Role::member, kMayNotCreate);
   if (!organization) return pass(organization);
@@ -201,18 +203,18 @@ Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const crypto
   EditedTrigger out;
   if (*existing >= kMaxTriggersPerOrganization)
     return bad_request(fmt::format("An organization has at most {} triggers", kMaxTriggersPerOrganization));
-  if (auto filled = fill(tx, trigger, draft, keys, caller.now, true, out); !filled) return pass(filled);
+  if (auto filled = fill(tx, trigger, draft, context, caller.now, true, out); !filled) return pass(filled);
   return out;
 }
 
-Outcome<EditedTrigger> update_trigger(Tx& tx, const Caller& caller, const crypto::DataKeys& keys, std::string_view id,
+Outcome<EditedTrigger> update_trigger(Tx& tx, const Caller& caller, const ActionContext& context, std::string_view id,
                                       const TriggerDraft& draft) {
   auto trigger = begin_edit(tx, caller, id, kMayNotUpdate);
   if (!trigger) return pass(trigger);
   if (auto counted = check_counts(draft); !counted) return pass(counted);
   EditedTrigger out;
   trigger->updated_at = caller.now;
-  if (auto filled = fill(tx, *trigger, draft, keys, caller.now, false, out); !filled) return pass(filled);
+  if (auto filled = fill(tx, *trigger, draft, context, caller.now, false, out); !filled) return pass(filled);
   return out;
 }
 

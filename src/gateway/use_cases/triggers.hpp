@@ -12,6 +12,7 @@
 #include "domain/trigger.hpp"
 #include "gateway/refusal.hpp"
 #include "gateway/use_cases/organization_context.hpp"
+#include "net/address_guard.hpp"
 #include "rules/evaluate.hpp"
 #include "store/jobs.hpp"
 #include "store/triggers.hpp"
@@ -25,6 +26,12 @@ inline constexpr std::size_t kMaxConditionConfigBytes = 16 * 1024;
 inline constexpr std::size_t kMaxActionConfigBytes = 128 * 1024;
 inline constexpr std::int64_t kDefaultOverlapSeconds = 24 * 3600;
 inline constexpr std::int64_t kMaxOverlapSeconds = 30 * 24 * 3600;
+
+// What saving actions needs beside the request; lives as long as the gateway.
+struct ActionContext {
+  const crypto::DataKeys& keys;
+  const net::AddressGuard& guard;   // that of the worker, so that what it would refuse is refused on save
+};
 
 // What a request says. Absent members keep their value (PUT) or take their default (POST).
 struct ConditionDraft {
@@ -73,9 +80,9 @@ struct PageBounds {
 // validation_error "Invalid pagination: …".
 Outcome<void> check_page(const PageBounds& page);
 
-Outcome<EditedTrigger> create_trigger(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedTrigger> create_trigger(store::Tx& tx, const Caller& caller, const ActionContext& context,
                                       const TriggerDraft& draft);
-Outcome<EditedTrigger> update_trigger(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedTrigger> update_trigger(store::Tx& tx, const Caller& caller, const ActionContext& context,
                                       std::string_view id, const TriggerDraft& draft);
 Outcome<void> delete_trigger(store::Tx& tx, const Caller& caller, std::string_view id);
 // Of the caller's organization; 404 "Trigger not found" for every other id.
@@ -92,9 +99,9 @@ Outcome<EditedCondition> update_condition(store::Tx& tx, const Caller& caller, s
                                           domain::ConditionId id, const ConditionDraft& draft);
 Outcome<void> delete_condition(store::Tx& tx, const Caller& caller, std::string_view trigger, domain::ConditionId id);
 
-Outcome<EditedAction> create_action(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedAction> create_action(store::Tx& tx, const Caller& caller, const ActionContext& context,
                                     std::string_view trigger, const ActionDraft& draft);
-Outcome<EditedAction> update_action(store::Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
+Outcome<EditedAction> update_action(store::Tx& tx, const Caller& caller, const ActionContext& context,
                                     std::string_view trigger, domain::ActionId id, const ActionDraft& draft);
 Outcome<void> delete_action(store::Tx& tx, const Caller& caller, std::string_view trigger, domain::ActionId id);
 // The old secret signs beside the new one for `overlap_seconds`.
