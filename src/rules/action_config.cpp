@@ -245,8 +245,10 @@ Result<WebhookConfig> parse_webhook_config(const json::Object& config) {
   for (const char* member : {"body", "body_template"}) {
     const auto* body = json::find(config, member);
     if (body == nullptr || body->is_null() || out.body) continue;
-    if (auto checked = check_json_template(in_clear_sizes(*body)); !checked) return wrong(member, checked.error().text);
+    const json::Value clear = in_clear_sizes(*body);
+    if (auto checked = check_json_template(clear); !checked) return wrong(member, checked.error().text);
     out.body = *body;
+    out.sealed_bytes = json::dump(*body).size() - json::dump(clear).size();
   }
   if (auto read = read_timeout(config, out); !read) return fail(read);
   if (auto read = read_expected(config, out); !read) return fail(read);
@@ -288,26 +290,18 @@ Result<void> check_action(domain::ActionType type, const json::Object& config, c
 Result<std::string> render_webhook_body(const WebhookConfig& config, const json::Object& event_data) {
   if (config.method != "POST" && config.method != "PUT" && config.method != "PATCH") return std::string();
   if (!config.body) return json::dump(default_payload(event_data));
-  auto rendered = render_json(*config.body, event_data, config.legacy_json_coercion);
+  auto rendered =
+      render_json(*config.body, event_data, config.legacy_json_coercion, kMaxRenderedBytes + config.sealed_bytes);
   if (!rendered) return fail(rendered);
-  std::string text = json::dump(*rendered);
-  if (text.size() > kMaxRenderedBytes)
-    return fail(Code::too_large, fmt::format("the body is longer than {} bytes", kMaxRenderedBytes));
-  return text;
+  return json::dump(*rendered);
 }
 
 Result<std::string> render_webhook_url(const WebhookConfig& config, const json::Object& event_data) {
-  auto url = render_text(config.url, event_data, Escape::url_component);
-  if (url && url->size() > kMaxUrlBytes)
-    return fail(Code::too_large, fmt::format("the rendered URL is longer than {} characters", kMaxUrlBytes));
-  return url;
+  return render_text(config.url, event_data, Escape::url_component, kMaxUrlBytes);
 }
 
 Result<std::string> render_webhook_header(std::string_view value, const json::Object& event_data) {
-  auto text = render_text(value, event_data, Escape::http_header);
-  if (text && text->size() > kMaxHeaderValueBytes)
-    return fail(Code::too_large, fmt::format("a rendered header is longer than {} bytes", kMaxHeaderValueBytes));
-  return text;
+  return render_text(value, event_data, Escape::http_header, kMaxHeaderValueBytes);
 }
 
 Result<std::string> webhook_endpoint(const WebhookConfig& config) {

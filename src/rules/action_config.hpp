@@ -25,6 +25,7 @@ struct WebhookConfig {
   std::string url;                                            // template; scheme, host and port are literal
   std::vector<std::pair<std::string, std::string>> headers;   // values are templates
   std::optional<json::Value> body;                            // JSON template; nullopt: the default payload
+  std::size_t sealed_bytes = 0;                               // what encryption of its secrets adds to it
   std::chrono::milliseconds timeout{30'000};                  // 1 s .. 300 s
   std::vector<int> expected_status_codes;                     // empty: 200..299
   std::optional<int> retry_count;                             // 0..10: retries after the first attempt
@@ -41,6 +42,7 @@ Result<WebhookConfig> parse_webhook_config(const json::Object& config);
 Result<void> check_action(domain::ActionType type, const json::Object& config, const net::AddressGuard& guard,
                           std::vector<Warning>* warnings = nullptr);
 
+// What is sent, with values cut where it would be longer than it may be: an alert is never lost to what the chain says.
 // The body of a webhook, rendered once when its job is made. Empty for methods without a body.
 Result<std::string> render_webhook_body(const WebhookConfig& config, const json::Object& event_data);
 Result<std::string> render_webhook_url(const WebhookConfig& config, const json::Object& event_data);

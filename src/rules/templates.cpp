@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include "core/base/time.hpp"
+#include "net/http_message.hpp"
 #include "rules/template_pieces.hpp"
 
 namespace agentauri::rules {
@@ -74,27 +76,43 @@ bool is_literal_letter(char c) {
   return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80;
 }
 
-std::string as_text(const json::Value& value) {
+// `text` in `bytes`, without a copy of what is left out.
+std::string cut(std::string_view text, std::size_t bytes) {
+  return text.size() <= bytes ? std::string(text) : cut_text(std::string(text.substr(0, bytes + 1)), bytes);
+}
+
+std::string as_text(const json::Value& value, std::size_t bytes) {
   switch (value.kind()) {
     case boost::json::kind::null:
       return "";
     case boost::json::kind::string:
-      return std::string(json::view(value.get_string()));
+      return cut(json::view(value.get_string()), bytes);
     case boost::json::kind::double_:
-      return fmt::format("{}", value.get_double());
+      return cut(fmt::format("{}", value.get_double()), bytes);
     case boost::json::kind::object:
-      return cut_text(json::dump(value), kMaxObjectBytes);
+      return cut(json::dump(value), std::min(bytes, kMaxObjectBytes));
     case boost::json::kind::array: {
       std::string out;
-      for (std::size_t i = 0; i < value.get_array().size(); ++i) {
+      for (std::size_t i = 0; i < value.get_array().size() && out.size() <= bytes; ++i) {
         if (i > 0) out += ", ";
-        out += as_text(value.get_array()[i]);
+        out += as_text(value.get_array()[i], bytes);
       }
-      return out;
+      return cut(out, bytes);
     }
     default:
-      return json::dump(value);
+      return cut(json::dump(value), bytes);
   }
+}
+
+// The same with its type: what cannot be cut is null when it is longer.
+json::Value as_json(const json::Value& value, std::size_t bytes) {
+  if (value.is_string()) return json::String(cut(json::view(value.get_string()), bytes));
+  if (value.is_array()) {
+    json::Array out;
+    for (const auto& item : value.get_array()) out.push_back(as_json(item, bytes));
+    return out;
+  }
+  return json::dump(value).size() <= bytes ? value : json::Value();
 }
 
 std::optional<Time> timestamp_of(const json::Object& data) {
@@ -114,15 +132,16 @@ std::string timestamp_text(Time time) {
   return out + " UTC";
 }
 
-// The value that a placeholder stands for; null when there is none.
-json::Value value_of(const json::Object& data, std::string_view name) {
+// What a placeholder stands for; null when there is nothing. A view of `data`, or `scratch`.
+const json::Value& value_of(const json::Object& data, std::string_view name, json::Value& scratch) {
   if (name == "timestamp" || name == "timestamp_iso") {
     if (const auto time = timestamp_of(data)) {
-      return json::String(name == "timestamp" ? timestamp_text(*time) : to_rfc3339(*time));
+      scratch = json::String(name == "timestamp" ? timestamp_text(*time) : to_rfc3339(*time));
+      return scratch;
     }
   }
   const auto* value = json::find(data, name);
-  return value == nullptr ? json::Value() : *value;
+  return value == nullptr ? scratch : *value;
 }
 
 std::string escape_markdown(std::string_view text) {
@@ -152,35 +171,80 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
-std::string escape_url(std::string_view text) {
+// As it is, but for what no URL can hold behind its host: that would cost the whole alert.
+std::string only_url_characters(std::string_view text) {
+  constexpr std::string_view kAllowed = "-._~!$&'()*+,;=:@/?";
+  const auto is_hex = [&](std::size_t i) {
+    return i < text.size() && std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+  };
   std::string out;
-  for (const char c : text) {
-    const bool plain = is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain)
-      out.push_back(c);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool plain = is_letter(text[i]) || is_digit(text[i]) || kAllowed.contains(text[i]);
+    if (plain || (text[i] == '%' && is_hex(i + 1) && is_hex(i + 2)))
+      out.push_back(text[i]);
     else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+      out += net::percent_encode(text.substr(i, 1));
   }
   return out;
 }
 
-std::string escaped(std::string text, Escape escape, bool raw) {
-  // A header's line must not end early, whatever was asked for.
-  if (escape == Escape::http_header) {
-    std::erase_if(text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
-    return text;
-  }
-  if (raw) return text;
+bool is_header_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+}
+
+// The text of a placeholder, of at most `bytes` before it is escaped.
+std::string placeholder_text(const Piece& piece, const json::Object& data, Escape escape, std::size_t bytes) {
+  json::Value scratch;
+  std::string text = as_text(value_of(data, piece.name, scratch), bytes);
   switch (escape) {
-    case Escape::markdown_v2:
-      return escape_markdown(text);
-    case Escape::html:
-      return escape_html(text);
+    case Escape::http_header:
+      std::erase_if(text, is_header_control);   // the line must not end early, whatever was asked for
+      return text;
     case Escape::url_component:
-      return escape_url(text);
-    default:
+      return piece.raw ? only_url_characters(text) : net::percent_encode(text);
+    case Escape::markdown_v2:
+      return piece.raw ? text : escape_markdown(text);
+    case Escape::html:
+      return piece.raw ? text : escape_html(text);
+    case Escape::none:
       return text;
   }
+  return text;
+}
+
+// nullopt beyond `max_bytes`.
+std::optional<std::string> render_with(std::string_view text, const json::Object& data, Escape escape,
+                                       std::size_t max_bytes, std::size_t value_bytes) {
+  std::string out;
+  PieceReader reader(text);
+  while (const auto piece = reader.next()) {
+    if (piece->is_placeholder())
+      out += placeholder_text(*piece, data, escape, value_bytes);
+    else
+      out += piece->literal;
+    if (out.size() > max_bytes) return std::nullopt;
+  }
+  return out;
+}
+
+// Whoever is watched chooses what stands in an event: a long text must not keep the alert from being sent. The longest
+// values are cut, all to the same length, the greatest with which `render(bytes)` fits; nullopt when it never does.
+template <class T, class Render>
+std::optional<T> with_cut_values(std::size_t max_bytes, Render render) {
+  std::optional<T> best = render(max_bytes);
+  if (best) return best;
+  best = render(0);
+  std::size_t fits = 0, too_many = max_bytes;
+  while (best && too_many - fits > 1) {
+    const std::size_t middle = fits + (too_many - fits) / 2;
+    if (auto rendered = render(middle)) {
+      best = std::move(rendered);
+      fits = middle;
+    } else {
+      too_many = middle;
+    }
+  }
+  return best;
 }
 
 Result<void> check_json(const json::Value& value, std::size_t depth) {
@@ -214,7 +278,8 @@ json::Value coerced(const std::string& text) {
 // A document under way: what is written so far is counted, so that a small template cannot make a huge one.
 class JsonRenderer {
  public:
-  JsonRenderer(const json::Object& data, bool legacy_coercion) : data_(data), legacy_coercion_(legacy_coercion) {}
+  JsonRenderer(const json::Object& data, bool legacy_coercion, std::size_t max_bytes, std::size_t value_bytes)
+      : data_(data), legacy_coercion_(legacy_coercion), value_bytes_(value_bytes), left_(max_bytes + 1) {}
 
   Result<json::Value> render(const json::Value& value, std::size_t depth = 0) {
     if (depth > kMaxJsonDepth) return fail(Code::invalid, "the template is nested too deeply");
@@ -228,8 +293,9 @@ class JsonRenderer {
   Result<json::Value> counted(json::Value value) {
     left_ -= std::min(left_, size_of(value));
     if (left_ > 0) return value;
-    return fail(Code::too_large, fmt::format("the rendered text is longer than {} bytes", kMaxRenderedBytes));
+    return too_large();
   }
+  static std::unexpected<Error> too_large() { return fail(Code::too_large, "the rendered document is too long"); }
   // At least; what a number takes is of no account.
   static std::size_t size_of(const json::Value& value) {
     if (value.is_string()) return value.get_string().size() + 2;
@@ -245,12 +311,13 @@ class JsonRenderer {
       only = piece;
     });
     if (pieces == 1 && only.is_placeholder()) {
-      json::Value value = value_of(data_, only.name);
-      if (legacy_coercion_ && value.is_string()) value = coerced(as_text(value));
+      json::Value scratch;
+      json::Value value = as_json(value_of(data_, only.name, scratch), value_bytes_);
+      if (legacy_coercion_ && value.is_string()) value = coerced(std::string(json::view(value.get_string())));
       return counted(std::move(value));
     }
-    auto rendered = render_text(text, data_, Escape::none);
-    if (!rendered) return fail(rendered);
+    auto rendered = render_with(text, data_, Escape::none, left_, value_bytes_);
+    if (!rendered) return too_large();
     return counted(legacy_coercion_ ? coerced(*rendered) : json::Value(json::String(*rendered)));
   }
 
@@ -277,7 +344,8 @@ class JsonRenderer {
 
   const json::Object& data_;
   const bool legacy_coercion_;
-  std::size_t left_ = kMaxRenderedBytes + 1;   // bytes, and one: 0 is too many
+  const std::size_t value_bytes_;
+  std::size_t left_;   // bytes, and one: 0 is too many
 };
 
 }   // namespace
@@ -302,22 +370,25 @@ Result<void> check_json_template(const json::Value& value) {
   return fail(Code::invalid, fmt::format("the template is longer than {} bytes", kMaxTemplateBytes));
 }
 
-Result<std::string> render_text(std::string_view text, const json::Object& data, Escape escape) {
+Result<std::string> render_text(std::string_view text, const json::Object& data, Escape escape, std::size_t max_bytes) {
   if (auto checked = check_template(text); !checked) return fail(checked);
-  std::string out;
-  for_each_piece(text, [&](const Piece& piece) {
-    if (out.size() > kMaxRenderedBytes) return;
-    if (piece.is_placeholder())
-      out += escaped(as_text(value_of(data, piece.name)), escape, piece.raw);
-    else
-      out += piece.literal;
-  });
-  if (out.size() <= kMaxRenderedBytes) return out;
-  return fail(Code::too_large, fmt::format("the rendered text is longer than {} bytes", kMaxRenderedBytes));
+  auto rendered = with_cut_values<std::string>(
+      max_bytes, [&](std::size_t bytes) { return render_with(text, data, escape, max_bytes, bytes); });
+  if (rendered) return std::move(*rendered);
+  return fail(Code::too_large, fmt::format("the text is longer than {} bytes without any value", max_bytes));
 }
 
-Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion) {
-  return JsonRenderer(data, legacy_coercion).render(value);
+Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion,
+                                std::size_t max_bytes) {
+  Error error{Code::too_large, "", fmt::format("the template is longer than {} bytes without any value", max_bytes)};
+  auto rendered = with_cut_values<json::Value>(max_bytes, [&](std::size_t bytes) -> std::optional<json::Value> {
+    auto out = JsonRenderer(data, legacy_coercion, max_bytes, bytes).render(value);
+    if (!out && out.error().code != Code::too_large) error = std::move(out.error());
+    if (!out || json::dump(*out).size() > max_bytes) return std::nullopt;
+    return std::move(*out);
+  });
+  if (rendered) return std::move(*rendered);
+  return std::unexpected(std::move(error));
 }
 
 std::string fill_placeholders(std::string_view text, std::string_view value) {

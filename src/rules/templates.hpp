@@ -16,7 +16,8 @@ namespace agentauri::rules {
 inline constexpr std::size_t kMaxTemplateBytes = 64 * 1024;   // of a text, and of a JSON template as a whole
 inline constexpr std::size_t kMaxRenderedBytes = 64 * 1024;   // likewise
 
-// Where the values go. `{{raw:…}}` switches it off, except that a header never takes control characters.
+// Where the values go. `{{raw:…}}` switches it off, except that a header never takes control characters, and a URL
+// nothing that it cannot hold.
 enum class Escape : std::uint8_t { none, markdown_v2, html, url_component, http_header };
 
 // Code::invalid naming the unknown placeholder or the bound; used on save.
@@ -24,13 +25,15 @@ Result<void> check_template(std::string_view text);
 // The same for every string of a JSON template.
 Result<void> check_json_template(const json::Value& value);
 
-// Code::invalid as check_template, Code::too_large beyond kMaxRenderedBytes. Names that `data` lacks, and null, are
-// empty.
-Result<std::string> render_text(std::string_view text, const json::Object& data, Escape escape);
+// Code::invalid as check_template. Names that `data` lacks, and null, are empty. Where the whole would be longer than
+// `max_bytes`, long values are cut until it is not; Code::too_large when the template's own text is.
+Result<std::string> render_text(std::string_view text, const json::Object& data, Escape escape,
+                                std::size_t max_bytes = kMaxRenderedBytes);
 // A string that is exactly one placeholder takes the value with its own type; anything else stays a string. Keys and
 // numbers are not rendered. `legacy_coercion`: a rendered string that reads as a number, boolean or null becomes it,
-// unless digits would be lost. Code::too_large when the document would exceed kMaxRenderedBytes.
-Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion);
+// unless digits would be lost. Cut as render_text; `max_bytes` is of the document as text.
+Result<json::Value> render_json(const json::Value& value, const json::Object& data, bool legacy_coercion,
+                                std::size_t max_bytes = kMaxRenderedBytes);
 
 // With `value` for each placeholder, as it is.
 std::string fill_placeholders(std::string_view text, std::string_view value);
