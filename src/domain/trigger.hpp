@@ -32,6 +32,8 @@ struct Action {
   std::int32_t priority = 0;   // lower first
   std::string config;          // JSON text; members that are secrets are `enc:v1:…`
   Time created_at;
+  // Why the worker sends nothing any more; a new config enables it again. Not part of revisions.
+  std::optional<std::string> disabled_reason = std::nullopt;
 };
 
 // Whose evaluation fails again and again is left alone for a while (pipeline.md 6.7).

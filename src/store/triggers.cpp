@@ -60,9 +60,10 @@ const Query kUpdateCondition{"condition_update",
                              "config = :config, position = :position WHERE id = :id"};
 const Query kDeleteCondition{"condition_delete", "DELETE FROM trigger_conditions WHERE id = :id"};
 
-const Query kActions{"action_list",
-                     "SELECT id, action_type, priority, config, created_at FROM trigger_actions WHERE trigger_id = "
-                     ":trigger ORDER BY priority, id"};
+const Query kActions{
+    "action_list",
+    "SELECT id, action_type, priority, config, created_at, disabled_reason FROM trigger_actions WHERE trigger_id = "
+    ":trigger ORDER BY priority, id"};
 const Query kInsertAction{
     "action_insert",
     "INSERT INTO trigger_actions (trigger_id, action_type, priority, config, created_at, updated_at) "
@@ -136,6 +137,7 @@ Result<void> read_actions(Tx& tx, Trigger& trigger) {
     a.priority = static_cast<std::int32_t>(rows->i64(i, 2));
     a.config = rows->text(i, 3);
     a.created_at = rows->time(i, 4);
+    a.disabled_reason = rows->text_or_null(i, 5);
     trigger.actions.push_back(std::move(a));
   }
   return {};

@@ -5,6 +5,7 @@
 
 #include "gateway/testing/gateway_fixture.hpp"
 #include "gateway/use_cases/triggers.hpp"
+#include "store/database.hpp"
 
 namespace agentauri::gateway {
 namespace {
@@ -78,6 +79,35 @@ TEST_F(ActionsApi, TheOperatorSaysWhatMayBeReached) {
   EXPECT_EQ(post(mcp("http://x.example/")).at("details.0.field"), "config.server_url");
   EXPECT_EQ(post(hook("http://127.0.0.1:9000/hook")).status, 201);
   EXPECT_EQ(post(hook("https://x.example/")).status, 201);
+}
+
+const store::Query kDisable{"test_disable", "UPDATE trigger_actions SET disabled_reason = :reason WHERE id = :id"};
+
+TEST_F(ActionsApi, ADisabledActionSaysWhyUntilItIsConfiguredAnew) {
+  const auto made = h.post(trigger + "/actions", hook("https://x.example/"), user);
+  EXPECT_EQ(made.at("data.disabled_reason"), "null");
+  const std::string path = trigger + "/actions/" + made.at("data.id");
+  const auto disable = [&] {
+    auto done = h.db().transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
+      auto row = tx.run(kDisable, store::Params().text("reason", "410 Gone").i64("id", std::stoi(made.at("data.id"))));
+      if (!row) return fail(row);
+      return {};
+    });
+    ASSERT_TRUE(done);
+  };
+  disable();
+  EXPECT_EQ(h.get(trigger, user).at("data.actions.0.disabled_reason"), "410 Gone");
+  EXPECT_EQ(h.get(trigger + "/actions", user).at("data.0.disabled_reason"), "410 Gone");
+  EXPECT_EQ(h.put(path, R"({"priority":3})", user).at("data.disabled_reason"), "410 Gone");
+  EXPECT_EQ(h.put(trigger, R"({"name":"other"})", user).status, 200);
+  EXPECT_EQ(h.get(trigger, user).at("data.actions.0.disabled_reason"), "410 Gone");
+  EXPECT_EQ(h.put(path, R"({"config":{"url":"https://y.example/"}})", user).at("data.disabled_reason"), "null");
+  EXPECT_EQ(h.get(trigger, user).at("data.actions.0.disabled_reason"), "null");
+  disable();
+  const auto inline_answer = h.put(
+      trigger,
+      fmt::format(R"({{"actions":[{{"id":{},"config":{{"url":"https://z.example/"}}}}]}})", made.at("data.id")), user);
+  EXPECT_EQ(inline_answer.at("data.actions.0.disabled_reason"), "null") << inline_answer.text;
 }
 
 }   // namespace

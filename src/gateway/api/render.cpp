@@ -138,6 +138,7 @@ json::Object render_action(const domain::Action& action, domain::TriggerId trigg
   out["priority"] = action.priority;
   auto config = stored_json(action.config);
   out["config"] = config.is_object() ? rules::mask_config(std::move(config.get_object())) : json::Object();
+  out["disabled_reason"] = text(action.disabled_reason);
   out["created_at"] = time(action.created_at);
   if (new_secret) out["signing_secret"] = text(*new_secret);
   return out;

@@ -120,6 +120,7 @@ Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerI
   if (checked.is_new || checked.config_changed) {
     action.config = json::dump(rules::encrypt_config(checked.config, action.id, keys));
     if (auto set = store::set_action_config(tx, action.id, action.config, now); !set) return broken(set);
+    action.disabled_reason.reset();   // as the store does
   }
   if (action.type != domain::ActionType::rest) return std::nullopt;
   auto secrets = store::read_signing_secrets(tx, action.id);
