@@ -520,5 +520,22 @@ TEST_F(TriggersApi, EditsAreLimitedByOrganizationAndUser) {
   EXPECT_EQ(h.put(path, "{}", stranger).status, 403);
 }
 
+TEST_F(TriggersApi, WhoMayOnlyLookUsesUpNoChanges) {
+  const auto path = made();
+  const HeaderList own{{"X-Organization-ID", to_string(organization_of(user))}};
+  for (int i = 0; i < 6; ++i) {
+    auto viewer = h.signed_in(fmt::format("viewer{}", i));
+    join(viewer, domain::Role::viewer);
+    viewer.push_back(own[0]);
+    for (int n = 0; n < 60; ++n) ASSERT_EQ(h.put(path, "{}", viewer).status, 403) << i << " " << n;
+    EXPECT_EQ(h.put(path, "{}", viewer).status, 429) << "their own limit";
+  }
+  EXPECT_EQ(h.put(path, "{}", user).status, 200);
+  auto member = h.signed_in("member");
+  join(member, domain::Role::member);
+  member.push_back(own[0]);
+  EXPECT_EQ(h.put(path, "{}", member).status, 200);
+}
+
 }   // namespace
 }   // namespace agentauri::gateway

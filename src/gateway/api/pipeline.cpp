@@ -208,6 +208,8 @@ Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {
           });
       if (!resolved) co_return std::unexpected(store_refusal(resolved.error(), "Failed to verify organization access"));
       if (!*resolved) co_return pass(*resolved);
+      // Nor of one where they may only look: the use-case tells them so, at the price of their own limit.
+      if ((*resolved)->role < domain::Role::member) co_return Outcome<void>();
       organization = (*resolved)->id;
     }
   }
