@@ -188,6 +188,18 @@ TEST(Login, OfTenParallelBadOnesExactlyThreeAreLookedAt) {
   EXPECT_EQ(h.log_in("other", "x").status, 401);
 }
 
+// They are one account, so they are one limit.
+TEST(Login, AnotherSpellingIsNoOtherAttempt) {
+  Harness h;
+  h.registered("orbit7");
+  for (const char* spelling : {"orbit7", "ORBIT7", "Orbit7"}) EXPECT_EQ(h.log_in(spelling, "x").status, 401);
+  for (const char* spelling : {"orbit7", "oRBIT7"}) EXPECT_EQ(h.log_in(spelling, "x").status, 429) << spelling;
+  EXPECT_EQ(h.log_in("\u00c4da", "x").status, 401);
+  EXPECT_EQ(h.log_in("\u00e4da", "x").status, 401);
+  EXPECT_EQ(h.log_in("\u00c4DA", "x").status, 401);
+  EXPECT_EQ(h.log_in("\u00e4DA", "x").status, 429);
+}
+
 TEST(Login, SuccessIsNotCountedAsFailure) {
   Harness h;
   h.registered("orbit7");

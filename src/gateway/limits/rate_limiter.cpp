@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/crypto/crypto.hpp"
+#include "gateway/auth/passwords.hpp"
 #include "net/address_guard.hpp"
 
 namespace agentauri::gateway {
@@ -85,9 +86,10 @@ void RateLimiter::peek(const LimitClass& limit, std::string_view key, Allowance&
 
 Outcome<RateLimiter::Reservation> RateLimiter::reserve_login(std::string_view address, std::string_view identifier,
                                                              Allowance& allowance) {
-  // The identifier is the client's text of any length: its digest bounds the key.
+  // As the account is looked up, so that another spelling is no other account. The identifier is the client's text of
+  // any length: its digest bounds the key.
   const std::string key = fmt::format("{}:{}", limit_key_of_address(address),
-                                      to_hex(crypto::sha256(as_bytes(identifier)).view()).substr(0, 32));
+                                      to_hex(crypto::sha256(as_bytes(fold_case(identifier))).view()).substr(0, 32));
   const Time at = clock_.now();
   if (auto taken = take(kFailedLogin, key, allowance); !taken) return std::unexpected(std::move(taken.error()));
   return Reservation{full_key(kFailedLogin, key), at};
