@@ -209,7 +209,7 @@ Outcome<TriggerDraft> read_trigger_draft(const json::Object& body, bool is_new) 
   TriggerDraft out;
   out.name = reader.text("name");
   out.description = reader.text("description");
-  out.chain_id = reader.integer("chain_id", INT64_MIN, INT64_MAX);
+  out.chain_id = reader.integer("chain_id", 1, INT64_MAX);   // EIP-155 has no chain 0
   out.registry = reader.text("registry");
   out.enabled = reader.flag("enabled");
   out.is_stateful = reader.flag("is_stateful");

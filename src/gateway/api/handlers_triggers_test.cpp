@@ -374,6 +374,15 @@ TEST_F(TriggersApi, AChainIdHas64Bits) {
   const auto path = std::string(kTriggers) + "/" + created.at("data.id");
   EXPECT_EQ(h.put(path, R"({"chain_id":11297108099})", user).at("data.chain_id"), "11297108099");
   EXPECT_EQ(h.get(path, user).at("data.chain_id"), "11297108099");
+  for (const char* none : {"0", "-1", "-9223372036854775808"}) {
+    const auto refused =
+        h.post(kTriggers, fmt::format(R"({{"name":"t","chain_id":{},"registry":"identity"}})", none), user);
+    EXPECT_EQ(refused.status, 400) << none;
+    EXPECT_EQ(refused.at("error"), "bad_request") << none;
+    EXPECT_THAT(refused.at("message"), HasSubstr("chain_id")) << none;
+    EXPECT_EQ(h.put(path, fmt::format(R"({{"chain_id":{}}})", none), user).status, 400) << none;
+  }
+  EXPECT_EQ(h.put(path, R"({"chain_id":1})", user).at("data.chain_id"), "1");
 }
 
 TEST_F(TriggersApi, ActionsKeepTheirSecrets) {
