@@ -58,7 +58,7 @@ struct EventFilter {
 };
 struct EventPage {
   std::vector<domain::Event> rows;
-  std::int64_t total = 0;   // exact up to 100,000
+  std::int64_t total = 0;   // counted to kMaxCounted (counting.hpp)
 };
 // Canonical events, newest first by block time, then block number.
 Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t limit, std::int64_t offset);

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include "store/chain_log.hpp"
+#include "store/counting.hpp"
 
 namespace agentauri::store {
 namespace {
 
 using domain::ChainId;
 using domain::Event;
-
-constexpr std::int64_t kMaxTotal = 100'000;
 
 // block_time is taken from `blocks` by the statement itself, so that a block never has two times.
 #define EVENT_INSERT                                                                                   \
@@ -213,7 +212,7 @@ Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t li
         .text("agent_id", filter.agent_id)
         .text("search", filter.search ? std::optional(like_pattern(*filter.search)) : std::nullopt);
   };
-  auto count = tx.run(kCountEvents, params().i64("limit", kMaxTotal));
+  auto count = tx.run(kCountEvents, params().i64("limit", kMaxCounted));
   if (!count) return fail(count);
   auto rows = tx.run(kListEvents, params().i64("limit", limit).i64("offset", offset));
   if (!rows) return fail(rows);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "store/counting.hpp"
 #include "store/jobs.hpp"
 #include "store/revisions.hpp"
 
@@ -13,8 +14,6 @@ using domain::ConditionId;
 using domain::OrganizationId;
 using domain::Trigger;
 using domain::TriggerId;
-
-constexpr std::int64_t kMaxTotal = 100'000;
 
 #define TRIGGER_COLUMNS                                                                                               \
   "id, organization_id, account_id, name, description, chain_id, registry, enabled, is_stateful, min_confirmations, " \
@@ -230,7 +229,7 @@ Result<Trigger> commit_edit(Tx& tx, OrganizationId owner, TriggerId id, Time now
 
 Result<TriggerPage> list_triggers(Tx& tx, OrganizationId owner, std::int64_t limit, std::int64_t offset) {
   TriggerPage page;
-  auto total = count_triggers(tx, owner, kMaxTotal);
+  auto total = count_triggers(tx, owner, kMaxCounted);
   if (!total) return fail(total);
   page.total = *total;
   auto rows = tx.run(kList, Params().id("organization", owner).i64("limit", limit).i64("offset", offset));

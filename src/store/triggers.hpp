@@ -29,7 +29,7 @@ Result<domain::Trigger> commit_edit(Tx& tx, domain::OrganizationId owner, domain
 
 struct TriggerPage {
   std::vector<domain::Trigger> rows;   // without conditions and actions
-  std::int64_t total = 0;              // exact up to 100,000
+  std::int64_t total = 0;              // counted to kMaxCounted (counting.hpp)
 };
 // Newest first.
 Result<TriggerPage> list_triggers(Tx& tx, domain::OrganizationId owner, std::int64_t limit, std::int64_t offset);

@@ -1,6 +1,7 @@
 // The response models of http-api.md 8.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "domain/event.hpp"
 #include "gateway/use_cases/accounts.hpp"
 #include "gateway/use_cases/triggers.hpp"
+#include "store/counting.hpp"
 
 namespace agentauri::gateway {
 
@@ -28,8 +30,7 @@ json::Object render_delivery(const store::Delivery& delivery, std::string_view t
 // {"data": …, "warnings": […]?}
 json::Object wrap(json::Value data, const std::vector<rules::Warning>& warnings = {});
 
-inline constexpr std::int64_t kMaxTotal = 100'000;
-// {"data": […], "pagination": {…}} of rows that were asked for one beyond `limit`.
+// {"data": […], "pagination": {…}} of rows that were asked for one beyond `limit` and counted to store::kMaxCounted.
 template <class Row, class Render>
 json::Object render_page(const std::vector<Row>& rows, std::int64_t total, const PageBounds& page, Render render) {
   json::Array data;
@@ -38,11 +39,11 @@ json::Object render_page(const std::vector<Row>& rows, std::int64_t total, const
     data.push_back(render(row));
   }
   json::Object pagination;
-  pagination["total"] = total;
+  pagination["total"] = std::min(total, store::kMaxTotal);
   pagination["limit"] = page.limit;
   pagination["offset"] = page.offset;
   pagination["has_more"] = static_cast<std::int64_t>(rows.size()) > page.limit;
-  if (total >= kMaxTotal) pagination["total_capped"] = true;
+  if (total > store::kMaxTotal) pagination["total_capped"] = true;
   json::Object out;
   out["data"] = std::move(data);
   out["pagination"] = std::move(pagination);
