@@ -24,7 +24,7 @@ class Membership {
   Task<void> leave();
 
   domain::InstanceId id() const { return id_; }
-  // The epoch once `name` is ours; waits for it, trying every second. nullopt when cancelled or stopping.
+  // The epoch once `name` is ours; waits for it, trying twice a second. nullopt when cancelled or stopping.
   Task<std::optional<std::int64_t>> hold(std::string name);
 
  private:
