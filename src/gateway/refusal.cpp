@@ -8,18 +8,20 @@
 namespace agentauri::gateway {
 
 Refusal store_refusal(const Error& error, std::string_view operation) {
+  Refusal out = Refusal::make(500, "internal_error", std::string(operation));
   switch (error.code) {
     case Code::unavailable:
     case Code::timed_out:
     case Code::busy:
-    case Code::cancelled: {
-      Refusal out = Refusal::make(503, "service_unavailable", std::string(operation));
+    case Code::cancelled:
+      out = Refusal::make(503, "service_unavailable", std::string(operation));
       out.retry_after_s = 1;
-      return out;
-    }
+      break;
     default:
-      return Refusal::make(500, "internal_error", std::string(operation));
+      break;
   }
+  out.why = fmt::format("{}: {}", to_string(error.code), error.text);
+  return out;
 }
 
 void Validation::add(std::string_view field, std::string_view code, std::string message) {

@@ -27,9 +27,10 @@ struct Refusal {
   // Of the store: the transaction must end with it (and may then run again). Without it a refusal is an answer like any
   // other, and what was written before it (a counter, a lock) stays.
   std::optional<Error> cause;
+  std::string why;   // for the access line, never for the client: what exactly was wrong
 
   static Refusal make(int status, std::string_view code, std::string message) {
-    return {status, std::string(code), std::move(message), {}, std::nullopt, std::nullopt};
+    return {status, std::string(code), std::move(message), {}, std::nullopt, std::nullopt, {}};
   }
 };
 
@@ -39,6 +40,12 @@ using Outcome = std::expected<T, Refusal>;
 
 inline std::unexpected<Refusal> refuse(int status, std::string_view code, std::string message) {
   return std::unexpected(Refusal::make(status, code, std::move(message)));
+}
+// 401. Clients are told little of why; the access line says it all.
+inline std::unexpected<Refusal> unauthenticated(std::string_view code, std::string message, std::string_view why) {
+  Refusal out = Refusal::make(401, code, std::move(message));
+  out.why = why;
+  return std::unexpected(std::move(out));
 }
 inline std::unexpected<Refusal> bad_request(std::string message) {
   return refuse(400, "bad_request", std::move(message));

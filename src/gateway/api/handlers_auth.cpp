@@ -80,12 +80,12 @@ Outcome<LoginForm> read_login(const net::HttpRequest& http) {
   return out;
 }
 
-std::unexpected<Refusal> invalid_credentials() {
-  return refuse(401, "invalid_credentials", "Invalid credentials");
+std::unexpected<Refusal> invalid_credentials(std::string_view why) {
+  return unauthenticated("invalid_credentials", "Invalid credentials", why);
 }
 
 // Everything after the reservation in the limiter.
-Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
+Task<Outcome<Reply>> check_and_log_in(Services& services, const Request& request, LoginForm form) {
   auto found = co_await services.db.snapshot<std::optional<store::Account>>(
       [id = form.identifier](store::Tx& tx) { return find_login(tx, id); });
   if (!found) {
@@ -98,7 +98,7 @@ Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
     // The same work as for a user who exists, so that the time says nothing.
     auto checked = co_await services.argon.verify_nobody(std::move(form.password));
     if (!checked) co_return std::unexpected(lane_full());
-    co_return invalid_credentials();
+    co_return invalid_credentials(*found ? "the user has no password" : "there is no such user");
   }
   const store::Account account = std::move(**found);
   if (auto may = check_may_log_in(account, services.clock.now()); !may) co_return pass(may);
@@ -111,7 +111,7 @@ Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
   if (!*right) {
     unit.body = [id = account.id, now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
       if (auto noted = note_wrong_password(tx, id, now); !noted) return pass(noted);
-      return invalid_credentials();
+      return invalid_credentials("the password is wrong");
     };
   } else {
     unit.body = [account, &issuer = services.issuer, now = services.clock.now(),
@@ -121,7 +121,7 @@ Task<Outcome<Reply>> check_and_log_in(Services& services, LoginForm form) {
       return signed_in(std::move(*who), 200, production);
     };
   }
-  co_return co_await run_unit(services, std::move(unit));
+  co_return co_await run_unit(services, request, std::move(unit));
 }
 
 }   // namespace
@@ -142,7 +142,7 @@ Task<Outcome<Reply>> register_account(Services& services, Request& request) {
     if (auto is_free = check_name_is_free(tx, user); !is_free) return pass(is_free);
     return Reply();
   };
-  if (auto looked = co_await run_unit(services, std::move(look)); !looked) co_return pass(looked);
+  if (auto looked = co_await run_unit(services, request, std::move(look)); !looked) co_return pass(looked);
 
   auto hash = co_await services.argon.hash(user.password);
   if (!hash) co_return std::unexpected(lane_full());
@@ -155,7 +155,7 @@ Task<Outcome<Reply>> register_account(Services& services, Request& request) {
     if (!who) return pass(who);
     return signed_in(std::move(*who), 201, production);
   };
-  co_return co_await run_unit(services, std::move(unit));
+  co_return co_await run_unit(services, request, std::move(unit));
 }
 
 Task<Outcome<Reply>> log_in(Services& services, Request& request) {
@@ -163,7 +163,7 @@ Task<Outcome<Reply>> log_in(Services& services, Request& request) {
   if (!form) co_return pass(form);
   auto reservation = services.limiter.reserve_login(request.client_ip, form->identifier, request.allowance);
   if (!reservation) co_return pass(reservation);
-  auto reply = co_await check_and_log_in(services, std::move(*form));
+  auto reply = co_await check_and_log_in(services, request, std::move(*form));
   // What the client did not get wrong is not held against it.
   if (reply || reply.error().status >= 500) services.limiter.refund(*reservation);
   co_return reply;

@@ -105,6 +105,7 @@ Task<net::HttpResponse> Pipeline::handle(net::HttpRequest http) {
     log_.error("a handler threw",
                {{"what", std::string(e.what())}, {"request_id", request.request_id}, {"route", trace.path_template}});
   }
+  note(outcome, trace);
   auto response = finish(request, trace, std::move(outcome));
   record(request, trace, response);
   co_return response;
@@ -138,7 +139,7 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
   if (route.async != nullptr) co_return co_await route.async(services_, request);
   auto unit = route.unit(services_, request);
   if (!unit) co_return pass(unit);
-  co_return co_await run_unit(services_, std::move(*unit));
+  co_return co_await run_unit(services_, request, std::move(*unit));
 }
 
 bool Pipeline::has_monitoring_token(const net::Headers& headers) const {
@@ -155,9 +156,9 @@ Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& req
   auto principal = co_await authenticator_.authenticate(find_credential(request.http.headers));
   if (!principal && route.access == Access::optional) co_return Outcome<void>();
   if (principal && principal->kind == domain::Principal::Kind::anonymous && route.access != Access::optional) {
-    principal =
-        std::unexpected(route.access == Access::session ? Refusal::make(401, "unauthorized", "Authentication required")
-                                                        : missing_authentication());
+    principal = unauthenticated("unauthorized",
+                                route.access == Access::session ? "Authentication required" : "Missing authentication",
+                                "the request holds no credential");
   }
   if (!principal) {
     // Guessing credentials is limited like anonymous reading.
@@ -215,6 +216,12 @@ Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {
   }
   if (!organization) co_return Outcome<void>();   // the use-case says what is missing
   co_return take(kTriggerChange, to_string(*organization), request);
+}
+
+void Pipeline::note(const Outcome<Reply>& outcome, Trace& trace) {
+  if (outcome) return;
+  trace.error = outcome.error().code;
+  trace.cause = outcome.error().why;
 }
 
 net::HttpResponse Pipeline::refuse_with(const Refusal& refusal, const std::string& request_id) const {
@@ -283,7 +290,9 @@ net::HttpResponse Pipeline::render_error(int status, std::string_view text, cons
   Trace trace;
   const auto match = match_route(http.method, http.path);
   if (!match.path_template.empty()) trace.path_template = match.path_template;
-  auto response = finish(request, trace, refuse(status, code_of_status(status), std::string(text)));
+  Outcome<Reply> outcome = refuse(status, code_of_status(status), std::string(text));
+  note(outcome, trace);
+  auto response = finish(request, trace, std::move(outcome));
   record(request, trace, response);
   return response;
 }
@@ -320,6 +329,8 @@ void Pipeline::record(const Request& request, const Trace& trace, const net::Htt
               {"duration_ms", seconds * 1000},
               {"user_id", user},
               {"client_ip", request.client_ip},
+              {"error", trace.error},
+              {"cause", trace.cause},
               {"bytes", static_cast<std::uint64_t>(response.body.size())}});
 }
 

@@ -35,6 +35,7 @@ class Pipeline {
     net::Headers headers;   // of a preflight
     bool is_preflight = false;
     std::string allow;
+    std::string error, cause;   // of a refusal: its code, and what only the log may say of it
   };
   Task<Outcome<Reply>> respond(Request& request, Trace& trace);
   Task<Outcome<void>> admit(const Route& route, Request& request, bool is_exempt);
@@ -45,6 +46,7 @@ class Pipeline {
   }
   bool has_monitoring_token(const net::Headers& headers) const;
 
+  static void note(const Outcome<Reply>& outcome, Trace& trace);
   net::HttpResponse finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const;
   net::HttpResponse refuse_with(const Refusal& refusal, const std::string& request_id) const;
   void add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const;

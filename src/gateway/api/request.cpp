@@ -10,7 +10,7 @@ Caller Request::caller(const Clock& clock) const {
   return out;
 }
 
-Task<Outcome<Reply>> run_unit(Services& services, Unit unit) {
+Task<Outcome<Reply>> run_unit(Services& services, const Request& request, Unit unit) {
   // The last run's refusal, for one that rolls back and still has words of its own.
   const auto refused = std::make_shared<std::optional<Refusal>>();
   auto body = [refused, inner = std::move(unit.body)](store::Tx& tx) mutable -> Result<Outcome<Reply>> {
@@ -28,7 +28,8 @@ Task<Outcome<Reply>> run_unit(Services& services, Unit unit) {
   if (!done) {
     if (*refused && !(*refused)->message.empty()) co_return std::unexpected(std::move(**refused));
     static const Log log("gateway");
-    log.error("a request failed in the store", {{"operation", unit.operation},
+    log.error("a request failed in the store", {{"request_id", request.request_id},
+                                                {"operation", unit.operation},
                                                 {"code", to_string(done.error().code)},
                                                 {"field", done.error().field},
                                                 {"text", done.error().text}});

@@ -68,7 +68,8 @@ struct Unit {
   std::string operation;   // "Failed to …", when the store fails
   std::move_only_function<Outcome<Reply>(store::Tx&)> body;
 };
-Task<Outcome<Reply>> run_unit(Services& services, Unit unit);
+// Awaited at once: `request` is the caller's.
+Task<Outcome<Reply>> run_unit(Services& services, const Request& request, Unit unit);
 
 // Most handlers only say what happens in the transaction; those that need more are coroutines.
 using UnitHandler = Outcome<Unit> (*)(const Services&, const Request&);

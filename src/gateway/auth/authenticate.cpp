@@ -6,7 +6,6 @@ namespace agentauri::gateway {
 namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
-constexpr std::string_view kTokenText = "Invalid or expired token";
 
 bool is_api_key(std::string_view text) {
   return text.starts_with("sk_live_") || text.starts_with("sk_test_");
@@ -27,6 +26,10 @@ Credential from_authorization(std::string_view value) {
   const std::string_view token = value.substr(kBearer.size());
   if (is_api_key(token)) return {Credential::Kind::api_key, std::string(token), false};
   return {Credential::Kind::bearer_token, std::string(token), false};
+}
+
+std::unexpected<Refusal> bad_token(std::string_view code, std::string_view why) {
+  return unauthenticated(code, "Invalid or expired token", why);
 }
 
 }   // namespace
@@ -58,37 +61,35 @@ Credential find_credential(const net::Headers& headers) {
   return {};
 }
 
-Refusal missing_authentication() {
-  return Refusal::make(401, "unauthorized", "Missing authentication");
-}
-
 Task<Outcome<domain::Principal>> Authenticator::authenticate(Credential credential) {
   if (credential.kind == Credential::Kind::none) co_return domain::Principal();
   // The store of keys answers here once there is one: until then no key is known.
   if (credential.kind == Credential::Kind::api_key)
-    co_return refuse(401, "api_key_invalid", "Invalid or expired API key");
-  if (credential.kind == Credential::Kind::malformed) co_return refuse(401, "token_invalid", std::string(kTokenText));
+    co_return unauthenticated("api_key_invalid", "Invalid or expired API key", "no API key is known to this service");
+  if (credential.kind == Credential::Kind::malformed)
+    co_return bad_token("token_invalid", "Authorization is there twice, or holds neither a key nor Bearer and a token");
 
   const Time now = clock_.now();
   const auto verdict =
       verify_access_token(credential.text, {settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()},
                           settings_.base_url, now);
   if (!verdict.claims)
-    co_return refuse(401, verdict.fault == JwtFault::expired ? "token_expired" : "token_invalid",
-                     std::string(kTokenText));
+    co_return bad_token(verdict.fault == JwtFault::expired ? "token_expired" : "token_invalid", verdict.cause);
   const auto session = domain::SessionId::parse(verdict.claims->sid);
-  if (!session) co_return refuse(401, "token_invalid", std::string(kTokenText));
+  if (!session) co_return bad_token("token_invalid", "the token's sid is no session id");
   auto found = co_await sessions_.find(*session, now);
   if (!found) co_return std::unexpected(store_refusal(found.error(), "Authentication is not available"));
-  if (!*found || to_string((*found)->session.account_id) != verdict.claims->sub)
-    co_return refuse(401, "token_invalid", std::string(kTokenText));
+  if (!found->session) co_return bad_token("token_invalid", found->why);
+  const auto& view = *found->session;
+  if (to_string(view.session.account_id) != verdict.claims->sub)
+    co_return bad_token("token_invalid", "the session belongs to another user than the token names");
 
   domain::Principal out;
   out.kind = domain::Principal::Kind::session;
-  out.account = (*found)->session.account_id;
-  out.username = (*found)->username;
+  out.account = view.session.account_id;
+  out.username = view.username;
   out.session = session;
-  out.organization = (*found)->personal_organization;
+  out.organization = view.personal_organization;
   out.role = domain::Role::owner;   // of the personal organization
   out.by_cookie = credential.by_cookie;
   co_return out;

@@ -47,6 +47,4 @@ class Authenticator {
   SessionCache& sessions_;
 };
 
-Refusal missing_authentication();
-
 }   // namespace agentauri::gateway

@@ -109,28 +109,33 @@ std::string sign_access_token(const AccessClaims& claims, std::string_view issue
 
 JwtVerdict verify_access_token(std::string_view token, const std::vector<std::string_view>& secrets,
                                std::string_view issuer, Time now) {
-  const JwtVerdict malformed;
-  if (token.size() > kMaxJwtBytes || std::count(token.begin(), token.end(), '.') != 2) return malformed;
+  const auto refused = [](JwtFault fault, std::string_view cause) { return JwtVerdict{std::nullopt, fault, cause}; };
+  using enum JwtFault;
+  if (token.size() > kMaxJwtBytes || std::count(token.begin(), token.end(), '.') != 2)
+    return refused(malformed, "the token is too long or has not three parts");
   const std::size_t first = token.find('.');
   const std::size_t second = token.rfind('.');
   const auto header = read_part(token.substr(0, first));
   const auto signature = crypto::from_base64url(token.substr(second + 1));
-  if (!header || !is_hs256(*header) || !signature || signature->size() != 32) return malformed;
-  if (!is_signed(token.substr(0, second), *signature, secrets)) return {std::nullopt, JwtFault::foreign};
+  if (!header || !is_hs256(*header)) return refused(malformed, "the token's header does not read or is not HS256");
+  if (!signature || signature->size() != 32) return refused(malformed, "the token's signature does not read");
+  if (!is_signed(token.substr(0, second), *signature, secrets))
+    return refused(foreign, "the token is signed with a secret that this process does not know");
 
   const auto payload = read_part(token.substr(first + 1, second - first - 1));
-  if (!payload) return malformed;
+  if (!payload) return refused(malformed, "the token's claims do not read");
   const auto sub = text_claim(*payload, "sub");
   const auto username = text_claim(*payload, "username");
   const auto sid = text_claim(*payload, "sid");
   const auto iat = time_claim(*payload, "iat");
   const auto exp = time_claim(*payload, "exp");
-  if (!sub || !username || !sid || !iat || !exp || *exp < *iat) return malformed;
+  if (!sub || !username || !sid || !iat || !exp || *exp < *iat)
+    return refused(malformed, "the token lacks a claim or has one of another type");
   if (!names_us(*payload, "iss", issuer) || !names_us(*payload, "aud", issuer))
-    return {std::nullopt, JwtFault::foreign};
+    return refused(foreign, "the token's issuer or audience is not this service");
   const std::int64_t at = to_unix_seconds(now);
-  if (*iat > at + kClockLeewaySeconds) return malformed;
-  if (at > *exp + kClockLeewaySeconds) return {std::nullopt, JwtFault::expired};
+  if (*iat > at + kClockLeewaySeconds) return refused(malformed, "the token was issued in the future");
+  if (at > *exp + kClockLeewaySeconds) return refused(expired, "the token is past its expiry");
   JwtVerdict good;
   good.claims = AccessClaims{*sub, *username, *sid, *iat, text_claim(*payload, "jti").value_or("")};
   return good;

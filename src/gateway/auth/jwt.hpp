@@ -31,6 +31,7 @@ enum class JwtFault : std::uint8_t { malformed, foreign, expired };
 struct JwtVerdict {
   std::optional<AccessClaims> claims;     // set when the token is good
   JwtFault fault = JwtFault::malformed;   // else why not
+  std::string_view cause;                 // and which rule it broke, for the log
 };
 
 // Strict: three parts of canonical base64url, an `alg` that is exactly HS256, no member twice, every claim of its type,

@@ -3,8 +3,12 @@
 namespace agentauri::gateway {
 namespace {
 
-bool is_good(const store::SessionView& view, Time now) {
-  return !view.session.revoked_at && view.is_active && view.session.expires_at > now;
+// Empty: it may be used.
+std::string_view fault_of(const store::SessionView& view, Time now) {
+  if (view.session.revoked_at) return "the session was ended";
+  if (!view.is_active) return "the user is not active";
+  if (view.session.expires_at <= now) return "the session is past its expiry";
+  return "";
 }
 
 }   // namespace
@@ -50,18 +54,21 @@ void SessionCache::revoke(domain::SessionId id) {
   revoked_[id] = std::chrono::steady_clock::now();
 }
 
-Task<Result<std::optional<store::SessionView>>> SessionCache::find(domain::SessionId id, Time now) {
+Task<Result<SessionCache::Lookup>> SessionCache::find(domain::SessionId id, Time now) {
   if (auto cached = find_cached(id)) {
-    if (!is_good(*cached, now)) co_return std::nullopt;
-    co_return cached;
+    const auto fault = fault_of(*cached, now);
+    if (!fault.empty()) co_return Lookup{std::nullopt, fault};
+    co_return Lookup{std::move(cached), {}};
   }
   const auto asked_at = std::chrono::steady_clock::now();
   auto found = co_await db_.snapshot<std::optional<store::SessionView>>(
       [id](store::Tx& tx) { return store::find_session(tx, id); });
   if (!found) co_return fail(found);
-  if (!*found || !is_good(**found, now)) co_return std::nullopt;
+  if (!*found) co_return Lookup{std::nullopt, "there is no such session"};
+  const auto fault = fault_of(**found, now);
+  if (!fault.empty()) co_return Lookup{std::nullopt, fault};
   remember(**found, asked_at);
-  co_return std::move(*found);
+  co_return Lookup{std::move(*found), {}};
 }
 
 Task<Result<void>> SessionCache::poll() {

@@ -31,8 +31,12 @@ class SessionCache {
  public:
   explicit SessionCache(store::Database& db) : db_(db) {}
 
-  // nullopt: unknown, revoked, expired, or of an inactive user. An Error: the store cannot be asked.
-  Task<Result<std::optional<store::SessionView>>> find(domain::SessionId id, Time now);
+  struct Lookup {
+    std::optional<store::SessionView> session;
+    std::string_view why;   // there is none, for the log: unknown, revoked, expired, or of an inactive user
+  };
+  // An Error: the store cannot be asked.
+  Task<Result<Lookup>> find(domain::SessionId id, Time now);
   // Of this process, at once.
   void revoke(domain::SessionId id);
 

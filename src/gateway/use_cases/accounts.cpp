@@ -13,8 +13,8 @@ namespace {
 using domain::SessionId;
 using store::Tx;
 
-std::unexpected<Refusal> bad_refresh_token() {
-  return refuse(401, "invalid_refresh_token", "Invalid or expired refresh token");
+std::unexpected<Refusal> bad_refresh_token(std::string_view why) {
+  return unauthenticated("invalid_refresh_token", "Invalid or expired refresh token", why);
 }
 std::unexpected<Refusal> name_taken(bool is_email) {
   return is_email ? refuse(409, "email_exists", "Email already registered")
@@ -88,20 +88,21 @@ Outcome<TokenPair> SessionIssuer::open(Tx& tx, const store::Account& account, Ti
 
 Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const ClientInfo& client, Time now,
                                          std::vector<SessionId>& revoked) const {
-  if (!is_refresh_token(token)) return bad_refresh_token();
+  if (!is_refresh_token(token)) return bad_refresh_token("the refresh token is malformed");
   const std::string hash = refresh_token_hash(token);
   auto known = store::find_refresh_token(tx, hash);
   if (!known) return broken(known);
-  if (!*known) return bad_refresh_token();
+  if (!*known) return bad_refresh_token("there is no such refresh token");
   const SessionId session_id = (*known)->session_id;
   // From here on rotations of this session follow each other, so what is read next is what the one before left.
   auto alive = store::touch_session(tx, session_id, now);
   if (!alive) return broken(alive);
-  if (!*alive) return bad_refresh_token();
+  if (!*alive) return bad_refresh_token("the session was ended");
   auto session = store::find_session(tx, session_id);
   if (!session) return broken(session);
-  if (!*session || !(*session)->is_active || (*session)->session.expires_at <= now || (*known)->expires_at <= now)
-    return bad_refresh_token();
+  if (!*session || !(*session)->is_active) return bad_refresh_token("the user is not active");
+  if ((*session)->session.expires_at <= now || (*known)->expires_at <= now)
+    return bad_refresh_token("the session or the refresh token is past its expiry");
 
   std::string successor;
   std::optional<store::RefreshToken> existing;
@@ -120,7 +121,7 @@ Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const
     // Somebody else holds a later token of this family: one of the two is a thief.
     if (auto done = store::revoke_session(tx, session_id, "refresh token replayed", now); !done) return broken(done);
     revoked.push_back(session_id);
-    return bad_refresh_token();
+    return bad_refresh_token("the refresh token was used again after its successor: the session ends");
   }
   if (existing)
     return make_pair(account_id, (*session)->username, session_id, std::move(successor), existing->created_at);
@@ -194,7 +195,7 @@ Outcome<SignedIn> log_in(Tx& tx, const store::Account& seen, const SessionIssuer
   auto current = store::find_account(tx, seen.id);
   if (!current) return broken(current);
   if (!*current || (*current)->password_hash != seen.password_hash)
-    return refuse(401, "invalid_credentials", "Invalid credentials");
+    return unauthenticated("invalid_credentials", "Invalid credentials", "the password was changed in between");
   if (auto may = check_may_log_in(**current, now); !may) return pass(may);
   if (auto noted = store::record_login(tx, seen.id, now); !noted) return broken(noted);
   SignedIn out;
@@ -227,7 +228,7 @@ Outcome<std::vector<SessionId>> log_out(Tx& tx, const LogOut& what, Time now) {
 Outcome<Me> read_me(Tx& tx, domain::AccountId account) {
   auto found = store::find_account(tx, account);
   if (!found) return broken(found);
-  if (!*found) return refuse(401, "token_invalid", "Invalid or expired token");
+  if (!*found) return unauthenticated("token_invalid", "Invalid or expired token", "the user is gone");
   auto memberships = store::list_memberships(tx, account);
   if (!memberships) return broken(memberships);
   return Me{std::move(**found), std::move(*memberships)};
