@@ -4,12 +4,14 @@
 #include <cstdio>
 #include <map>
 
+#include "app/chain_roles.hpp"
 #include "app/commands.hpp"
 #include "app/exit_codes.hpp"
 #include "app/open_store.hpp"
 #include "core/json/json.hpp"
 #include "engine/settings.hpp"
 #include "store/chain_log.hpp"
+#include "store/leases.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -121,6 +123,36 @@ int run_chain_status(const Settings& settings, bool as_json) {
   return halted ? kExitNo : kExitOk;
 }
 
+Result<std::uint64_t> take_chain_back(store::Tx& tx, domain::ChainId chain, std::uint64_t to, Time kept_since,
+                                      Time now) {
+  auto row = store::find_chain(tx, chain);
+  if (!row) return fail(row);
+  if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to this store", chain));
+  if (to + 1 < (*row)->live_from_block) {
+    return fail(Code::invalid, fmt::format("--to must be at least {}: below is history", (*row)->live_from_block - 1));
+  }
+  if (to >= (*row)->head_num) {
+    return fail(Code::invalid, fmt::format("--to must be below the head, {}", (*row)->head_num));
+  }
+  // The newest block at or below `to` whose hash is known: from there the follower goes on.
+  auto blocks = store::canonical_blocks(tx, chain, (*row)->live_from_block, to);
+  if (!blocks) return fail(blocks);
+  if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
+  const auto& keep = blocks->back();
+  if (auto remembered = alerts_are_remembered(tx, **row, keep.num + 1, kept_since); !remembered)
+    return fail(remembered);
+  // A new epoch: whoever follows the chain now must take it up again. It comes from the lease, so that the one that
+  // holds it, or takes it next, is given this very epoch or a higher one.
+  auto epoch = store::raise_lease(tx, chain_lease(chain), (*row)->epoch);
+  if (!epoch) return fail(epoch);
+  auto attached =
+      store::attach_chain(tx, chain, (*row)->name, (*row)->start_block, (*row)->live_from_block, *epoch, now);
+  if (!attached) return fail(attached);
+  if (auto rewound = store::rewind_chain(tx, chain, *epoch, keep.num, keep.hash, now); !rewound) return fail(rewound);
+  if (auto set = store::set_chain_state(tx, chain, *epoch, "ok", std::nullopt, now); !set) return fail(set);
+  return keep.num;
+}
+
 int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to) {
   SystemClock clock;
   Metrics metrics;
@@ -131,33 +163,10 @@ int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint6
     fmt::print(stderr, "{}\n", db.error().text);
     return exit_code_of(db.error());
   }
-  auto done = (*db)->transact_blocking<std::uint64_t>(
-      store::Priority::interactive, [chain, to, now = clock.now(), retention](store::Tx& tx) -> Result<std::uint64_t> {
-        auto row = store::find_chain(tx, chain);
-        if (!row) return fail(row);
-        if (!*row) return fail(Code::not_found, fmt::format("chain {} is not known to this store", chain));
-        if (to + 1 < (*row)->live_from_block)
-          return fail(Code::invalid,
-                      fmt::format("--to must be at least {}: below is history", (*row)->live_from_block - 1));
-        if (to >= (*row)->head_num)
-          return fail(Code::invalid, fmt::format("--to must be below the head, {}", (*row)->head_num));
-        // The newest block at or below `to` whose hash is known: from there the follower goes on.
-        auto blocks = store::canonical_blocks(tx, chain, (*row)->live_from_block, to);
-        if (!blocks) return fail(blocks);
-        if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
-        const auto& keep = blocks->back();
-        if (auto remembered = alerts_are_remembered(tx, **row, keep.num + 1, now - retention); !remembered)
-          return fail(remembered);
-        // A new epoch: whoever follows the chain now must take it up again.
-        auto attached = store::attach_chain(tx, chain, (*row)->name, (*row)->start_block, (*row)->live_from_block,
-                                            (*row)->epoch + 1, now);
-        if (!attached) return fail(attached);
-        if (auto rewound = store::rewind_chain(tx, chain, attached->epoch, keep.num, keep.hash, now); !rewound)
-          return fail(rewound);
-        if (auto set = store::set_chain_state(tx, chain, attached->epoch, "ok", std::nullopt, now); !set)
-          return fail(set);
-        return keep.num;
-      });
+  auto done = (*db)->transact_blocking<std::uint64_t>(store::Priority::interactive,
+                                                      [chain, to, now = clock.now(), retention](store::Tx& tx) {
+                                                        return take_chain_back(tx, chain, to, now - retention, now);
+                                                      });
   if (!done) {
     fmt::print(stderr, "{}\n", done.error().text);
     return done.error().code == Code::invalid || done.error().code == Code::not_found ? kExitUsage

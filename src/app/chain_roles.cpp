@@ -37,6 +37,10 @@ std::uint32_t chain_confirmations(const ChainSetting& setting) {
   return known != nullptr ? known->confirmations : 0;
 }
 
+std::string chain_lease(domain::ChainId id) {
+  return fmt::format("chain:{}", id);
+}
+
 Task<void> follow_chain(ChainRoleParts parts, ChainSetting setting) {
   static const Log log("indexer");
   const auto* known = chain::find_known_chain(setting.id);
@@ -46,7 +50,7 @@ Task<void> follow_chain(ChainRoleParts parts, ChainSetting setting) {
   rpc.urls = setting.rpc_urls;
   chain::JsonRpcSource source(parts.client, rpc, parts.metrics);
   for (;;) {
-    const auto epoch = co_await parts.membership.hold(fmt::format("chain:{}", setting.id));
+    const auto epoch = co_await parts.membership.hold(chain_lease(setting.id));
     if (!epoch) co_return;
     chain::FollowerSettings follow;
     follow.chain_id = setting.id;

@@ -21,7 +21,14 @@ struct ChainRoleParts {
   Membership& membership;
   std::function<void()> on_commit;
 };
+// Whoever holds it follows the chain; its epoch is the chain's.
+std::string chain_lease(domain::ChainId id);
 Task<void> follow_chain(ChainRoleParts parts, ChainSetting chain);
+
+// The work of `agentauri chain rewind`: the chain's head goes back to the newest known block at or below `to`, and the
+// chain is "ok" again. Whoever follows it meets a new epoch, gives up, and takes it up from there. Returns that block.
+Result<std::uint64_t> take_chain_back(store::Tx& tx, domain::ChainId chain, std::uint64_t to, Time kept_since,
+                                      Time now);
 
 std::string chain_name(domain::ChainId id);
 std::uint32_t chain_confirmations(const ChainSetting& chain);

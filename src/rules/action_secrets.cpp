@@ -152,11 +152,11 @@ json::Object mask_config(json::Object config) {
 
 std::vector<std::string> secret_texts(const json::Value& clear) {
   std::vector<std::string> out;
-  auto visit = [&out](const json::Value& value, const std::string&) -> Result<void> {
+  auto visit = [&out](const json::Value& value, const Place&) -> Result<void> {
     out.push_back(value.is_string() ? std::string(text_of(value)) : json::dump(value));
     return {};
   };
-  (void)for_each_secret(clear, "config", false, visit);
+  (void)for_each_secret(clear, Place(), false, visit);
   return out;
 }
 

@@ -29,9 +29,12 @@ const Query kTakeLease{
 const Query kCheckLease{"lease_check",
                         "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch",
                         "SELECT 1 FROM leases WHERE name = :name AND instance_id = :id AND epoch = :epoch FOR SHARE"};
-// The row stays, in nobody's name: its epoch must never start again.
-const Query kReleaseLease{"lease_release",
-                          "UPDATE leases SET instance_id = :nobody WHERE name = :name AND instance_id = :id"};
+// A lease that nobody has held yet begins in nobody's name.
+const Query kRaiseLease{
+    "lease_raise",
+    "INSERT INTO leases (name, instance_id, epoch, acquired_at) VALUES (:name, :nobody, :next, :now) "
+    "ON CONFLICT (name) DO UPDATE SET epoch = CASE WHEN leases.epoch < :next THEN :next "
+    "ELSE leases.epoch + 1 END RETURNING epoch"};
 
 std::string read_line(const char* path) {
   std::ifstream file(path);
@@ -130,10 +133,14 @@ Result<void> check_lease(Tx& tx, std::string_view name, domain::InstanceId id, s
   return {};
 }
 
-Result<void> release_lease(Tx& tx, std::string_view name, domain::InstanceId id) {
-  auto row = tx.run(kReleaseLease, Params().text("name", std::string(name)).id("id", id).uuid("nobody", Uuid{}));
+Result<std::int64_t> raise_lease(Tx& tx, std::string_view name, std::int64_t above) {
+  auto now = tx.now();
+  if (!now) return fail(now);
+  auto row =
+      tx.run(kRaiseLease,
+             Params().text("name", std::string(name)).uuid("nobody", Uuid{}).i64("next", above + 1).time("now", *now));
   if (!row) return fail(row);
-  return {};
+  return row->i64(0, 0);
 }
 
 }   // namespace agentauri::store

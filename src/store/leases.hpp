@@ -35,6 +35,8 @@ Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me);
 Result<std::optional<std::int64_t>> acquire_lease(Tx& tx, std::string_view name, domain::InstanceId id);
 // Code::fenced unless `id` holds `name` with `epoch`. For commits whose own tables carry no epoch.
 Result<void> check_lease(Tx& tx, std::string_view name, domain::InstanceId id, std::int64_t epoch);
-Result<void> release_lease(Tx& tx, std::string_view name, domain::InstanceId id);
+// A new epoch, higher than the lease's and than `above`, whoever holds the lease: what was begun under an older one can
+// no longer be committed, and the holder goes on when it asks again. Returns it.
+Result<std::int64_t> raise_lease(Tx& tx, std::string_view name, std::int64_t above);
 
 }   // namespace agentauri::store

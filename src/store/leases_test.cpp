@@ -80,19 +80,26 @@ TEST_P(Leases, AskingAgainKeepsTheEpoch) {
   EXPECT_TRUE(check(holder, *epoch));
 }
 
-TEST_P(Leases, ReleasingDoesNotStartTheEpochAgain) {
-  const auto first = instance();
-  const auto second = instance();
-  const auto epoch = acquire(first);
+TEST_P(Leases, RaisingFencesTheHolderUntilItAsksAgain) {
+  const auto raise = [this](std::int64_t above) {
+    return in_tx<std::int64_t>([above](Tx& tx) { return raise_lease(tx, "chain:1", above); }).value();
+  };
+  const auto holder = instance();
+  const auto epoch = acquire(holder);
   ASSERT_TRUE(epoch);
-  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return release_lease(tx, "chain:1", first); }));
-  EXPECT_EQ(check(first, *epoch).error().code, Code::fenced);
-  const auto next = acquire(second);
-  ASSERT_TRUE(next);
-  EXPECT_GT(*next, *epoch);
-  // Whoever does not hold it cannot release it.
-  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return release_lease(tx, "chain:1", first); }));
-  EXPECT_TRUE(check(second, *next));
+  EXPECT_EQ(raise(0), *epoch + 1);
+  EXPECT_EQ(check(holder, *epoch).error().code, Code::fenced);
+  EXPECT_EQ(acquire(instance()), std::nullopt) << "it still has its holder";
+  EXPECT_EQ(acquire(holder), *epoch + 1);
+  EXPECT_EQ(raise(*epoch + 10), *epoch + 11);
+  EXPECT_EQ(acquire(holder), *epoch + 11);
+}
+
+TEST_P(Leases, WhatNobodyHasHeldCanBeRaised) {
+  ASSERT_EQ(in_tx<std::int64_t>([](Tx& tx) { return raise_lease(tx, "chain:1", 4); }).value(), 5);
+  const auto taken = acquire(instance());
+  ASSERT_TRUE(taken);
+  EXPECT_GT(*taken, 5);
 }
 
 TEST_P(Leases, SilenceBeyondThreeSecondsIsDeath) {
