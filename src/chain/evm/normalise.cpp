@@ -114,7 +114,7 @@ void fill_rating(const Filling& f) {
   if (decimals > kMaxRatingDecimals) {
     return f.note(fmt::format("valueDecimals {} is above {}", decimals, kMaxRatingDecimals));
   }
-  f.event.value = *value;
+  f.event.value = value;
   f.event.value_decimals = static_cast<std::uint8_t>(decimals);
   f.event.score = derive_score({*value, *f.event.value_decimals}, f.event.tag1);
 }
