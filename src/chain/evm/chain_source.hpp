@@ -25,6 +25,8 @@ class ChainSource {
   virtual std::size_t provider_count() const = 0;
 
   virtual Task<Result<BlockHeader>> head(HeadTag tag) = 0;
+  // The highest `latest` of all providers, each asked now.
+  virtual Task<Result<BlockHeader>> highest_head() { return head(HeadTag::latest); }
   virtual Task<Result<BlockHeader>> header_by_number(std::uint64_t num) = 0;
   virtual Task<Result<BlockHeader>> header_by_hash(Hash32 hash) = 0;
   // In the order asked for; one batch.
@@ -32,10 +34,11 @@ class ChainSource {
   // Every log of the addresses in exactly that block; not_found when the node does not have it.
   virtual Task<Result<std::vector<RawLog>>> logs_by_hash(Hash32 block, std::uint64_t num,
                                                          std::vector<Address> addresses, Provider provider) = 0;
-  // Every log of the addresses in [from, to].
+  // Every log of the addresses in [from, to], from a provider that has block `to`; not_found when there is none.
   virtual Task<Result<std::vector<RawLog>>> logs_by_range(std::uint64_t from, std::uint64_t to,
                                                           std::vector<Address> addresses, Provider provider) = 0;
-  // Logs of the addresses from the block's receipts (eth_getBlockReceipts).
+  // Logs of the addresses from the receipts (eth_getBlockReceipts) of a block that has transactions; not_found when
+  // nobody has receipts of it.
   virtual Task<Result<std::vector<RawLog>>> logs_by_receipts(Hash32 block, std::uint64_t num,
                                                              std::vector<Address> addresses, Provider provider) = 0;
   // Whether a contract stands at the address.

@@ -52,7 +52,7 @@ void ProviderStanding::failed(Time now) {
 }
 
 void ProviderStanding::fell_behind(Time now) {
-  behind_until_ = now + demotion_of(times_behind_++);
+  behind_until_ = now + std::max(demotion_of(times_behind_++), settings_.shortest_lag_demotion);
 }
 
 void ProviderStanding::kept_up() {

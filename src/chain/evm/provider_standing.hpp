@@ -21,6 +21,8 @@ class ProviderStanding {
     int requests_per_second = 200;                      // also the burst; 0: no limit
     std::chrono::milliseconds first_demotion{10'000};   // doubles up to max_demotion
     std::chrono::milliseconds max_demotion{300'000};
+    // One that lags must not come back before the heads may be compared again.
+    std::chrono::milliseconds shortest_lag_demotion{0};
   };
   enum class State : std::uint8_t { closed, half_open, open };
 

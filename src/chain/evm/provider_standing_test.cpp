@@ -115,6 +115,17 @@ TEST(ProviderDemotion, OneThatLagsStaysBehindHoweverWellItAnswers) {
   EXPECT_EQ(standing.state(), State::closed);
 }
 
+TEST(ProviderDemotion, OneThatLagsStaysBehindUntilTheHeadsMayBeComparedAgain) {
+  auto wanted = settings();
+  wanted.shortest_lag_demotion = 15s;
+  ProviderStanding standing(wanted);
+  standing.fell_behind(kStart);
+  EXPECT_TRUE(standing.demoted(kStart + 15s - 1ms));
+  EXPECT_FALSE(standing.demoted(kStart + 15s));
+  standing.fell_behind(kStart + 15s);
+  EXPECT_TRUE(standing.demoted(kStart + 35s - 1ms)) << "where doubling is longer, it counts";
+}
+
 TEST(RetryWait, DoublesWithTwentyPercentOfJitter) {
   EXPECT_EQ(retry_wait(0, 0.5), 125ms);
   EXPECT_EQ(retry_wait(0, 0), 100ms);

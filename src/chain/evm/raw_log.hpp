@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -30,6 +31,8 @@ struct BlockHeader {
   Hash32 parent_hash;
   Time time;
   Bloom logs_bloom{};
+  bool empty = false;         // of transactions, and its transactions root says so too
+  std::size_t provider = 0;   // of a source, that named it
 };
 
 // Whether a bloom filter of a header may hold the address (yellow paper, 4.3.1): never a false "no".

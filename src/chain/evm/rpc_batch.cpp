@@ -54,26 +54,36 @@ std::string render_calls(const std::vector<RpcCall>& calls) {
 }
 
 Result<std::vector<json::Value>> match_answers(json::Value answer, const std::vector<RpcCall>& calls) {
-  json::Array alone;
-  if (answer.is_object())
-    alone.push_back(std::move(answer));
-  else if (!answer.is_array())
+  json::Array members;
+  if (answer.is_array())
+    members = std::move(answer.get_array());
+  else if (answer.is_object())
+    members.push_back(std::move(answer));
+  else
     return fail(Code::protocol, "the answer is neither an object nor a list");
-  json::Array& members = alone.empty() ? answer.get_array() : alone;
   std::vector<json::Value> results(calls.size());
   std::vector<bool> seen(calls.size(), false);
-  std::size_t answered = 0;
+  std::size_t answered = 0, refused_at = calls.size();
+  std::optional<Error> refusal;
   for (auto& member : members) {
     if (!member.is_object()) return fail(Code::protocol, "an answer is not an object");
     auto& object = member.get_object();
     const auto place = place_of(object, calls.size());
     auto result = result_of(object, place ? calls[*place].method : std::string_view("request"));
-    if (!result) return fail(result);
+    // Nodes that refuse a whole batch name no call, or the first one alone.
+    if (!result && (!place || members.size() < calls.size())) return fail(result);
     if (!place || seen[*place]) return fail(Code::protocol, "an answer to nothing that was asked");
     seen[*place] = true;
     ++answered;
-    results[*place] = std::move(*result);
+    if (result) {
+      results[*place] = std::move(*result);
+    } else if (*place < refused_at) {
+      refused_at = *place;
+      refusal = std::move(result.error());
+      refusal->field = calls[*place].method;
+    }
   }
+  if (refusal) return std::unexpected(std::move(*refusal));
   if (answered < calls.size()) return fail(Code::protocol, "a call of the batch has no answer");
   return results;
 }

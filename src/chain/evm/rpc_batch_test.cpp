@@ -81,5 +81,35 @@ TEST(RpcBatch, WhatAProviderSaysIsBounded) {
   EXPECT_LT((*refused).error().text.size(), 300U);
 }
 
+TEST(RpcBatch, ARefusalNamesTheCallOrElseTheRequest) {
+  const auto refusal = [](std::string_view answer) { return matched(answer, 2)->error(); };
+  const std::string too_large = R"("error":{"code":-32005,"message":"query returned more than 10000 results"})";
+  EXPECT_EQ(refusal(R"([{"id":0,"result":1},{"id":1,)" + too_large + "}]").field, "eth_getBlockByNumber");
+  EXPECT_EQ(refusal("[{\"id\":0," + too_large + "}]").field, "") << "so one node refuses a whole batch";
+  EXPECT_EQ(refusal("{\"id\":null," + too_large + "}").field, "");
+  // The first call's counts, wherever its answer stands.
+  const std::string unknown = R"("error":{"code":-32601,"message":"the method does not exist"})";
+  EXPECT_EQ(refusal("[{\"id\":1," + unknown + "},{\"id\":0," + too_large + "}]").code, Code::too_large);
+}
+
+TEST(BatchSize, HalvesAtARefusalAndDoublesAfterManyFullBatches) {
+  BatchSize size;
+  EXPECT_EQ(size.size(), BatchSize::kMost);
+  size.refused(20);
+  EXPECT_EQ(size.size(), 10U);
+  size.refused(100);   // asked before: says nothing new
+  EXPECT_EQ(size.size(), 10U);
+  for (int i = 0; i < 1000; ++i) size.accepted(9);
+  EXPECT_EQ(size.size(), 10U) << "smaller ones prove nothing";
+  for (unsigned i = 0; i + 1 < BatchSize::kFullToGrow; ++i) size.accepted(10);
+  EXPECT_EQ(size.size(), 10U);
+  size.accepted(10);
+  EXPECT_EQ(size.size(), 20U);
+  size.refused(1);
+  EXPECT_EQ(size.size(), 1U);
+  for (unsigned i = 0; i < 10 * BatchSize::kFullToGrow; ++i) size.accepted(size.size());
+  EXPECT_EQ(size.size(), BatchSize::kMost);
+}
+
 }   // namespace
 }   // namespace agentauri::chain

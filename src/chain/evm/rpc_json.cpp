@@ -126,6 +126,24 @@ Result<void> read_log(const json::Value& value, RawLog& log) {
   return read_index(object, "logIndex", log.log_index);
 }
 
+// Both members must say so: chains of another kind fill one of them with a constant.
+bool names_no_transactions(const json::Object& object) {
+  const auto* list = json::find(object, "transactions");
+  const auto* root = json::find(object, "transactionsRoot");
+  return list != nullptr && list->is_array() && list->get_array().empty() && root != nullptr && root->is_string() &&
+         json::view(root->get_string()) == kEmptyTrieRoot;
+}
+
+Result<void> check_receipt(const json::Object& receipt, const Hash32& block, std::uint64_t num) {
+  Hash32 hash;
+  std::uint64_t number = 0;
+  if (auto read = read_fixed(receipt, "blockHash", hash.data); !read) return read;
+  if (auto read = read_quantity(receipt, "blockNumber", number); !read) return read;
+  if (hash != block) return fail(Code::not_found, "the node has another block at that height");
+  if (number != num) return wrong("blockNumber", "that of the block asked for");
+  return {};
+}
+
 bool holds(const std::vector<Address>& addresses, const Address& address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
@@ -188,6 +206,7 @@ Result<BlockHeader> parse_header(const json::Value& value) {
   if (auto read = read_fixed(object, "logsBloom", header.logs_bloom); !read) return fail(read);
   if (time > kLastSecond) return wrong("timestamp", "before the year 10000");
   header.time = from_unix_seconds(static_cast<std::int64_t>(time));
+  header.empty = names_no_transactions(object);
   return header;
 }
 
@@ -205,13 +224,16 @@ Result<std::vector<RawLog>> parse_logs(const json::Value& value, const std::vect
   return out;
 }
 
-Result<std::vector<RawLog>> parse_receipts(const json::Value& value, const std::vector<Address>& addresses) {
+Result<std::vector<RawLog>> parse_receipts(const json::Value& value, const std::vector<Address>& addresses,
+                                           const Hash32& block, std::uint64_t num) {
   if (value.is_null()) return no_block();
   if (!value.is_array()) return wrong("receipts", "a list");
+  if (value.get_array().empty()) return fail(Code::not_found, "the node has no receipts of the block");
   std::vector<RawLog> out;
   for (const auto& receipt : value.get_array()) {
     const auto* logs = receipt.is_object() ? json::find(receipt.get_object(), "logs") : nullptr;
     if (logs == nullptr || !logs->is_array()) return wrong("logs", "a list");
+    if (auto checked = check_receipt(receipt.get_object(), block, num); !checked) return fail(checked);
     for (const auto& entry : logs->get_array()) {
       RawLog log;
       if (auto read = read_log(entry, log); !read) return fail(read);
@@ -219,6 +241,7 @@ Result<std::vector<RawLog>> parse_receipts(const json::Value& value, const std::
     }
   }
   if (auto once = take_each_once(out); !once) return fail(once);
+  if (auto same = check_block(out, block, num); !same) return fail(same);
   return out;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/crypto/crypto.hpp"
+
 #include "chain/evm/testing/erc8004_fixture.hpp"
 
 namespace agentauri::chain {
@@ -100,6 +102,24 @@ TEST(RpcHeader, EveryMemberMustBeThereAndRight) {
   EXPECT_FALSE(parse_header(json::Array()));
 }
 
+// The list and the root must agree: chains of another kind fill one of them with a constant.
+TEST(RpcHeader, IsEmptyWhenItHasNoTransactionsInEitherWay) {
+  EXPECT_EQ(to_hex_0x(crypto::keccak256(Bytes{0x80})), kEmptyTrieRoot);   // of the empty string in RLP
+  auto header = header_json();
+  header.erase("transactions");
+  header.erase("transactionsRoot");
+  EXPECT_FALSE(parse_header(header)->empty) << "nothing is said";
+  header["transactions"] = json::Array();
+  EXPECT_FALSE(parse_header(header)->empty);
+  header["transactionsRoot"] = json::String(kEmptyTrieRoot);
+  EXPECT_TRUE(parse_header(header)->empty);
+  header["transactions"] = json::Array{to_hex_0x(hash_of('a'))};
+  EXPECT_FALSE(parse_header(header)->empty);
+  header["transactions"] = json::Array();
+  header["transactionsRoot"] = to_hex_0x(hash_of('a'));
+  EXPECT_FALSE(parse_header(header)->empty);
+}
+
 TEST(RpcLogs, ReadsWhatANodeSays) {
   const auto logs = parse_one(log_json());
   ASSERT_TRUE(logs) << logs.error().text;
@@ -188,20 +208,44 @@ TEST(RpcLogs, ALogNamedTwiceIsTakenOnceAndTwoInOnePlaceMakeNoSense) {
   EXPECT_EQ(parse_logs(json::Array{json::Value(log_json()), json::Value(later)}, {kContract})->size(), 2U);
 }
 
+json::Object receipt_json(char hash, std::uint64_t num, json::Array logs) {
+  json::Object out;
+  out["blockHash"] = to_hex_0x(hash_of(hash));
+  out["blockNumber"] = quantity(num);
+  out["logs"] = std::move(logs);
+  return out;
+}
+Result<std::vector<RawLog>> receipts(json::Value value) {
+  return parse_receipts(value, {kContract}, hash_of('b'), 16);
+}
+
 TEST(RpcReceipts, LogsOfOthersAreLeftOut) {
   auto foreign = log_json();
   foreign["address"] = to_hex_0x(kForeign);
-  json::Object receipt, empty;
-  receipt["logs"] = json::Array{json::Value(foreign), json::Value(log_json())};
-  empty["logs"] = json::Array();
-  const auto logs = parse_receipts(json::Array{json::Value(empty), json::Value(receipt)}, {kContract});
+  const auto logs = receipts(json::Array{
+      receipt_json('b', 16, {}), receipt_json('b', 16, json::Array{json::Value(foreign), json::Value(log_json())})});
   ASSERT_TRUE(logs) << logs.error().text;
   EXPECT_EQ(logs->size(), 1U);
-  EXPECT_EQ(parse_receipts(nullptr, {kContract}).error().code, Code::not_found);
+  EXPECT_EQ(receipts(nullptr).error().code, Code::not_found);
   for (const json::Value& bad : {json::Value(json::Object()), json::Value(json::Array{json::Value(1)}),
                                  json::Value(json::Array{json::Value(json::Object())})}) {
-    EXPECT_EQ(parse_receipts(bad, {kContract}).error().code, Code::protocol);
+    EXPECT_EQ(receipts(bad).error().code, Code::protocol);
   }
+}
+
+TEST(RpcReceipts, EachMustBeOfTheBlock) {
+  EXPECT_TRUE(receipts(json::Array{receipt_json('b', 16, {})})->empty());
+  EXPECT_EQ(receipts(json::Array()).error().code, Code::not_found) << "a block with transactions has receipts";
+  EXPECT_EQ(receipts(json::Array{receipt_json('b', 16, {}), receipt_json('a', 16, {})}).error().code, Code::not_found);
+  EXPECT_EQ(receipts(json::Array{receipt_json('b', 17, {})}).error().field, "blockNumber");
+  for (const char* member : {"blockHash", "blockNumber"}) {
+    auto without = receipt_json('b', 16, {});
+    without.erase(member);
+    EXPECT_EQ(receipts(json::Array{without}).error().field, member);
+  }
+  auto elsewhere = log_json();
+  elsewhere["blockHash"] = to_hex_0x(hash_of('a'));
+  EXPECT_EQ(receipts(json::Array{receipt_json('b', 16, json::Array{elsewhere})}).error().field, "blockHash");
 }
 
 TEST(RpcChecks, WhatWasAskedForMustComeBack) {

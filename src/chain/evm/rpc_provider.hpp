@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "chain/evm/provider_standing.hpp"
+#include "chain/evm/rpc_batch.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "net/http_client.hpp"
 
@@ -34,6 +35,7 @@ struct RpcProvider {
   net::Url url;
   std::string label;   // host and port
   ProviderStanding standing;
+  BatchSize batch;
   bool chain_checked = false;   // it serves the chain that it should; asked again after each failure
   bool probing = false;         // somebody is finding out whether it is back
   Counter errors;

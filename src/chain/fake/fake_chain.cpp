@@ -186,6 +186,7 @@ BlockHeader FakeChain::mine(std::optional<Time> time) {
     }
     ++txn_index;
   }
+  block.header.empty = block.txns.empty();
   const BlockHeader header = block.header;
   canonical_.push_back(header.hash);
   blocks_.emplace(header.hash, std::move(block));

@@ -36,7 +36,9 @@ json::Value render(const std::optional<BlockHeader>& header) {
   out["parentHash"] = to_hex_0x(header->parent_hash);
   out["timestamp"] = quantity(static_cast<std::uint64_t>(to_unix_seconds(header->time)));
   out["logsBloom"] = to_hex_0x(ByteView(header->logs_bloom));
-  out["transactions"] = json::Array();
+  // Of the transactions nobody asks for more than whether there are some.
+  out["transactions"] = header->empty ? json::Array() : json::Array{to_hex_0x(header->hash)};
+  out["transactionsRoot"] = header->empty ? json::String(kEmptyTrieRoot) : json::String(to_hex_0x(header->hash));
   return out;
 }
 
@@ -139,10 +141,14 @@ struct FakeNode::Impl {
       if (!block) return json::Value(nullptr);
       json::Array found;
       for (const auto& log : chain.logs(block->hash)) found.emplace_back(render(log));
-      json::Object receipt;
-      receipt["logs"] = std::move(found);
       json::Array receipts;
-      receipts.emplace_back(std::move(receipt));
+      if (!block->empty) {
+        json::Object receipt;
+        receipt["blockHash"] = to_hex_0x(block->hash);
+        receipt["blockNumber"] = quantity(block->num);
+        receipt["logs"] = std::move(found);
+        receipts.emplace_back(std::move(receipt));
+      }
       return json::Value(std::move(receipts));
     }
     return std::unexpected(RpcFailure{-32601, "the method does not exist"});

@@ -33,9 +33,14 @@ Result<BlockHeader> FakeSource::shown(std::optional<BlockHeader> header) const {
 Task<Result<BlockHeader>> FakeSource::head(HeadTag tag) {
   if (!co_await answers("head")) co_return hiccup();
   const auto head = chain_.head();
-  if (tag == HeadTag::latest) co_return shown(head);
+  if (tag == HeadTag::latest) co_return shown(faults_.lagging_head.value_or(head));
   if (faults_.finality_lag == 0) co_return fail(Code::unsupported, "the tag is not offered");
   co_return shown(chain_.header(head.num > faults_.finality_lag ? head.num - faults_.finality_lag : 0));
+}
+
+Task<Result<BlockHeader>> FakeSource::highest_head() {
+  if (!co_await answers("highest_head")) co_return hiccup();
+  co_return shown(chain_.head());
 }
 
 Task<Result<BlockHeader>> FakeSource::header_by_number(std::uint64_t num) {
@@ -65,6 +70,9 @@ Task<Result<std::vector<RawLog>>> FakeSource::logs_by_hash(Hash32 block, std::ui
   if (!chain_.header(block)) co_return fail(Code::not_found, "no such block");
   if (faults_.omits && faults_.omits(block, provider.value_or(0))) co_return std::vector<RawLog>{};
   auto logs = chain_.logs(block);
+  if (faults_.omits_log) {
+    std::erase_if(logs, [&](const RawLog& log) { return faults_.omits_log(log, provider.value_or(0)); });
+  }
   keep_only(logs, addresses);
   co_return logs;
 }
@@ -74,6 +82,7 @@ Task<Result<std::vector<RawLog>>> FakeSource::logs_by_range(std::uint64_t from, 
   if (!co_await answers("logs_by_range")) co_return hiccup();
   if (faults_.max_range > 0 && to - from + 1 > faults_.max_range)
     co_return fail(Code::too_large, "block range is too wide");
+  if (to > chain_.head().num) co_return fail(Code::not_found, "no such block");
   auto logs = chain_.logs(from, to);
   if (faults_.max_logs > 0 && logs.size() > faults_.max_logs) co_return fail(Code::too_large, "too many results");
   if (faults_.omits_in_ranges) {
@@ -88,6 +97,8 @@ Task<Result<std::vector<RawLog>>> FakeSource::logs_by_receipts(Hash32 block, std
                                                                std::vector<Address> addresses, Provider) {
   if (!co_await answers("logs_by_receipts")) co_return hiccup();
   if (!faults_.receipts) co_return fail(Code::unsupported, "the method is not offered");
+  const auto header = chain_.header(block);
+  if (!header || header->empty) co_return fail(Code::not_found, "no receipts of such a block");
   auto logs = chain_.logs(block);
   keep_only(logs, addresses);
   co_return logs;

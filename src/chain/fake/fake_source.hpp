@@ -23,6 +23,10 @@ struct Faults {
   std::function<bool(const Hash32& block, std::size_t provider)> omits_in_ranges;
   // Asked for each answer of logs by hash: true: the logs are left out of it.
   std::function<bool(const Hash32& block, std::size_t provider)> omits;
+  // The same for single logs.
+  std::function<bool(const RawLog& log, std::size_t provider)> omits_log;
+  // What the provider that is asked first names as the head; the others have the chain's.
+  std::optional<BlockHeader> lagging_head;
 };
 
 class FakeSource final : public ChainSource {
@@ -33,6 +37,7 @@ class FakeSource final : public ChainSource {
 
   std::size_t provider_count() const override { return faults_.providers; }
   Task<Result<BlockHeader>> head(HeadTag tag) override;
+  Task<Result<BlockHeader>> highest_head() override;
   Task<Result<BlockHeader>> header_by_number(std::uint64_t num) override;
   Task<Result<BlockHeader>> header_by_hash(Hash32 hash) override;
   Task<Result<std::vector<BlockHeader>>> headers_by_number(std::vector<std::uint64_t> nums) override;
