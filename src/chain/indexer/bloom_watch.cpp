@@ -6,16 +6,46 @@
 
 namespace agentauri::chain {
 
-BloomWatch::Reading BloomWatch::read(const Bloom& bloom) const {
+namespace {
+
+bool is_blank(const Bloom& bloom) {
+  return std::all_of(bloom.begin(), bloom.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+bool has_log_of(const std::vector<RawLog>& logs, const Address& address) {
+  return std::any_of(logs.begin(), logs.end(), [&address](const RawLog& log) { return log.address == address; });
+}
+
+}   // namespace
+
+BloomWatch::Reading BloomWatch::read(const Bloom& bloom, const std::vector<RawLog>& found) const {
   Reading out;
-  out.hit = std::any_of(addresses_.begin(), addresses_.end(),
-                        [&bloom](const Address& address) { return bloom_may_contain(bloom, address); });
+  int read = 0;
+  for (const auto& address : addresses_) {
+    if (has_log_of(found, address)) continue;
+    ++read;
+    out.hit = out.hit || bloom_may_contain(bloom, address);
+  }
   int bits = 0;
   for (const auto byte : bloom) bits += std::popcount(byte);
   const double share = static_cast<double>(bits) / static_cast<double>(bloom.size() * 8);
   // An item sets three bits.
-  out.by_chance = 1 - std::pow(1 - share * share * share, static_cast<double>(addresses_.size()));
+  out.by_chance = 1 - std::pow(1 - share * share * share, static_cast<double>(read));
   return out;
+}
+
+bool BloomWatch::trusted(std::size_t provider) const {
+  const auto known = trust_.find(provider);
+  return known == trust_.end() || !known->second.ended;
+}
+
+bool BloomWatch::agrees_with_none(const BlockHeader& header) const {
+  return trusted(header.provider) && (header.empty || !is_blank(header.logs_bloom));
+}
+
+bool BloomWatch::excludes(const BlockHeader& header, const Reading& reading) const {
+  const auto known = trust_.find(header.provider);
+  return known != trust_.end() && known->second.proofs >= kProofs && !reading.hit && agrees_with_none(header);
 }
 
 std::chrono::milliseconds BloomWatch::patience(const Reading& reading, std::chrono::microseconds block_interval,
@@ -26,15 +56,16 @@ std::chrono::milliseconds BloomWatch::patience(const Reading& reading, std::chro
   return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
 }
 
-BloomWatch::Agreement BloomWatch::compare(const Bloom& bloom, const std::vector<RawLog>& logs) {
+BloomWatch::Agreement BloomWatch::compare(const BlockHeader& header, const std::vector<RawLog>& logs) {
   Agreement out;
   out.named = std::all_of(logs.begin(), logs.end(),
-                          [&bloom](const RawLog& log) { return bloom_may_contain(bloom, log.address); });
+                          [&header](const RawLog& log) { return bloom_may_contain(header.logs_bloom, log.address); });
+  auto& trust = trust_[header.provider];
   if (out.named) {
-    ++proofs_;
+    ++trust.proofs;
   } else {
-    out.trust_ended = trusted_;
-    trusted_ = false;
+    out.trust_ended = !trust.ended;
+    trust.ended = true;
   }
   return out;
 }

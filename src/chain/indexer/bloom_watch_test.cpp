@@ -38,28 +38,67 @@ Bloom noise(int items) {
   return out;
 }
 
-TEST(BloomWatch, ExcludesNothingBeforeTheChainHasProvedItself) {
-  BloomWatch watch({address_of(1), address_of(2)});
-  const auto empty = watch.read(Bloom{});
-  EXPECT_FALSE(empty.hit);
-  for (unsigned i = 0; i < BloomWatch::kProofs; ++i) {
-    EXPECT_FALSE(watch.excludes(empty)) << i;
-    EXPECT_TRUE(watch.compare(bloom_with(1), {log_of(1)}).named);
-  }
-  EXPECT_TRUE(watch.excludes(empty));
-  EXPECT_FALSE(watch.excludes(watch.read(bloom_with(2))));
+BlockHeader header_with(const Bloom& bloom, std::size_t provider = 0) {
+  BlockHeader out;
+  out.logs_bloom = bloom;
+  out.provider = provider;
+  return out;
+}
+bool excludes(const BloomWatch& watch, const BlockHeader& header) {
+  return watch.excludes(header, watch.read(header.logs_bloom));
+}
+void prove(BloomWatch& watch, std::size_t provider = 0) {
+  for (unsigned i = 0; i < BloomWatch::kProofs; ++i) watch.compare(header_with(bloom_with(1), provider), {log_of(1)});
 }
 
-TEST(BloomWatch, OneContradictionEndsTheTrustForGood) {
+TEST(BloomWatch, ExcludesNothingBeforeTheProviderHasProvedItself) {
+  BloomWatch watch({address_of(1), address_of(2)});
+  const auto others = header_with(bloom_with(9));
+  EXPECT_FALSE(watch.read(others.logs_bloom).hit);
+  for (unsigned i = 0; i < BloomWatch::kProofs; ++i) {
+    EXPECT_FALSE(excludes(watch, others)) << i;
+    EXPECT_TRUE(watch.compare(header_with(bloom_with(1)), {log_of(1)}).named);
+  }
+  EXPECT_TRUE(excludes(watch, others));
+  EXPECT_FALSE(excludes(watch, header_with(bloom_with(2))));
+  EXPECT_FALSE(excludes(watch, header_with(bloom_with(9), 1))) << "another provider proves itself";
+}
+
+TEST(BloomWatch, OneContradictionEndsTheTrustInThatProviderForGood) {
   BloomWatch watch({address_of(1)});
-  for (unsigned i = 0; i < BloomWatch::kProofs; ++i) watch.compare(bloom_with(1), {log_of(1)});
-  const auto broken = watch.compare(Bloom{}, {log_of(1)});
+  prove(watch);
+  prove(watch, 1);
+  const auto broken = watch.compare(header_with({}), {log_of(1)});
   EXPECT_FALSE(broken.named);
   EXPECT_TRUE(broken.trust_ended);
-  EXPECT_FALSE(watch.compare(Bloom{}, {log_of(1)}).trust_ended) << "said once";
-  for (unsigned i = 0; i < BloomWatch::kProofs; ++i) watch.compare(bloom_with(1), {log_of(1)});
-  EXPECT_FALSE(watch.excludes(watch.read(Bloom{})));
-  EXPECT_FALSE(watch.trusted());
+  EXPECT_FALSE(watch.compare(header_with({}), {log_of(1)}).trust_ended) << "said once";
+  prove(watch);
+  EXPECT_FALSE(excludes(watch, header_with(bloom_with(9))));
+  EXPECT_FALSE(watch.trusted(0));
+  EXPECT_TRUE(watch.trusted(1));
+  EXPECT_TRUE(excludes(watch, header_with(bloom_with(9), 1)));
+}
+
+TEST(BloomWatch, ABlankFilterIsBelievedOfABlockWithoutTransactionsAlone) {
+  BloomWatch watch({address_of(1)});
+  auto blank = header_with({});
+  EXPECT_FALSE(watch.agrees_with_none(blank));
+  prove(watch);
+  EXPECT_FALSE(excludes(watch, blank));
+  EXPECT_FALSE(watch.agrees_with_none(blank));
+  blank.empty = true;
+  EXPECT_TRUE(excludes(watch, blank));
+  EXPECT_TRUE(watch.agrees_with_none(blank));
+}
+
+TEST(BloomWatch, WhatHasALogNeedsNoFurtherAnswer) {
+  BloomWatch watch({address_of(1), address_of(2)});
+  Bloom both = bloom_with(1);
+  bloom_add(both, address_of(2).view());
+  EXPECT_TRUE(watch.read(both, {log_of(1)}).hit);
+  EXPECT_FALSE(watch.read(both, {log_of(1), log_of(2)}).hit);
+  EXPECT_FALSE(watch.read(bloom_with(1), {log_of(1)}).hit);
+  EXPECT_LT(watch.read(noise(100), {log_of(1)}).by_chance, watch.read(noise(100)).by_chance);
 }
 
 TEST(BloomWatch, AFullFilterIsAskedAboutForAShorterTime) {

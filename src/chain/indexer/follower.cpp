@@ -115,6 +115,7 @@ Task<Result<void>> ChainFollower::attach() {
   recent_.assign(attached->blocks.begin(), attached->blocks.end());
   if (row_.finalized_num) finalized_ = row_.finalized_num;
   if (row_.safe_num) safe_ = row_.safe_num;
+  finality_again_at_ = 0;   // what the row says may be old
   raise_undo_floor(attached->highest, row_.finalized_num);
   // What was not final when another process stopped has not been looked at twice; neither has its last range.
   const std::uint64_t settled = final_block(row_.head_num);
@@ -136,8 +137,9 @@ std::optional<Hash32> ChainFollower::known_hash(std::uint64_t num) const {
   if (num == row_.head_num) return row_.head_hash;
   const auto found = std::lower_bound(recent_.begin(), recent_.end(), num,
                                       [](const store::BlockRow& block, std::uint64_t n) { return block.num < n; });
-  if (found == recent_.end() || found->num != num) return std::nullopt;
-  return found->hash;
+  if (found != recent_.end() && found->num == num) return found->hash;
+  if (found != recent_.end() && found->num == num + 1) return found->parent_hash;
+  return std::nullopt;
 }
 
 void ChainFollower::remember(const store::BlockRow& block) {

@@ -46,6 +46,8 @@ struct FollowerSettings {
   std::size_t rows_at_once = 500;     // events of one commit of ranges; a larger block is one commit all the same
   std::chrono::milliseconds bloom_patience{10'000};   // a bloom hit without a log is asked again for at most so long
   std::chrono::milliseconds history_pause{0};         // between two ranges of history
+  // A node whose head is below ours and unknown to us may be a moment behind; longer than this is a trouble.
+  std::chrono::milliseconds lag_patience{10'000};
   PollTimer::Settings poll;
   std::optional<std::chrono::milliseconds> fixed_poll;   // an operator's interval instead of the learnt one
 };
@@ -118,13 +120,16 @@ class ChainFollower {
 
   // follower_live.cpp
   Task<Result<BlockHeader>> refresh_head();
+  Task<void> refresh_finality(std::uint64_t head);
+  Task<Result<LiveStep>> meet_lower_head(BlockHeader head);
   Task<Result<LiveStep>> step_halted();
   Task<Result<LiveStep>> extend_one_by_one(BlockHeader head);
   Task<Result<std::vector<BlockHeader>>> headers_up_to(BlockHeader head);
   Task<std::vector<Result<store::IngestedBlock>>> fetch_blocks(std::vector<BlockHeader> headers, Time seen_at);
   Task<Result<store::IngestedBlock>> fetch_block(BlockHeader header, Time seen_at);
   Task<Result<std::vector<RawLog>>> logs_of(BlockHeader header, bool& header_checked);
-  Task<Result<std::vector<RawLog>>> ask_again(BlockHeader header, std::chrono::milliseconds patience, bool& decided);
+  Task<Result<std::vector<RawLog>>> ask_again(BlockHeader header, std::vector<RawLog> found,
+                                              std::chrono::milliseconds patience, bool& decided);
   Task<Result<void>> reorganise(BlockHeader fork);
   Task<Result<BlockHeader>> walk_down(Hash32 hash, std::uint64_t num, std::uint64_t steps,
                                       std::vector<BlockHeader>& ahead);
@@ -159,8 +164,9 @@ class ChainFollower {
   Time head_seen_at_{};                  // when the node named its head last
   PollTimer::Time head_answered_at_{};   // the same, for the rhythm
   std::optional<std::uint64_t> safe_, finalized_;
-  std::uint64_t finality_asked_at_ = 0;   // head when the tags were asked for last
-  bool tags_offered_ = true, receipts_offered_ = true;
+  // Blocks from which on these are asked for (again): what a node refuses today it may offer tomorrow.
+  std::uint64_t finality_again_at_ = 0, receipts_again_at_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> unknown_head_since_;
   BloomWatch blooms_;
   RangeSize range_, history_range_, verify_range_;
   std::optional<HistoryPlan> plan_;

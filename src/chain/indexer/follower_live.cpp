@@ -20,6 +20,12 @@ constexpr auto kBloomRetry = std::chrono::milliseconds(250);
 // Between two questions for `safe` and `finalized`, in blocks: about twelve seconds of them.
 constexpr auto kFinalityEvery = std::chrono::seconds(12);
 constexpr std::int64_t kFinalityEveryLeast = 4, kFinalityEveryMost = 64;
+constexpr std::uint64_t kRefusedFor = 256;   // blocks until something is asked for again that was not offered
+
+// Also when the chain begins again far below.
+bool is_due(std::uint64_t num, std::uint64_t again_at) {
+  return num >= again_at || num + kRefusedFor < again_at;
+}
 
 }   // namespace
 
@@ -30,20 +36,29 @@ Task<Result<BlockHeader>> ChainFollower::refresh_head() {
   head_answered_at_ = std::chrono::steady_clock::now();
   node_head_ = head->num;
   lag_.set(head->num > row_.head_num ? static_cast<double>(head->num - row_.head_num) : 0);
+  if (is_due(head->num, finality_again_at_)) co_await refresh_finality(head->num);
+  co_return head;
+}
+
+// Where a node names no finalized block (any more), the depth decides: an old answer would hold up history and the
+// second look for ever.
+Task<void> ChainFollower::refresh_finality(std::uint64_t head) {
   const auto every = static_cast<std::uint64_t>(
       std::clamp<std::int64_t>(kFinalityEvery / block_interval(), kFinalityEveryLeast, kFinalityEveryMost));
-  if (tags_offered_ && (finality_asked_at_ == 0 || head->num >= finality_asked_at_ + every)) {
-    finality_asked_at_ = head->num;
-    auto finalized = co_await source_.head(HeadTag::finalized);
-    if (finalized) {
-      finalized_ = finalized->num;
-      auto safe = co_await source_.head(HeadTag::safe);
-      if (safe) safe_ = safe->num;
-    } else if (finalized.error().code == Code::unsupported || finalized.error().code == Code::protocol) {
-      tags_offered_ = false;
-    }
+  finality_again_at_ = head + every;
+  auto finalized = co_await source_.head(HeadTag::finalized);
+  if (finalized) {
+    finalized_ = finalized->num;
+    auto safe = co_await source_.head(HeadTag::safe);
+    if (safe) safe_ = safe->num;
+    co_return;
   }
-  co_return head;
+  const Code code = finalized.error().code;
+  const bool refused = code == Code::unsupported || code == Code::protocol;
+  if (!refused && code != Code::not_found) co_return;   // a trouble: what is known stays true
+  finalized_.reset();
+  safe_.reset();
+  if (refused) finality_again_at_ = head + kRefusedFor;
 }
 
 Task<Result<LiveStep>> ChainFollower::step_live() {
@@ -53,13 +68,16 @@ Task<Result<LiveStep>> ChainFollower::step_live() {
   }
   auto head = co_await refresh_head();
   if (!head) co_return fail(head);
-  if (head->num < row_.head_num) {
-    // The node may lag behind another one, or its chain may have become shorter.
-    const auto ours = known_hash(head->num);
-    if (!ours || *ours == head->hash) co_return LiveStep{};
-    if (auto done = co_await reorganise(*head); !done) co_return fail(done);
-    co_return LiveStep{0, row_.state != "halted"};
+  if (head->num < row_.head_num && known_hash(head->num) != head->hash && source_.provider_count() > 1) {
+    // A laggard may name a block that has left the chain since: nothing is taken back before the others are heard.
+    auto highest = co_await source_.highest_head();
+    if (!highest) co_return fail(highest);
+    head_seen_at_ = clock_.now();
+    node_head_ = highest->num;
+    head = *highest;
   }
+  if (head->num < row_.head_num) co_return co_await meet_lower_head(*head);
+  unknown_head_since_.reset();
   if (head->num == row_.head_num) {
     if (!row_.head_hash || head->hash == *row_.head_hash) co_return LiveStep{};
     if (auto done = co_await reorganise(*head); !done) co_return fail(done);
@@ -69,7 +87,31 @@ Task<Result<LiveStep>> ChainFollower::step_live() {
   co_return co_await extend_one_by_one(*head);
 }
 
-// Waits for an operator: `agentauri chain rewind` raises the epoch, so that the chain is taken up anew.
+// The node may lag behind the one that was asked before, its chain may have become shorter, or it is another chain by
+// now: a node that begins from scratch would be waited for without a word.
+Task<Result<LiveStep>> ChainFollower::meet_lower_head(BlockHeader head) {
+  const auto ours = known_hash(head.num);
+  if (!ours) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!unknown_head_since_) {
+      unknown_head_since_ = now;
+    } else if (now - *unknown_head_since_ >= settings_.lag_patience) {
+      co_return fail(
+          Code::unavailable,
+          fmt::format("the node's head is block {}, far below ours, {}: it may still be reading the chain, or "
+                      "have begun from scratch",
+                      head.num, row_.head_num));
+    }
+    co_return LiveStep{};
+  }
+  unknown_head_since_.reset();
+  if (*ours == head.hash) co_return LiveStep{};
+  if (auto done = co_await reorganise(head); !done) co_return fail(done);
+  co_return LiveStep{0, row_.state != "halted"};
+}
+
+// Waits for an operator: `agentauri chain rewind` raises the epoch of the lease and of the chain, so that this one ends
+// as fenced and the chain is taken up anew.
 Task<Result<LiveStep>> ChainFollower::step_halted() {
   auto find = [id = settings_.chain_id](Tx& tx) { return store::find_chain(tx, id); };
   auto row = co_await db_.snapshot<std::optional<store::ChainRow>>(std::move(find));
@@ -186,7 +228,7 @@ Task<Result<IngestedBlock>> ChainFollower::fetch_block(BlockHeader header, Time 
 Task<Result<std::vector<RawLog>>> ChainFollower::logs_of(BlockHeader header, bool& header_checked) {
   const auto reading = blooms_.read(header.logs_bloom);
   header_checked = true;
-  if (addresses_.empty() || blooms_.excludes(reading))
+  if (addresses_.empty() || blooms_.excludes(header, reading))
     co_return std::vector<RawLog>{};   // a filter never says a false no
 
   auto logs = co_await source_.logs_by_hash(header.hash, header.num, addresses_, std::nullopt);
@@ -194,44 +236,48 @@ Task<Result<std::vector<RawLog>>> ChainFollower::logs_of(BlockHeader header, boo
     logs = co_await source_.logs_by_receipts(header.hash, header.num, addresses_, std::nullopt);
   }
   if (!logs) co_return logs;
-  if (logs->empty() && reading.hit && blooms_.trusted()) {
+  const auto unanswered = blooms_.read(header.logs_bloom, *logs);
+  if (unanswered.hit && blooms_.trusted(header.provider)) {
     bool decided = false;
-    const auto patience = BloomWatch::patience(reading, block_interval(), settings_.bloom_patience);
-    logs = co_await ask_again(header, patience, decided);
+    const auto patience = BloomWatch::patience(unanswered, block_interval(), settings_.bloom_patience);
+    logs = co_await ask_again(header, std::move(*logs), patience, decided);
     if (!logs) co_return logs;
     header_checked = decided;
     if (!decided) unconfirmed_.add();
   }
   if (logs->empty()) {
-    header_checked = header_checked && blooms_.trusted();
+    header_checked = header_checked && blooms_.agrees_with_none(header);
     co_return logs;
   }
-  const auto agreement = blooms_.compare(header.logs_bloom, *logs);
-  header_checked = agreement.named;
+  const auto agreement = blooms_.compare(header, *logs);
+  header_checked = header_checked && agreement.named;
   if (agreement.trust_ended) {
-    log_.warn("this chain's headers do not name the logs that their blocks hold: bloom filters are not relied on",
-              {{"chain", settings_.name}, {"block", header.num}});
+    log_.warn("a provider's headers do not name the logs that their blocks hold: its bloom filters are not relied on",
+              {{"chain", settings_.name}, {"block", header.num}, {"provider", header.provider}});
   }
   co_return logs;
 }
 
-// The filter names us and the answer does not: everybody is asked, for a while. Filters are wrong by chance too, so in
-// the end the answers win. `decided`: the receipts said so, or somebody had logs.
-Task<Result<std::vector<RawLog>>> ChainFollower::ask_again(BlockHeader header, std::chrono::milliseconds patience,
-                                                           bool& decided) {
+// The filter names a contract of which no log was `found`: everybody is asked, for a while. Filters are wrong by chance
+// too, so in the end the answers win. `decided`: the receipts said so, or somebody had logs of all that are named.
+Task<Result<std::vector<RawLog>>> ChainFollower::ask_again(BlockHeader header, std::vector<RawLog> found,
+                                                           std::chrono::milliseconds patience, bool& decided) {
   const auto until = std::chrono::steady_clock::now() + patience;
   decided = true;
   for (;;) {
-    if (receipts_offered_) {
+    if (is_due(header.num, receipts_again_at_)) {
       auto receipts = co_await source_.logs_by_receipts(header.hash, header.num, addresses_, std::nullopt);
-      if (receipts) co_return receipts;
-      if (receipts.error().code == Code::unsupported) receipts_offered_ = false;
+      // All of them are of this one block: who names less than is known has left something out.
+      if (receipts && receipts->size() >= found.size()) co_return receipts;
+      if (!receipts && receipts.error().code == Code::unsupported) receipts_again_at_ = header.num + kRefusedFor;
     }
     std::size_t unknown = 0;
     for (std::size_t provider = 0; provider < source_.provider_count(); ++provider) {
       auto again = co_await source_.logs_by_hash(header.hash, header.num, addresses_, provider);
-      if (again && !again->empty()) co_return again;
       if (!again && again.error().code == Code::not_found) ++unknown;
+      if (!again || again->size() <= found.size()) continue;
+      found = std::move(*again);
+      if (!blooms_.read(header.logs_bloom, found).hit) co_return found;
     }
     if (unknown > 0 && unknown == source_.provider_count()) {
       co_return fail(Code::not_found, fmt::format("block {} left the chain while its logs were asked for", header.num));
@@ -242,7 +288,7 @@ Task<Result<std::vector<RawLog>>> ChainFollower::ask_again(BlockHeader header, s
       co_return fail(Code::cancelled, "stopping");
   }
   decided = false;
-  co_return std::vector<RawLog>{};
+  co_return found;
 }
 
 // --- reorganisations -------------------------------------------------------------------------------------------------
