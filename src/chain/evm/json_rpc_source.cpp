@@ -184,6 +184,7 @@ Task<Result<std::vector<BlockHeader>>> JsonRpcSource::headers_by_number(std::vec
     const std::size_t done = out.size();
     const std::size_t count = std::min(nums.size() - done, BatchSize::kMost);
     std::vector<RpcCall> calls;
+    calls.reserve(count);
     for (std::size_t i = 0; i < count; ++i) calls.push_back(header_call(nums[done + i]));
     std::vector<BlockHeader> headers;
     std::size_t answered_by = 0;
