@@ -27,6 +27,7 @@ Task<void> follow_chain(ChainRoleParts parts, ChainSetting chain);
 
 // The work of `agentauri chain rewind`: the chain's head goes back to the newest known block at or below `to`, and the
 // chain is "ok" again. Whoever follows it meets a new epoch, gives up, and takes it up from there. Returns that block.
+// Refused where alerts from before `kept_since` may be forgotten, since they would be sent again.
 Result<std::uint64_t> take_chain_back(store::Tx& tx, domain::ChainId chain, std::uint64_t to, Time kept_since,
                                       Time now);
 
