@@ -145,10 +145,10 @@ Result<Progress> Engine::run_batch(const BatchOrder& order, Batch& batch) {
     cursors_[order.chain] = batch.cursor;
     return Progress{};
   }
-  auto pace = paces_.plan(batch.jobs, order.now);
+  Outcome outcome;
   auto committed = db_.transact_blocking<void>(store::Priority::interactive, [&](Tx& tx) -> Result<void> {
     try {
-      return commit(tx, order, batch, pace);
+      return commit(tx, order, batch, outcome);
     } catch (const std::bad_alloc&) {
       return fail(Code::busy, "there is not enough memory for a commit");
     } catch (const std::exception& e) {
@@ -156,15 +156,15 @@ Result<Progress> Engine::run_batch(const BatchOrder& order, Batch& batch) {
     }
   });
   if (!committed) return fail(committed);
-  const bool enqueued = !batch.jobs.empty();
-  take(order, batch, std::move(pace));
-  count(order.chain, batch);
-  if (enqueued) wake_workers_();
+  batch.progress.jobs = outcome.jobs;
+  count(order.chain, batch, outcome);
+  take(order, batch, std::move(outcome));
+  if (batch.progress.jobs > 0) wake_workers_();
   return batch.progress;
 }
 
 // Only now is it true.
-void Engine::take(const BatchOrder& order, Batch& batch, OrganizationPaces::Plan pace) {
+void Engine::take(const BatchOrder& order, Batch& batch, Outcome out) {
   for (auto& [row, value] : batch.reads) cache_.put(row, std::move(value));
   for (auto& [row, value] : batch.states) cache_.put(row, std::move(value));
   for (const auto trigger : triggers_.aftermath().edited) errors_.erase(trigger);
@@ -177,10 +177,10 @@ void Engine::take(const BatchOrder& order, Batch& batch, OrganizationPaces::Plan
       errors_.erase(trigger);
   }
   triggers_.settled();
-  throttled_.add(static_cast<double>(pace.delays.size()));
-  paces_.take(std::move(pace), order.now);
-  cursors_[order.chain] = batch.cursor;
-  recorded_revision_ = std::max(recorded_revision_, batch.cursor.revision);
+  paces_.take(std::move(out.pace), order.now);
+  if (out.pruned_below) pruned_below_[order.chain] = *out.pruned_below;
+  cursors_[order.chain] = out.cursor;
+  recorded_revision_ = std::max(recorded_revision_, out.cursor.revision);
 }
 
 Engine::ChainMetrics& Engine::metrics_of(domain::ChainId chain) {
@@ -191,7 +191,7 @@ Engine::ChainMetrics& Engine::metrics_of(domain::ChainId chain) {
   return chain_metrics_.emplace(chain, ChainMetrics{lag, {}}).first->second;
 }
 
-void Engine::count(domain::ChainId chain, const Batch& batch) {
+void Engine::count(domain::ChainId chain, const Batch& batch, const Outcome& outcome) {
   auto& own = metrics_of(chain);
   for (const auto& [registry, events] : batch.events_by_registry) {
     auto known = own.processed.find(registry);
@@ -208,10 +208,11 @@ void Engine::count(domain::ChainId chain, const Batch& batch) {
   matched_.add(static_cast<double>(batch.progress.matched));
   crowded_.add(static_cast<double>(batch.crowded));
   left_alone_.add(static_cast<double>(batch.left_alone));
+  throttled_.add(static_cast<double>(outcome.pace.delays.size()));
   for (const auto trigger : batch.opened) {
     log_.warn("a trigger fails again and again and is left alone for a while", {{"trigger_id", to_string(trigger)}});
   }
-  own.lag.set(static_cast<double>(std::max<std::int64_t>(batch.row.last_seq - batch.cursor.seq, 0)));
+  own.lag.set(static_cast<double>(std::max<std::int64_t>(outcome.row.last_seq - outcome.cursor.seq, 0)));
   if (!batch.dead_letter) return;
   set_aside_.add();
   log_.error("an event was set aside after failing again and again; its chain goes on",

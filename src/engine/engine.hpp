@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -50,6 +51,14 @@ class Engine {
     std::int64_t newest_revision = 0;
     std::vector<store::ChainRow> chains;
   };
+  // What a commit works out on its way. It is true only once the commit is.
+  struct Outcome {
+    store::ChainRow row;   // as the commit saw it
+    store::EngineCursor cursor;
+    OrganizationPaces::Plan pace;
+    std::int64_t jobs = 0;
+    std::optional<std::uint64_t> pruned_below;
+  };
   struct ChainMetrics {
     Gauge lag;
     std::map<domain::Registry, Counter> processed;
@@ -60,14 +69,15 @@ class Engine {
   bool has_work(const store::ChainRow& chain, std::int64_t newest_revision) const;
   Result<Progress> step_chain(domain::ChainId chain);
   Result<Progress> run_batch(const BatchOrder& order, Batch& batch);
-  Result<void> commit(store::Tx& tx, const BatchOrder& order, Batch& batch, const OrganizationPaces::Plan& pace);
+  Result<void> commit(store::Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out);
   Result<void> check_ours(store::Tx& tx, const BatchOrder& order, const Batch& batch);
   Result<void> settle_edits(store::Tx& tx, Time now);
   Result<void> write_state(store::Tx& tx, const Batch& batch);
+  Result<void> write_jobs(store::Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out);
   Result<void> write_errors(store::Tx& tx, const Batch& batch);
-  Result<void> prune(store::Tx& tx, const Batch& batch);
-  void take(const BatchOrder& order, Batch& batch, OrganizationPaces::Plan pace);
-  void count(domain::ChainId chain, const Batch& batch);
+  Result<void> prune(store::Tx& tx, Outcome& out);
+  void take(const BatchOrder& order, Batch& batch, Outcome out);
+  void count(domain::ChainId chain, const Batch& batch, const Outcome& outcome);
   ChainMetrics& metrics_of(domain::ChainId chain);
   void loop();
   Result<Progress> guarded_step();

@@ -1,5 +1,5 @@
-// What the one transaction of a batch writes. It may run more than once, so it changes nothing in memory but what it
-// would work out again.
+// What the one transaction of a batch writes. It may run more than once, and not the last time be committed, so it
+// changes nothing in memory but its outcome, which each try begins anew.
 #include <algorithm>
 
 #include "engine/engine.hpp"
@@ -17,33 +17,41 @@ constexpr std::int64_t kPruneRows = 2'000;   // of one batch
 
 }   // namespace
 
-Result<void> Engine::commit(Tx& tx, const BatchOrder& order, Batch& batch, const OrganizationPaces::Plan& pace) {
+Result<void> Engine::commit(Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out) {
+  out = {};
   if (auto ours = check_ours(tx, order, batch); !ours) return ours;
+  auto row = store::find_chain(tx, order.chain);
+  if (!row) return fail(row);
+  out.row = *row ? std::move(**row) : batch.row;
   if (auto settled = settle_edits(tx, order.now); !settled) return settled;
   for (const auto& [num, hash] : batch.undone) {
     if (auto dropped = store::drop_images(tx, order.chain, num); !dropped) return dropped;
     if (auto orphaned = store::orphan_jobs(tx, order.chain, hash, order.now); !orphaned) return fail(orphaned);
   }
   if (auto written = write_state(tx, batch); !written) return written;
-  // The head may have moved since: what was held may be due by now.
-  auto row = store::find_chain(tx, order.chain);
-  if (!row) return fail(row);
-  if (*row) batch.row = std::move(**row);
-  for (auto& job : batch.jobs) {
-    if (job.hold_until_block && *job.hold_until_block <= batch.row.head_num) job.hold_until_block.reset();
-  }
-  if (auto inserted = store::insert_jobs(tx, batch.jobs, order.now); !inserted) return fail(inserted);
-  batch.progress.jobs = static_cast<std::int64_t>(batch.jobs.size());
-  if (auto delayed = store::delay_jobs(tx, pace.delays); !delayed) return delayed;
-  if (auto written = store::write_paces(tx, pace.to_store); !written) return written;
+  if (auto written = write_jobs(tx, order, batch, out); !written) return written;
   if (auto written = write_errors(tx, batch); !written) return written;
   if (batch.dead_letter) {
     if (auto put = store::put_event_dead_letter(tx, *batch.dead_letter); !put) return put;
   }
-  if (auto pruned = prune(tx, batch); !pruned) return pruned;
-  batch.cursor.revision = batch.revision;
-  batch.cursor.epoch = settings_.epoch;
-  return store::write_cursor(tx, settings_.shard, order.chain, batch.cursor);
+  out.cursor = batch.cursor;
+  out.cursor.revision = batch.revision;
+  out.cursor.epoch = settings_.epoch;
+  if (auto pruned = prune(tx, out); !pruned) return pruned;
+  return store::write_cursor(tx, settings_.shard, order.chain, out.cursor);
+}
+
+Result<void> Engine::write_jobs(Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out) {
+  // The head may have moved since: what was held may be due by now.
+  auto jobs = batch.jobs;
+  for (auto& job : jobs) {
+    if (job.hold_until_block && *job.hold_until_block <= out.row.head_num) job.hold_until_block.reset();
+  }
+  if (auto inserted = store::insert_jobs(tx, jobs, order.now); !inserted) return fail(inserted);
+  out.jobs = static_cast<std::int64_t>(jobs.size());
+  out.pace = paces_.plan(jobs, order.now);
+  if (auto delayed = store::delay_jobs(tx, out.pace.delays); !delayed) return delayed;
+  return store::write_paces(tx, out.pace.to_store);
 }
 
 Result<void> Engine::check_ours(Tx& tx, const BatchOrder& order, const Batch& batch) {
@@ -105,17 +113,20 @@ Result<void> Engine::write_errors(Tx& tx, const Batch& batch) {
   return {};
 }
 
-// The indexer follows reorganisations exactly as deep as this keeps images (follower.cpp, raise_undo_floor).
-Result<void> Engine::prune(Tx& tx, const Batch& batch) {
-  const std::uint64_t head = batch.row.head_num;
+// The indexer follows reorganisations exactly as deep as this keeps images (follower.cpp, raise_undo_floor). How deep is
+// counted from its head, which may be far ahead of us: what it has taken back already and we have not stays whatever
+// its depth.
+Result<void> Engine::prune(Tx& tx, Outcome& out) {
+  const auto& row = out.row;
+  const std::uint64_t head = row.head_num;
   std::uint64_t keep_from = head > settings_.min_undo_blocks ? head - settings_.min_undo_blocks : 0;
-  if (batch.row.finalized_num) keep_from = std::min(keep_from, *batch.row.finalized_num);
+  if (row.finalized_num) keep_from = std::min(keep_from, *row.finalized_num);
   if (head > settings_.max_undo_blocks) keep_from = std::max(keep_from, head - settings_.max_undo_blocks);
-  std::uint64_t& pruned = pruned_below_[batch.row.chain_id];
-  if (keep_from < pruned + kPruneEvery) return {};
-  auto gone = store::prune_images(tx, batch.row.chain_id, keep_from, kPruneRows);
+  const auto pruned = pruned_below_.find(row.chain_id);
+  if (keep_from < (pruned == pruned_below_.end() ? 0 : pruned->second) + kPruneEvery) return {};
+  auto gone = store::prune_images(tx, row.chain_id, keep_from, out.cursor.seq, kPruneRows);
   if (!gone) return fail(gone);
-  if (*gone < kPruneRows) pruned = keep_from;   // else there is more: the next batch goes on
+  if (*gone < kPruneRows) out.pruned_below = keep_from;   // else there is more: the next batch goes on
   return {};
 }
 

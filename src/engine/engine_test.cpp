@@ -250,6 +250,35 @@ TEST_P(EngineTest, EditsAreAdoptedBetweenBatches) {
   EXPECT_EQ(count(t, "cancelled"), 1U);
 }
 
+// The indexer is ahead: what its log still wants undone was done far below its head.
+TEST_P(EngineTest, AnEngineThatLagsKeepsTheImagesThatItsLogStillNeeds) {
+  settings_.min_undo_blocks = 2;
+  settings_.batch_events = 1;
+  start();
+  constexpr domain::ChainId kOther = kChain + 1;
+  testing::attach(db(), clock_.now(), kOther);
+  save(trigger({ema_below("70")}, true));
+  mine({feedback(100)});
+  reorg(1);
+  mine({feedback(10)});
+  testing::append(db(), {chain_.blocks().back()}, clock_.now(), kOther);   // the chain that never saw the fork
+  for (int i = 0; i < 100; ++i) mine({});
+  run();
+  const auto plain = in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>(
+                         [](store::Tx& tx) { return store::dump_state(tx, kOther); })
+                         .value();
+  ASSERT_EQ(plain.size(), 1U);
+  ASSERT_EQ(state().size(), 1U);
+  EXPECT_EQ(state()[0].second.state, plain[0].second.state);
+  // Once it has caught up, they go.
+  for (int i = 0; i < 40; ++i) mine({});
+  mine({feedback(20)});
+  run();
+  EXPECT_TRUE(in_tx<std::vector<store::StateImage>>([](store::Tx& tx) {
+                return store::read_images(tx, kChain, 1);
+              })->empty());
+}
+
 TEST_P(EngineTest, AChangedConditionStartsFresh) {
   auto t = trigger({ema_below("70")}, true);
   save(t);

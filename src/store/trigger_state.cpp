@@ -33,7 +33,8 @@ const Query kPruneImages{
     "state_image_prune",
     "DELETE FROM state_images WHERE (chain_id, block_num, trigger_id, condition_id, condition_rev, key) IN "
     "(SELECT chain_id, block_num, trigger_id, condition_id, condition_rev, key FROM state_images "
-    "WHERE chain_id = :chain AND block_num < :below ORDER BY block_num LIMIT :limit)"};
+    "WHERE chain_id = :chain AND block_num < :below AND block_num < COALESCE((SELECT min(l.block_num) FROM block_log l "
+    "WHERE l.chain_id = :chain AND l.seq > :after AND l.op = -1), :below) ORDER BY block_num LIMIT :limit)"};
 const Query kReadCursor{
     "cursor_read",
     "SELECT seq, position, revision, epoch FROM engine_cursor WHERE shard = :shard AND chain_id = :chain"};
@@ -111,9 +112,13 @@ Result<void> drop_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num)
   return {};
 }
 
-Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below, std::int64_t limit) {
-  auto rows = tx.run(kPruneImages,
-                     Params().i64("chain", chain).i64("below", static_cast<std::int64_t>(below)).i64("limit", limit));
+Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below, std::int64_t after_seq,
+                                  std::int64_t limit) {
+  auto rows = tx.run(kPruneImages, Params()
+                                       .i64("chain", chain)
+                                       .i64("below", static_cast<std::int64_t>(below))
+                                       .i64("after", after_seq)
+                                       .i64("limit", limit));
   if (!rows) return fail(rows);
   return rows->affected();
 }

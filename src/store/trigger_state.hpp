@@ -42,8 +42,10 @@ Result<void> write_images(Tx& tx, std::uint64_t block_num, const std::vector<Sta
 // The images of a block, for an undo; and their end once it is done.
 Result<std::vector<StateImage>> read_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
 Result<void> drop_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
-// At most `limit` rows, the lowest blocks first. Returns how many went.
-Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below, std::int64_t limit);
+// At most `limit` rows, the lowest blocks first. Those stay that an entry of the log after `after_seq` still takes back,
+// and those above them. Returns how many went.
+Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below, std::int64_t after_seq,
+                                  std::int64_t limit);
 // Of a deleted trigger, and of a condition revision that no edit can bring back. Their images stay until they are
 // pruned: an undo passes over what the engine no longer knows.
 Result<void> forget_state(Tx& tx, domain::TriggerId trigger);

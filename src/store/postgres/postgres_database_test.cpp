@@ -190,7 +190,8 @@ TEST(PostgresUnit, TellsItsErrorsApart) {
       {"23505", Code::conflict},     {"23503", Code::conflict},    {"23514", Code::check_failed},
       {"23502", Code::check_failed}, {"22003", Code::overflow},    {"22008", Code::overflow},
       {"22P02", Code::invalid},      {"53100", Code::unavailable}, {"53200", Code::unavailable},
-      {"58030", Code::unavailable},  {"55P03", Code::busy},        {"42601", Code::internal}};
+      {"58030", Code::unavailable},  {"55P03", Code::busy},        {"42601", Code::internal},
+      {"25006", Code::unavailable},  {"42501", Code::unavailable}};
   for (const auto& [state, code] : expected) {
     const auto outcome = transact(*temp.db, [state](Tx& tx) -> Result<void> {
       auto raised = tx.run(kRaise, Params().text("state", state));

@@ -54,6 +54,9 @@ Code code_of(std::string_view state) {
   if (state == "22021" || state.starts_with("22")) return Code::invalid;
   if (state == "40001" || state == "40P01" || state == "55P03") return Code::busy;
   if (state == "57014") return Code::timed_out;
+  // Read-only after a failover, and rights that somebody took away: it is the store that does not serve, whatever was
+  // asked of it, and it passes.
+  if (state == "25006" || state == "42501") return Code::unavailable;
   if (state.starts_with("53") || state.starts_with("57") || state.starts_with("58") || state.starts_with("08"))
     return Code::unavailable;
   return Code::internal;
