@@ -48,7 +48,7 @@ void AlertJobs::fill_webhook(store::NewJob& job, const domain::Action& action, c
 }
 
 std::vector<store::NewJob> AlertJobs::make(const domain::Event& event, const domain::Trigger& trigger,
-                                           const rules::Evaluation& evaluation, std::int64_t seq, std::uint64_t head) {
+                                           const rules::Evaluation& evaluation, std::int64_t seq) {
   const auto name = settings_.chain_names.find(event.chain_id);
   const std::string chain_name =
       name == settings_.chain_names.end() ? fmt::format("chain {}", event.chain_id) : name->second;
@@ -72,8 +72,7 @@ std::vector<store::NewJob> AlertJobs::make(const domain::Event& event, const dom
     job.block_num = event.block_num;
     job.block_hash = event.block_hash;
     job.seq = seq;
-    if (confirmations > 0 && event.block_num + confirmations > head)
-      job.hold_until_block = event.block_num + confirmations;
+    if (confirmations > 0) job.hold_until_block = event.block_num + confirmations;
     job.event_id = domain::event_id(event);
     job.event_data = data_text;
     job.explanation = explanation;

@@ -23,9 +23,10 @@ class AlertJobs {
  public:
   AlertJobs(const EngineSettings& settings, Time now) : settings_(settings), now_(now) {}
 
-  // `evaluation` explains the match; `head` is the chain's.
+  // `evaluation` explains the match. A job that wants confirmations names the block that it waits for, whether or not
+  // the chain is there already: that is decided where it is stored.
   std::vector<store::NewJob> make(const domain::Event& event, const domain::Trigger& trigger,
-                                  const rules::Evaluation& evaluation, std::int64_t seq, std::uint64_t head);
+                                  const rules::Evaluation& evaluation, std::int64_t seq);
 
  private:
   const Result<rules::WebhookConfig>& webhook(const domain::Action& action);

@@ -211,7 +211,7 @@ bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::Com
   if (matched) {
     // The same inputs again, this time with words: dear, so only for what fires.
     const auto explained = rules::evaluate(event, compiled, reader, rules::Explain::yes);
-    jobs = alerts_->make(event, trigger, explained, seq, batch_.row.head_num);
+    jobs = alerts_->make(event, trigger, explained, seq);
   }
   for (auto& change : evaluation.changes) put_state(tx, event, row_of(change.key), std::move(change.after));
   if (troubled_.contains(trigger.id)) put_breaker(tx, event, trigger, {});   // a success: all is forgotten

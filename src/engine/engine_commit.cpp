@@ -20,6 +20,8 @@ constexpr std::int64_t kPruneRows = 2'000;   // of one batch
 Result<void> Engine::commit(Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out) {
   out = {};
   if (auto ours = check_ours(tx, order, batch); !ours) return ours;
+  // First of all: the indexer takes the chain's row before those of jobs, and two that lock crosswise wait for ever.
+  if (auto still = store::hold_chain_still(tx, order.chain); !still) return still;
   auto row = store::find_chain(tx, order.chain);
   if (!row) return fail(row);
   out.row = *row ? std::move(**row) : batch.row;
@@ -42,14 +44,16 @@ Result<void> Engine::commit(Tx& tx, const BatchOrder& order, const Batch& batch,
 }
 
 Result<void> Engine::write_jobs(Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out) {
-  // The head may have moved since: what was held may be due by now.
-  auto jobs = batch.jobs;
-  for (auto& job : jobs) {
-    if (job.hold_until_block && *job.hold_until_block <= out.row.head_num) job.hold_until_block.reset();
-  }
-  if (auto inserted = store::insert_jobs(tx, jobs, order.now); !inserted) return fail(inserted);
-  out.jobs = static_cast<std::int64_t>(jobs.size());
-  out.pace = paces_.plan(jobs, order.now);
+  if (batch.jobs.empty()) return {};
+  // Blocks may have joined and left since the batch was computed.
+  const auto [lowest, highest] = std::minmax_element(
+      batch.jobs.begin(), batch.jobs.end(), [](const auto& a, const auto& b) { return a.block_num < b.block_num; });
+  auto left = store::blocks_that_left(tx, order.chain, lowest->block_num, highest->block_num);
+  if (!left) return fail(left);
+  const store::ChainView view{out.row.head_num, std::move(*left)};
+  if (auto inserted = store::insert_jobs(tx, batch.jobs, order.now, &view); !inserted) return fail(inserted);
+  out.jobs = static_cast<std::int64_t>(batch.jobs.size());
+  out.pace = paces_.plan(batch.jobs, order.now);
   if (auto delayed = store::delay_jobs(tx, out.pace.delays); !delayed) return delayed;
   return store::write_paces(tx, out.pace.to_store);
 }

@@ -7,6 +7,7 @@
 
 #include "store/coverage.hpp"
 #include "store/event_rows.hpp"
+#include "store/jobs.hpp"
 
 namespace agentauri::store {
 namespace {
@@ -268,6 +269,9 @@ Result<void> rewind_chain(Tx& tx, ChainId chain, std::int64_t epoch, std::uint64
     if (above->boolean(i, 2)) {
       auto put = tx.run(kPutEntry, entry_params(chain, ++next, -1, hash, above->i64(i, 1)));
       if (!put) return fail(put);
+      // Here, and not only once the engine reads the entry: it may be busy while the next blocks release what waits.
+      auto unsent = orphan_jobs(tx, chain, above->fixed<32>(i, 0), now);
+      if (!unsent) return fail(unsent);
     }
     if (auto orphaned = orphan_events(tx, chain, hash); !orphaned) return orphaned;
   }

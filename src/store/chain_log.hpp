@@ -91,7 +91,8 @@ Result<void> append_blocks(Tx& tx, domain::ChainId chain, std::int64_t epoch, co
 Result<void> append_range(Tx& tx, domain::ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                           const BlockRow& last, std::uint64_t from, const Coverage& coverage,
                           std::optional<std::uint64_t> safe, std::optional<std::uint64_t> finalized, Time now);
-// Blocks above `ancestor` left the chain: -1 entries from the top down, canonical = false, head and coverage back.
+// Blocks above `ancestor` left the chain: -1 entries from the top down, canonical = false, head and coverage back, and
+// their unsent jobs are cancelled.
 Result<void> rewind_chain(Tx& tx, domain::ChainId chain, std::int64_t epoch, std::uint64_t ancestor_num,
                           const Hash32& ancestor_hash, Time now);
 // History [from, to] below live_from_block: events and coverage, no log entry.

@@ -8,8 +8,8 @@ const Query kWrite{"pace_write",
                    "INSERT INTO organization_pace (organization_id, used_until) VALUES (:organization, :until) "
                    "ON CONFLICT (organization_id) DO UPDATE SET used_until = :until"};
 const Query kDelay{"job_delay",
-                   "UPDATE jobs SET next_at = :at, reason = 'throttled' WHERE id = :job AND state = 'pending' "
-                   "AND attempts = 0 AND next_at < :at"};
+                   "UPDATE jobs SET next_at = :at, reason = 'throttled' WHERE id = :job AND state IN ('held', "
+                   "'pending') AND attempts = 0 AND next_at < :at"};
 
 }   // namespace
 

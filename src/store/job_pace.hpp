@@ -16,7 +16,8 @@ struct OrganizationPace {
 Result<std::vector<OrganizationPace>> read_paces(Tx& tx);
 Result<void> write_paces(Tx& tx, const std::vector<OrganizationPace>& paces);
 
-// The job becomes due at the time beside it, with reason `throttled`. Only jobs that nobody has tried yet.
+// The job becomes due at the time beside it, with reason `throttled`: not before it, when it waits for confirmations
+// too. Only jobs that nobody has tried yet.
 Result<void> delay_jobs(Tx& tx, const std::vector<std::pair<domain::JobId, Time>>& jobs);
 
 }   // namespace agentauri::store

@@ -6,6 +6,9 @@ namespace {
 using domain::JobState;
 
 constexpr std::int64_t kMaxTotal = 100'000;
+// Rows that are copied for the database at a time.
+constexpr std::size_t kInsertRows = 256;
+constexpr std::size_t kInsertBytes = 1 << 20;
 
 // A job that exists keeps what it has come to; one that a reorg cancelled is revived under its id, with its attempts.
 const Query kInsert{
@@ -37,8 +40,15 @@ const Query kOrphanSent{"job_orphan_sent",
                         "UPDATE jobs SET orphaned = :yes, updated_at = :now WHERE chain_id = :chain AND block_hash = "
                         ":hash AND state NOT IN ('held', 'pending', 'cancelled')"};
 const Query kRelease{"job_release",
-                     "UPDATE jobs SET state = 'pending', next_at = :now, updated_at = :now WHERE state = 'held' AND "
-                     "chain_id = :chain AND hold_until_block <= :head"};
+                     "UPDATE jobs SET state = 'pending', next_at = CASE WHEN next_at > :now THEN next_at ELSE :now END, "
+                     "updated_at = :now WHERE state = 'held' AND chain_id = :chain AND hold_until_block <= :head "
+                     "AND EXISTS (SELECT 1 FROM blocks b WHERE b.chain_id = jobs.chain_id AND b.hash = jobs.block_hash "
+                     "AND b.canonical = :yes)"};
+#define STAND_STILL "SELECT head_num FROM chains WHERE chain_id = :chain"
+const Query kStandStill{"chain_stand_still", STAND_STILL, STAND_STILL " FOR SHARE"};
+#undef STAND_STILL
+const Query kLeft{"block_left",
+                  "SELECT hash FROM blocks WHERE chain_id = :chain AND num >= :from AND num <= :to AND canonical = :no"};
 const Query kCancel{"job_cancel",
                     "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now "
                     "WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
@@ -59,11 +69,45 @@ const Query kTries{"delivery_attempts",
 
 }   // namespace
 
-Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now) {
+std::optional<std::uint64_t> ChainView::hold_of(const NewJob& job) const {
+  if (left.contains(job.block_hash)) return job.hold_until_block.value_or(job.block_num);
+  if (job.hold_until_block && *job.hold_until_block <= head) return std::nullopt;
+  return job.hold_until_block;
+}
+
+Result<void> hold_chain_still(Tx& tx, domain::ChainId chain) {
+  if (auto locked = tx.run(kStandStill, Params().i64("chain", chain)); !locked) return fail(locked);
+  return {};
+}
+
+Result<std::set<Hash32>> blocks_that_left(Tx& tx, domain::ChainId chain, std::uint64_t from, std::uint64_t to) {
+  auto rows = tx.run(kLeft, Params()
+                                .i64("chain", chain)
+                                .i64("from", static_cast<std::int64_t>(from))
+                                .i64("to", static_cast<std::int64_t>(to))
+                                .boolean("no", false));
+  if (!rows) return fail(rows);
+  std::set<Hash32> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.insert(rows->fixed<32>(i, 0));
+  return out;
+}
+
+Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now, const ChainView* view) {
+  std::int64_t written = 0;
   std::vector<Params> rows;
+  std::size_t bytes = 0;
+  const auto flush = [&]() -> Result<void> {
+    auto done = tx.run_many(kInsert, rows);
+    if (!done) return fail(done);
+    written += *done;
+    rows.clear();
+    bytes = 0;
+    return {};
+  };
   for (const auto& job : jobs) {
+    const auto hold = view != nullptr ? view->hold_of(job) : job.hold_until_block;
     const bool dead = job.dead_reason.has_value();
-    const JobState state = dead ? JobState::dead : job.hold_until_block ? JobState::held : JobState::pending;
+    const JobState state = dead ? JobState::dead : hold ? JobState::held : JobState::pending;
     Params p;
     p.blob("id", job.id.view())
         .id("organization", job.organization_id)
@@ -78,7 +122,7 @@ Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time n
     p.i64("block_num", static_cast<std::int64_t>(job.block_num))
         .blob("block_hash", job.block_hash.view())
         .i64("seq", job.seq);
-    p.i64("hold", job.hold_until_block ? std::optional(static_cast<std::int64_t>(*job.hold_until_block)) : std::nullopt)
+    p.i64("hold", hold ? std::optional(static_cast<std::int64_t>(*hold)) : std::nullopt)
         .boolean("no", false)
         .text("event_id", job.event_id);
     p.text("event_data", job.event_data)
@@ -89,8 +133,12 @@ Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time n
         .time("expires_at", job.expires_at);
     p.text("request_id", job.request_id).time("finished_at", dead ? std::optional(now) : std::nullopt);
     rows.push_back(std::move(p));
+    bytes += job.event_data.size() + job.explanation.size() + (job.body ? job.body->size() : 0);
+    if (rows.size() < kInsertRows && bytes < kInsertBytes) continue;
+    if (auto done = flush(); !done) return fail(done);
   }
-  return tx.run_many(kInsert, rows);
+  if (auto done = flush(); !done) return fail(done);
+  return written;
 }
 
 Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& block_hash, Time now) {
@@ -104,7 +152,7 @@ Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& bl
 
 Result<std::int64_t> release_held_jobs(Tx& tx, domain::ChainId chain, std::uint64_t head, Time now) {
   auto row =
-      tx.run(kRelease, Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now));
+      tx.run(kRelease, Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now).boolean("yes", true));
   if (!row) return fail(row);
   return row->affected();
 }

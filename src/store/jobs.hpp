@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct NewJob {
   std::uint64_t block_num = 0;
   Hash32 block_hash;
   std::int64_t seq = 0;
-  std::optional<std::uint64_t> hold_until_block;   // set: held until the head reaches it
+  std::optional<std::uint64_t> hold_until_block;   // set: waits until the head reaches it
   std::string event_id;
   std::string event_data;   // JSON
   std::optional<std::string> body;
@@ -37,13 +38,28 @@ struct NewJob {
   std::string request_id;
 };
 
+// The chain as a transaction that inserts jobs sees it.
+struct ChainView {
+  std::uint64_t head = 0;
+  std::set<Hash32> left;   // blocks that are not part of it any more, or not for now
+
+  // What the job has to wait for: nothing once it has its confirmations. A job whose block has left waits whatever it
+  // was to wait for, until the engine reads of it, or until the block is back.
+  std::optional<std::uint64_t> hold_of(const NewJob& job) const;
+};
+// From here to the end of the transaction the chain stays as it is: no block joins, none leaves. Before any job is
+// touched, as the indexer locks in that order too.
+Result<void> hold_chain_still(Tx& tx, domain::ChainId chain);
+Result<std::set<Hash32>> blocks_that_left(Tx& tx, domain::ChainId chain, std::uint64_t from, std::uint64_t to);
+
 // Inserts what is new. A job that exists keeps its state, attempts and, once attempted, its body; one that a reorg
 // cancelled is revived; its block becomes the new one. Returns how many rows were written.
-Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now);
+// `view`: decides which of them are held; without it, those with a hold_until_block.
+Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time now, const ChainView* view = nullptr);
 
 // The block left the chain: unsent jobs are cancelled with reason `orphaned`, the others marked orphaned.
 Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& block_hash, Time now);
-// Held jobs whose block has enough confirmations become pending.
+// Held jobs whose block is part of the chain and has enough confirmations become pending, due now or when they are due.
 Result<std::int64_t> release_held_jobs(Tx& tx, domain::ChainId chain, std::uint64_t head, Time now);
 // A deleted trigger or action cancels its unsent jobs. action: nullopt = all of the trigger.
 Result<std::int64_t> cancel_jobs(Tx& tx, domain::TriggerId trigger, std::optional<domain::ActionId> action,

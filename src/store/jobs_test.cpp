@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/crypto/crypto.hpp"
+#include "store/chain_log.hpp"
 #include "store/leases.hpp"
 #include "store/testing/temp_database.hpp"
 
@@ -268,6 +269,15 @@ TEST_P(Jobs, AReorgCancelsWhatWasNotSentAndRevivesIt) {
 }
 
 TEST_P(Jobs, HeldJobsWaitForTheirConfirmations) {
+  const auto append = [&](const std::string& name) {
+    IngestedBlock block;
+    block.block = {hash_of(name), 100, hash_of("parent"), kStart, kStart};
+    return in_tx<void>([&](Tx& tx) { return append_blocks(tx, kChain, 1, {block}, {}, {}, {}, kStart); });
+  };
+  ASSERT_TRUE(in_tx<ChainRow>([](Tx& tx) { return attach_chain(tx, kChain, "test", 100, 100, 1, kStart); }));
+  ASSERT_TRUE(append("fork"));
+  ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return rewind_chain(tx, kChain, 1, 99, hash_of("parent"), kStart); }));
+  ASSERT_TRUE(append("block"));
   auto held = job("held");
   held.hold_until_block = 110;
   auto doomed = job("doomed");
@@ -280,9 +290,10 @@ TEST_P(Jobs, HeldJobsWaitForTheirConfirmations) {
   };
   EXPECT_EQ(release(109), 0);
   EXPECT_EQ(release(110, 1), 0) << "another chain's head";
-  ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return orphan_jobs(tx, kChain, hash_of("fork"), kStart); }));
   EXPECT_EQ(release(110), 1);
   EXPECT_THAT(names(claim(alice_)), ElementsAre("held"));
+  EXPECT_EQ(state("doomed"), "held") << "its block is no part of the chain";
+  ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return orphan_jobs(tx, kChain, hash_of("fork"), kStart); }));
   EXPECT_EQ(state("doomed"), "cancelled");
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/crypto/crypto.hpp"
+#include "store/jobs.hpp"
 
 namespace agentauri::engine::testing {
 namespace {
@@ -71,8 +72,12 @@ void append(store::Database& db, const std::vector<Block>& blocks, Time now, dom
   if (blocks.empty()) return;
   std::vector<store::IngestedBlock> ingested;
   for (const auto& block : blocks) ingested.push_back(to_ingested(block, chain));
-  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) {
-    return store::append_blocks(tx, chain, 1, ingested, {{Address{}}, true}, std::nullopt, std::nullopt, now);
+  must(db.transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
+    auto done = store::append_blocks(tx, chain, 1, ingested, {{Address{}}, true}, std::nullopt, std::nullopt, now);
+    if (!done) return done;
+    auto released = store::release_held_jobs(tx, chain, blocks.back().num, now);
+    if (!released) return fail(released);
+    return {};
   }));
 }
 
