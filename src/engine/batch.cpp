@@ -140,7 +140,7 @@ Result<void> BatchBuilder::leave(Tx& tx, const store::LogEntry& entry) {
   }
   for (auto& [row, value] : before) {
     if (!triggers_.knows(row)) continue;   // nobody will ever ask for it
-    if (row.condition == rules::kBreakerCondition) troubled_.insert(row.trigger);
+    if (row.condition == rules::kBreakerCondition) troubled_[row.trigger].insert(order_.chain);
     batch_.states[row] = std::move(value);
   }
   std::erase_if(batch_.jobs, [&entry](const store::NewJob& job) { return job.block_hash == entry.block_hash; });
@@ -183,7 +183,7 @@ void BatchBuilder::process(Tx& tx, const domain::Event& event, std::int64_t seq)
 bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::CompiledTrigger& compiled,
                             std::int64_t seq) {
   const auto& trigger = compiled.trigger;
-  if (troubled_.contains(trigger.id)) {
+  if (is_troubled(trigger.id)) {
     auto breaker = breaker_of(tx, trigger);
     if (!rules::allow(breaker, trigger.breaker, event.block_time)) {
       ++batch_.left_alone;
@@ -214,7 +214,7 @@ bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::Com
     jobs = alerts_->make(event, trigger, explained, seq);
   }
   for (auto& change : evaluation.changes) put_state(tx, event, row_of(change.key), std::move(change.after));
-  if (troubled_.contains(trigger.id)) put_breaker(tx, event, trigger, {});   // a success: all is forgotten
+  if (is_troubled(trigger.id)) put_breaker(tx, event, trigger, {});   // a success: all is forgotten
   batch_.jobs.insert(batch_.jobs.end(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
   if (matched) ++batch_.progress.matched;
   if (known_errors_.contains(trigger.id)) batch_.errors[trigger.id] = std::nullopt;
@@ -228,6 +228,11 @@ void BatchBuilder::put_state(Tx& tx, const domain::Event& event, const StateRow&
   if (!before && !after) return;
   batch_.images[event.block_num].emplace(row, std::move(before));   // the first change of a block counts
   batch_.states[row] = std::move(after);
+}
+
+bool BatchBuilder::is_troubled(domain::TriggerId trigger) const {
+  const auto known = troubled_.find(trigger);
+  return known != troubled_.end() && known->second.contains(order_.chain);
 }
 
 rules::BreakerState BatchBuilder::breaker_of(Tx& tx, const domain::Trigger& trigger) {
@@ -250,7 +255,7 @@ void BatchBuilder::note_failed_evaluation(Tx& tx, const domain::Event& event, co
   (void)rules::allow(breaker, trigger.breaker, event.block_time);   // it was: so the state is past its recovery time
   rules::note_failure(breaker, trigger.breaker, event.block_time);
   if (!failure_) return;
-  troubled_.insert(trigger.id);
+  troubled_[trigger.id].insert(order_.chain);
   put_breaker(tx, event, trigger, breaker);
   if (breaker.phase == rules::BreakerState::Phase::open) batch_.opened.push_back(trigger.id);
 }

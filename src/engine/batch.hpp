@@ -1,14 +1,15 @@
 // One batch of one chain: what it read from a snapshot, and everything that its one transaction will write.
 //
 // Computed inside a read-only store body, which may run more than once: each run begins anew. Nothing outside the batch
-// changes but the triggers' revision and the set of troubled ones, which only grow.
+// changes but the triggers' revision and the set of troubled ones, which only grow here.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,8 +42,9 @@ struct BatchOrder {
 
 using States = std::map<store::StateRow, std::optional<store::StateValue>>;
 
-// Triggers whose circuit breaker may have a state; all others need not be asked. It may hold more, never less.
-using Troubled = std::unordered_set<domain::TriggerId>;
+// Triggers whose circuit breaker may have a state, and on which chains; all others need not be asked. It may hold more,
+// never less.
+using Troubled = std::unordered_map<domain::TriggerId, std::set<domain::ChainId>>;
 
 struct Batch {
   store::ChainRow row;
@@ -91,6 +93,7 @@ class BatchBuilder {
                               std::string text);
   void put_state(store::Tx& tx, const domain::Event& event, const store::StateRow& row,
                  std::optional<std::string> text);
+  bool is_troubled(domain::TriggerId trigger) const;
   std::optional<store::StateValue> state_of(store::Tx& tx, const store::StateRow& row);
   bool full() const;
 

@@ -11,8 +11,9 @@ using namespace std::chrono_literals;
 
 constexpr int kMaxAttempts = 5;
 constexpr std::array<std::chrono::seconds, 5> kWaits{1s, 5s, 30s, 120s, 300s};
-constexpr std::chrono::seconds kMaxStall{60};
-constexpr int kMaxDoublings = 6;   // 64 s: beyond the longest wait
+// A store that is away is asked again soon: a question costs it nothing, and every second of waiting delays alerts.
+constexpr std::array<std::chrono::seconds, 2> kStalls{1s, 2s};
+constexpr std::chrono::seconds kNewsEvery{60};
 
 }   // namespace
 
@@ -30,14 +31,22 @@ bool is_passing(Code code) {
   }
 }
 
-void ChainTrouble::note_failure(const Error& error, std::optional<std::string> at_event, Time now) {
+void ChainTrouble::note_failure(const Error& error, std::optional<std::string> at_event, bool setting_aside,
+                                Time now) {
   error_ = plain(error.text);
+  // A store that does not even take this may have failed the event's attempts too: they count no longer.
+  if (setting_aside) attempts_ = 0;
   if (is_passing(error.code)) {
-    retry_at_ = now + std::min(kMaxStall, std::chrono::seconds(1 << std::min(stalls_, kMaxDoublings)));
+    retry_at_ = now + kStalls[stalls_ == 0 ? 0 : 1];
     ++stalls_;
     return;
   }
   stalls_ = 0;
+  told_at_.reset();
+  if (setting_aside) {
+    retry_at_ = now + kWaits[0];
+    return;
+  }
   event_id_ = std::move(at_event);
   // The attempt of a whole batch accuses no single event.
   if (isolating_ && ++attempts_ == 1) first_seen_ = now;
@@ -50,9 +59,22 @@ void ChainTrouble::note_failure(const Error& error, std::optional<std::string> a
 bool ChainTrouble::note_success(std::int64_t events) {
   suspects_ -= std::max<std::int64_t>(events, 1);
   attempts_ = stalls_ = 0;
+  told_at_.reset();
   event_id_.reset();
   retry_at_ = Time{};
   return !isolating_ || suspects_ <= 0;
+}
+
+// One attempt more than it takes to pass an event over.
+bool ChainTrouble::stalled() const {
+  return attempts_ > kMaxAttempts;
+}
+
+bool ChainTrouble::is_news(Time now) {
+  if (stalls_ == 0) return true;
+  if (told_at_ && now < *told_at_ + kNewsEvery) return false;
+  told_at_ = now;
+  return true;
 }
 
 std::optional<Poison> ChainTrouble::poison() const {

@@ -10,8 +10,10 @@ namespace {
 
 using store::Tx;
 
-constexpr auto kFirstBackoff = std::chrono::milliseconds(1000);
+constexpr auto kFirstBackoff = std::chrono::milliseconds(250);
 constexpr auto kMaxBackoff = std::chrono::milliseconds(60'000);
+constexpr auto kMaxStoreBackoff = std::chrono::milliseconds(2'000);   // of a store that is away: it may be back
+constexpr auto kNewsEvery = std::chrono::seconds(60);
 
 }   // namespace
 
@@ -33,7 +35,8 @@ Engine::Engine(store::Database& db, const Clock& clock, EngineSettings settings,
           metrics.counter("jobs_throttled_total", "Jobs made due later: their organization is over its ceiling")),
       set_aside_(metrics.counter("event_dead_letters_total", "Events passed over after five failed attempts")),
       left_alone_(metrics.counter("circuit_breaker_skipped_total",
-                                  "Evaluations left out because the trigger's circuit breaker was open")) {}
+                                  "Evaluations left out because the trigger's circuit breaker was open")),
+      troubled_gauge_(metrics.gauge("troubled_triggers", "Triggers whose circuit breaker remembers a failure")) {}
 
 Engine::~Engine() {
   stop();
@@ -46,7 +49,7 @@ Result<void> Engine::load() {
   struct Known {
     std::vector<std::pair<domain::TriggerId, std::string>> errors;
     std::vector<store::OrganizationPace> paces;
-    std::vector<domain::TriggerId> troubled;
+    std::vector<std::pair<domain::TriggerId, domain::ChainId>> troubled;
   };
   auto known = db_.snapshot_blocking<Known>([](Tx& tx) -> Result<Known> {
     auto errors = store::read_trigger_errors(tx);
@@ -60,7 +63,9 @@ Result<void> Engine::load() {
   if (!known) return fail(known);
   errors_ = {known->errors.begin(), known->errors.end()};
   paces_.load(known->paces);
-  troubled_ = {known->troubled.begin(), known->troubled.end()};
+  troubled_ = {};
+  for (const auto& [trigger, chain] : known->troubled) troubled_[trigger].insert(chain);
+  troubled_gauge_.set(static_cast<double>(troubled_.size()));
   return {};
 }
 
@@ -126,13 +131,25 @@ Result<Progress> Engine::step_chain(domain::ChainId chain) {
   auto& own = trouble != troubles_.end()
                   ? trouble->second
                   : troubles_.emplace(chain, ChainTrouble(order.max_events, order.now)).first->second;
-  own.note_failure(error, batch.at_event, order.now);
+  own.note_failure(error, batch.at_event, batch.dead_letter.has_value(), order.now);
+  if (own.stalled()) show_stall(chain, own);
+  metrics_of(chain).stalled.set(own.stalled() ? 1 : 0);
+  if (!own.is_news(order.now)) return Progress{.failed_chains = 1};
   const auto wait = std::chrono::duration_cast<std::chrono::seconds>(own.retry_at() - order.now);
   log_.error("a batch failed and will be tried again", {{"chain_id", chain},
                                                         {"why", error.text},
                                                         {"event_id", batch.at_event.value_or("")},
                                                         {"next_in_s", static_cast<std::int64_t>(wait.count())}});
   return Progress{.failed_chains = 1};
+}
+
+// On the chain's row, so that `agentauri chain status` and /health/ready tell of it. Written at each attempt, as the
+// indexer may have written over it meanwhile; the first commit that goes through takes it back.
+void Engine::show_stall(domain::ChainId chain, const ChainTrouble& trouble) {
+  auto shown = db_.transact_blocking<void>(store::Priority::interactive, [&](Tx& tx) {
+    return store::set_engine_stall(tx, chain, trouble.error());
+  });
+  if (!shown) log_.warn("the chain's row could not be marked", {{"chain_id", chain}, {"why", shown.error().text}});
 }
 
 // Reads and computes on a snapshot, so that nobody's writes wait for it; then one short transaction makes it true, if
@@ -176,6 +193,7 @@ void Engine::take(const BatchOrder& order, Batch& batch, Outcome out) {
     else
       errors_.erase(trigger);
   }
+  forget_mended(order.chain, batch);
   triggers_.settled();
   paces_.take(std::move(out.pace), order.now);
   if (out.pruned_below) pruned_below_[order.chain] = *out.pruned_below;
@@ -183,12 +201,32 @@ void Engine::take(const BatchOrder& order, Batch& batch, Outcome out) {
   recorded_revision_ = std::max(recorded_revision_, out.cursor.revision);
 }
 
+// Triggers without anything in their circuit breaker are not asked for it at each event.
+void Engine::forget_mended(domain::ChainId chain, const Batch& batch) {
+  for (const auto trigger : triggers_.aftermath().deleted) troubled_.erase(trigger);
+  for (const auto& gone : triggers_.aftermath().gone_conditions) {
+    if (gone.condition == rules::kBreakerCondition) troubled_.erase(gone.trigger);
+  }
+  for (const auto& [row, value] : batch.states) {
+    if (row.condition != rules::kBreakerCondition) continue;
+    if (value) {
+      troubled_[row.trigger].insert(chain);
+    } else if (const auto known = troubled_.find(row.trigger); known != troubled_.end()) {
+      known->second.erase(chain);
+      if (known->second.empty()) troubled_.erase(known);
+    }
+  }
+  troubled_gauge_.set(static_cast<double>(troubled_.size()));
+}
+
 Engine::ChainMetrics& Engine::metrics_of(domain::ChainId chain) {
   const auto known = chain_metrics_.find(chain);
   if (known != chain_metrics_.end()) return known->second;
   auto lag = metrics_.gauge("engine_lag_entries", "Entries of the block log that are not processed yet",
                             {{"chain_id", std::to_string(chain)}});
-  return chain_metrics_.emplace(chain, ChainMetrics{lag, {}}).first->second;
+  auto stalled = metrics_.gauge("engine_stalled", "1: an undo of the chain fails for good, so no event is processed",
+                                {{"chain_id", std::to_string(chain)}});
+  return chain_metrics_.emplace(chain, ChainMetrics{lag, stalled, {}}).first->second;
 }
 
 void Engine::count(domain::ChainId chain, const Batch& batch, const Outcome& outcome) {
@@ -212,6 +250,7 @@ void Engine::count(domain::ChainId chain, const Batch& batch, const Outcome& out
   for (const auto trigger : batch.opened) {
     log_.warn("a trigger fails again and again and is left alone for a while", {{"trigger_id", to_string(trigger)}});
   }
+  own.stalled.set(0);
   own.lag.set(static_cast<double>(std::max<std::int64_t>(outcome.row.last_seq - outcome.cursor.seq, 0)));
   if (!batch.dead_letter) return;
   set_aside_.add();
@@ -255,12 +294,14 @@ Result<Progress> Engine::guarded_step() {
 void Engine::loop() {
   pthread_setname_np(pthread_self(), "engine");
   auto backoff = kFirstBackoff;
+  auto quiet_until = std::chrono::steady_clock::time_point::min();
   for (;;) {
     const auto progress = guarded_step();
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     if (progress) {
       backoff = kFirstBackoff;
+      quiet_until = std::chrono::steady_clock::time_point::min();
       if (!progress->more) wanted_.wait_for(lock, settings_.poll, [this] { return stopping_ || awake_; });
     } else if (progress.error().code == Code::fenced) {
       lock.unlock();
@@ -268,7 +309,10 @@ void Engine::loop() {
       on_fenced_();
       return;
     } else {
-      if (progress.error().code != Code::cancelled) {
+      const auto now = std::chrono::steady_clock::now();
+      if (is_passing(progress.error().code)) backoff = std::min(backoff, kMaxStoreBackoff);
+      if (progress.error().code != Code::cancelled && now >= quiet_until) {
+        quiet_until = now + kNewsEvery;
         log_.error("the store does not serve the engine",
                    {{"why", progress.error().text}, {"next_in_ms", static_cast<std::int64_t>(backoff.count())}});
       }

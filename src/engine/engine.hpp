@@ -60,7 +60,7 @@ class Engine {
     std::optional<std::uint64_t> pruned_below;
   };
   struct ChainMetrics {
-    Gauge lag;
+    Gauge lag, stalled;
     std::map<domain::Registry, Counter> processed;
   };
 
@@ -76,6 +76,8 @@ class Engine {
   Result<void> write_jobs(store::Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out);
   Result<void> write_errors(store::Tx& tx, const Batch& batch);
   Result<void> prune(store::Tx& tx, Outcome& out);
+  void show_stall(domain::ChainId chain, const ChainTrouble& trouble);
+  void forget_mended(domain::ChainId chain, const Batch& batch);
   void take(const BatchOrder& order, Batch& batch, Outcome out);
   void count(domain::ChainId chain, const Batch& batch, const Outcome& outcome);
   ChainMetrics& metrics_of(domain::ChainId chain);
@@ -102,6 +104,7 @@ class Engine {
   std::map<domain::ChainId, ChainMetrics> chain_metrics_;
   Histogram duration_;
   Counter evaluated_, matched_, crowded_, throttled_, set_aside_, left_alone_;
+  Gauge troubled_gauge_;
 
   std::thread thread_;
   std::mutex mutex_;

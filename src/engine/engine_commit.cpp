@@ -25,6 +25,9 @@ Result<void> Engine::commit(Tx& tx, const BatchOrder& order, const Batch& batch,
   auto row = store::find_chain(tx, order.chain);
   if (!row) return fail(row);
   out.row = *row ? std::move(**row) : batch.row;
+  if (out.row.state == "down") {
+    if (auto cleared = store::clear_engine_stall(tx, order.chain); !cleared) return cleared;
+  }
   if (auto settled = settle_edits(tx, order.now); !settled) return settled;
   for (const auto& [num, hash] : batch.undone) {
     if (auto dropped = store::drop_images(tx, order.chain, num); !dropped) return dropped;

@@ -13,7 +13,17 @@ using testing::kChain;
 using testing::ModelChain;
 using testing::Txn;
 
-class EngineTrouble : public testing::EngineFixture {};
+class EngineTrouble : public testing::EngineFixture {
+ protected:
+  void execute(const store::Query& query) {
+    const auto done = in_tx<bool>([&](store::Tx& tx) -> Result<bool> {
+      auto ran = tx.run(query);
+      if (!ran) return fail(ran);
+      return true;
+    });
+    ASSERT_TRUE(done) << done.error().text;
+  }
+};
 
 // --- what cannot be processed (pipeline.md 6.9) ----------------------------------------------------------------------
 
@@ -82,6 +92,93 @@ TEST_P(EngineTrouble, AChainInTroubleHoldsUpNoOther) {
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->jobs, 1);
   EXPECT_EQ(progress->failed_chains, 1);
+}
+
+// A store that fails at everything accuses each event; what it cannot even set aside was perhaps never at fault.
+TEST_P(EngineTrouble, AStoreThatFailsSetsNoInnocentEventAside) {
+  const auto t = trigger({score_below("50")});
+  save(t);
+  HookedDatabase hooked(db());
+  Engine engine(hooked, clock_, settings_, metrics_, [] {});
+  ASSERT_TRUE(engine.step());
+  mine({feedback(1), feedback(2)});
+  hooked.instead = [] { return Result<void>(fail(Code::internal, "the store says no")); };
+  for (int second = 0; second < 1000; ++second) {
+    ASSERT_TRUE(engine.step());
+    clock_.advance(std::chrono::seconds(1));
+  }
+  hooked.instead = nullptr;
+  for (int second = 0; second < 400; ++second) {
+    ASSERT_TRUE(engine.step());
+    clock_.advance(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(count(t, "pending"), 2U);
+  const auto letters = in_tx<std::vector<store::EventDeadLetter>>(
+      [](store::Tx& tx) { return store::list_event_dead_letters(tx, kChain, 10); });
+  EXPECT_TRUE(letters->empty());
+}
+
+TEST_P(EngineTrouble, TheEngineGoesOnSoonAfterTheStoreIsBack) {
+  const auto t = trigger({score_below("50")});
+  save(t);
+  HookedDatabase hooked(db());
+  Engine engine(hooked, clock_, settings_, metrics_, [] {});
+  ASSERT_TRUE(engine.step());
+  mine({feedback(1)});
+  hooked.instead = [] { return Result<void>(fail(Code::unavailable, "gone")); };
+  for (int second = 0; second < 600; ++second) {
+    ASSERT_TRUE(engine.step());
+    clock_.advance(std::chrono::seconds(1));
+  }
+  hooked.instead = nullptr;
+  for (int second = 0; second < 2; ++second) {
+    clock_.advance(std::chrono::seconds(1));
+    ASSERT_TRUE(engine.step());
+  }
+  EXPECT_EQ(count(t, "pending"), 1U);
+}
+
+const store::Query kRefuse{store::Query::Unlisted{}, "refuse_undo",
+                           "CREATE TRIGGER refuse_undo BEFORE DELETE ON state_images BEGIN SELECT RAISE(ABORT, 'no "
+                           "undo today'); END"};
+const store::Query kRefuseFunction{store::Query::Unlisted{}, "refuse_undo_function",
+                                   "CREATE FUNCTION refuse_undo() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+                                   "EXCEPTION 'no undo today'; END $$"};
+const store::Query kRefusePostgres{store::Query::Unlisted{}, "refuse_undo",
+                                   "CREATE TRIGGER refuse_undo BEFORE DELETE ON state_images FOR EACH ROW EXECUTE "
+                                   "FUNCTION refuse_undo()"};
+const store::Query kAllow{store::Query::Unlisted{}, "allow_undo", "DROP TRIGGER refuse_undo"};
+const store::Query kAllowPostgres{store::Query::Unlisted{}, "allow_undo", "DROP TRIGGER refuse_undo ON state_images"};
+
+// An undo cannot be passed over: who looks after the chain must see that it stands.
+TEST_P(EngineTrouble, AnUndoThatFailsForGoodShowsOnItsChain) {
+  save(trigger({ema_below("50")}, true));
+  mine({feedback(1)});
+  run();
+  const auto chain = [this] {
+    return in_tx<std::optional<store::ChainRow>>([](store::Tx& tx) { return store::find_chain(tx, kChain); })->value();
+  };
+  const auto stalled = [this] {
+    return metrics_.gauge("engine_stalled", "", {{"chain_id", std::to_string(kChain)}}).value();
+  };
+  EXPECT_EQ(stalled(), 0);
+  reorg(1);
+  const bool sqlite = GetParam() == "sqlite";
+  if (!sqlite) execute(kRefuseFunction);
+  execute(sqlite ? kRefuse : kRefusePostgres);
+  for (int second = 0; second < 800; ++second) {
+    ASSERT_TRUE(engine_->step());
+    clock_.advance(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(chain().state, "down");
+  EXPECT_THAT(chain().reason.value_or(""), ::testing::HasSubstr("no undo today"));
+  EXPECT_EQ(stalled(), 1);
+  execute(sqlite ? kAllow : kAllowPostgres);
+  clock_.advance(std::chrono::seconds(301));
+  run();
+  EXPECT_EQ(chain().state, "ok");
+  EXPECT_EQ(chain().reason, std::nullopt);
+  EXPECT_EQ(stalled(), 0);
 }
 
 // --- a trigger that cannot be evaluated (6.7) ------------------------------------------------------------------------
@@ -158,6 +255,42 @@ TEST_P(EngineTrouble, ATriggerThatWasLeftAloneIsTriedAgainAfterItsTime) {
   run();
   EXPECT_EQ(deliveries(t).size(), 2U);
   EXPECT_TRUE(state().empty()) << "a success forgets it";
+}
+
+TEST_P(EngineTrouble, ATriggerThatIsMendedResetOrDeletedIsNoLongerLookedAfter) {
+  const auto troubled = [this] { return metrics_.gauge("troubled_triggers", "").value(); };
+  const auto broken = [this] {
+    auto t = trigger({{.condition_type = "no_such_type", .field = "f", .op = "=", .value = "1"}});
+    t.breaker = {.failure_threshold = 5, .recovery_timeout_seconds = 60};
+    save(t);
+    return t;
+  };
+  auto mended = broken(), reset = broken(), deleted = broken();
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(troubled(), 3);
+  start();
+  run();
+  mine({});
+  mended.conditions[0] = score_below("50");
+  mended.conditions[0].id = 98;
+  save(mended);
+  mine({feedback(1)});
+  run();
+  EXPECT_EQ(troubled(), 2) << "a success: all is forgotten";
+  save(deleted, true);
+  run();
+  EXPECT_EQ(troubled(), 1);
+  reset.conditions[0] = score_below("0");
+  reset.conditions[0].id = 99;
+  ++reset.breaker.revision;
+  save(reset);
+  run();
+  EXPECT_EQ(troubled(), 0);
+  // An undo that brings a failure back brings the trigger back too.
+  reorg(1);
+  run();
+  EXPECT_EQ(troubled(), 1);
 }
 
 // --- the ceiling of an organization (6.10) ---------------------------------------------------------------------------

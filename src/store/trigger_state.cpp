@@ -19,7 +19,7 @@ const Query kForgetCondition{
 const Query kDump{"state_dump",
                   "SELECT trigger_id, condition_id, condition_rev, chain_id, key, state, block_num FROM trigger_state "
                   "WHERE chain_id = :chain ORDER BY trigger_id, condition_id, condition_rev, key"};
-const Query kTroubled{"state_troubled", "SELECT DISTINCT trigger_id FROM trigger_state WHERE condition_id = 0"};
+const Query kTroubled{"state_troubled", "SELECT DISTINCT trigger_id, chain_id FROM trigger_state WHERE condition_id = 0"};
 const Query kPutImage{"state_image_put",
                       "INSERT INTO state_images (chain_id, block_num, trigger_id, condition_id, condition_rev, key, "
                       "before, before_block) "
@@ -43,6 +43,12 @@ const Query kWriteCursor{"cursor_write",
                          ":chain, :seq, :position, :revision, :epoch) "
                          "ON CONFLICT (shard, chain_id) DO UPDATE SET seq = :seq, position = :position, revision = "
                          ":revision, epoch = :epoch WHERE engine_cursor.epoch <= :epoch"};
+const Query kStall{"chain_stall",
+                   "UPDATE chains SET state = 'down', reason = :reason WHERE chain_id = :chain "
+                   "AND (state = 'ok' OR (state = 'down' AND reason LIKE 'engine: %'))"};
+const Query kUnstall{"chain_unstall",
+                     "UPDATE chains SET state = 'ok', reason = NULL WHERE chain_id = :chain AND state = 'down' AND "
+                     "reason LIKE 'engine: %'"};
 const Query kAdopted{"cursor_adopted", "SELECT max(revision) FROM engine_cursor WHERE shard = :shard"};
 const Query kSetError{"trigger_set_error", "UPDATE triggers SET last_error = :error WHERE id = :trigger"};
 const Query kErrors{"trigger_errors", "SELECT id, last_error FROM triggers WHERE last_error IS NOT NULL"};
@@ -138,11 +144,11 @@ Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& cond
   return {};
 }
 
-Result<std::vector<domain::TriggerId>> read_troubled_triggers(Tx& tx) {
+Result<std::vector<std::pair<domain::TriggerId, domain::ChainId>>> read_troubled_triggers(Tx& tx) {
   auto rows = tx.run(kTroubled);
   if (!rows) return fail(rows);
-  std::vector<domain::TriggerId> out;
-  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(rows->id<domain::TriggerId>(i, 0));
+  std::vector<std::pair<domain::TriggerId, domain::ChainId>> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.emplace_back(rows->id<domain::TriggerId>(i, 0), rows->i64(i, 1));
   return out;
 }
 
@@ -175,6 +181,17 @@ Result<void> write_cursor(Tx& tx, int shard, domain::ChainId chain, const Engine
                                       .i64("epoch", cursor.epoch));
   if (!row) return fail(row);
   if (row->affected() == 0) return fail(Code::fenced, "the engine's shard has passed to another process");
+  return {};
+}
+
+Result<void> set_engine_stall(Tx& tx, domain::ChainId chain, std::string_view why) {
+  const auto params = Params().i64("chain", chain).text("reason", "engine: " + std::string(why));
+  if (auto set = tx.run(kStall, params); !set) return fail(set);
+  return {};
+}
+
+Result<void> clear_engine_stall(Tx& tx, domain::ChainId chain) {
+  if (auto cleared = tx.run(kUnstall, Params().i64("chain", chain)); !cleared) return fail(cleared);
   return {};
 }
 

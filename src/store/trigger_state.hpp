@@ -55,8 +55,8 @@ struct ConditionVersion {
   std::int64_t revision = 0;
 };
 Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& conditions);
-// Triggers with a state that belongs to none of their conditions: their circuit breaker has something to remember.
-Result<std::vector<domain::TriggerId>> read_troubled_triggers(Tx& tx);
+// Triggers with a state on a chain that belongs to none of their conditions: their circuit breaker has something to remember.
+Result<std::vector<std::pair<domain::TriggerId, domain::ChainId>>> read_troubled_triggers(Tx& tx);
 // Everything of a chain, ordered: tests and digests.
 Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain);
 
@@ -69,6 +69,10 @@ struct EngineCursor {
 Result<std::optional<EngineCursor>> read_cursor(Tx& tx, int shard, domain::ChainId chain);
 // Code::fenced when somebody with a higher epoch has written it.
 Result<void> write_cursor(Tx& tx, int shard, domain::ChainId chain, const EngineCursor& cursor);
+// The engine stands before an entry of the chain's log that it cannot pass over: the chain is `down`, for this reason,
+// unless it is halted or down for one of the indexer's.
+Result<void> set_engine_stall(Tx& tx, domain::ChainId chain, std::string_view why);
+Result<void> clear_engine_stall(Tx& tx, domain::ChainId chain);
 // The highest revision that any cursor of the shard names; nullopt without a cursor.
 Result<std::optional<std::int64_t>> adopted_revision(Tx& tx, int shard);
 

@@ -135,8 +135,8 @@ class HookedDatabase final : public store::Database {
   void notify(std::string_view channel) override { inner_.notify(channel); }
   void stop() override {}
 
-  std::function<void()> before_write;          // once
-  std::function<Result<void>()> instead;       // of each write, until it is taken away
+  std::function<void()> before_write;      // once
+  std::function<Result<void>()> instead;   // of each write, until it is taken away
 
  protected:
   void submit(Mode mode, store::Priority priority, Body body, Done done) override {
