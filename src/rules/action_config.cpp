@@ -289,7 +289,12 @@ Result<void> check_action(domain::ActionType type, const json::Object& config, c
 
 Result<std::string> render_webhook_body(const WebhookConfig& config, const json::Object& event_data) {
   if (config.method != "POST" && config.method != "PUT" && config.method != "PATCH") return std::string();
-  if (!config.body) return json::dump(default_payload(event_data));
+  if (!config.body) {
+    std::string text = json::dump(default_payload(event_data));
+    if (text.size() > kMaxRenderedBytes)
+      return fail(Code::too_large, fmt::format("the body is longer than {} bytes", kMaxRenderedBytes));
+    return text;
+  }
   auto rendered =
       render_json(*config.body, event_data, config.legacy_json_coercion, kMaxRenderedBytes + config.sealed_bytes);
   if (!rendered) return fail(rendered);

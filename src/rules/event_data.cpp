@@ -1,5 +1,7 @@
 #include "rules/event_data.hpp"
 
+#include <fmt/format.h>
+
 #include "rules/stateful_conditions.hpp"
 
 namespace agentauri::rules {
@@ -7,8 +9,24 @@ namespace {
 
 constexpr std::uint64_t kMaxExact = 9'007'199'254'740'991;   // 2^53 - 1: what every JSON reader keeps exact
 
+std::size_t json_bytes(char c) {
+  if (static_cast<unsigned char>(c) < 0x20) return 6;
+  return c == '"' || c == '\\' ? 2 : 1;
+}
+
+std::string clipped(const std::string& value) {
+  std::size_t kept = 0;
+  for (std::size_t bytes = 0; kept < value.size(); ++kept) {
+    bytes += json_bytes(value[kept]);
+    if (bytes > kMaxChainTextBytes) break;
+  }
+  if (kept == value.size()) return value;
+  while (kept > 0 && (static_cast<unsigned char>(value[kept]) & 0xC0) == 0x80) --kept;
+  return fmt::format("{}… [clipped: {} bytes in full]", std::string_view(value).substr(0, kept), value.size());
+}
+
 json::Value text(const std::optional<std::string>& value) {
-  return value ? json::Value(json::String(*value)) : json::Value();
+  return value ? json::Value(json::String(clipped(*value))) : json::Value();
 }
 json::Value number(std::uint64_t n) {
   return n <= kMaxExact ? json::Value(n) : json::Value(json::String(std::to_string(n)));
@@ -60,7 +78,7 @@ json::Object event_data(const domain::Event& event, const domain::Trigger& trigg
   out["tag2"] = text(event.tag2);
   json::Array tags;
   for (const auto& tag : {event.tag1, event.tag2}) {
-    if (tag) tags.emplace_back(json::String(*tag));
+    if (tag) tags.push_back(text(*tag));
   }
   out["tags"] = std::move(tags);
   out["endpoint"] = text(event.endpoint);
