@@ -9,6 +9,8 @@
 #include <iterator>
 #include <new>
 
+#include "rules/condition_types.hpp"
+
 namespace agentauri::engine {
 namespace {
 
@@ -19,6 +21,7 @@ using store::Tx;
 constexpr std::size_t kMaxErrorBytes = 300;
 constexpr std::size_t kCrowd = 100;                 // matches of one event from which an operator wants to know
 constexpr std::size_t kMaxJobs = 2'000;             // of a batch; the jobs of one event stay together
+constexpr std::size_t kRowBytes = 500;              // of a job or a state, beside its texts
 constexpr std::int64_t kMaxEvaluations = 200'000;   // of a batch: below a second
 
 }   // namespace
@@ -81,7 +84,7 @@ Result<void> BatchBuilder::read_start(Tx& tx) {
 
 bool BatchBuilder::full() const {
   return batch_.progress.events >= order_.max_events || batch_.jobs.size() >= kMaxJobs ||
-         batch_.progress.evaluated >= kMaxEvaluations;
+         batch_.bytes >= settings_.batch_bytes || batch_.progress.evaluated >= kMaxEvaluations;
 }
 
 Result<void> BatchBuilder::join(Tx& tx, const store::LogEntry& entry) {
@@ -207,18 +210,31 @@ bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::Com
     return false;
   }
   const bool matched = evaluation.decision == rules::Decision::match;
+  const bool is_crowd = batch_.bytes >= settings_.batch_bytes;
+  rules::Evaluation explained;
   std::vector<store::NewJob> jobs;
   if (matched) {
     // The same inputs again, this time with words: dear, so only for what fires.
-    const auto explained = rules::evaluate(event, compiled, reader, rules::Explain::yes);
-    jobs = alerts_->make(event, trigger, explained, seq);
+    explained = rules::evaluate(event, compiled, reader, rules::Explain::yes);
+    if (!is_crowd) jobs = alerts_->make(event, trigger, explained, seq);
   }
   for (auto& change : evaluation.changes) put_state(tx, event, row_of(change.key), std::move(change.after));
   if (is_troubled(trigger.id)) put_breaker(tx, event, trigger, {});   // a success: all is forgotten
+  for (const auto& job : jobs) batch_.bytes += kRowBytes + job.text_bytes();
   batch_.jobs.insert(batch_.jobs.end(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
+  if (matched && is_crowd) join_crowd(event, compiled, std::move(explained), seq);
   if (matched) ++batch_.progress.matched;
   if (known_errors_.contains(trigger.id)) batch_.errors[trigger.id] = std::nullopt;
   return matched;
+}
+
+void BatchBuilder::join_crowd(const domain::Event& event, const rules::CompiledTrigger& compiled,
+                              rules::Evaluation explained, std::int64_t seq) {
+  if (!batch_.crowd) batch_.crowd = Crowd{event, seq, {}};
+  const bool has_states = std::any_of(compiled.conditions.begin(), compiled.conditions.end(),
+                                      [](const auto& condition) { return condition->is_stateful(); });
+  explained.changes = {};
+  batch_.crowd->matches.push_back({&compiled, has_states ? std::optional(std::move(explained)) : std::nullopt});
 }
 
 void BatchBuilder::put_state(Tx& tx, const domain::Event& event, const StateRow& row, std::optional<std::string> text) {
@@ -226,6 +242,7 @@ void BatchBuilder::put_state(Tx& tx, const domain::Event& event, const StateRow&
   std::optional<StateValue> after;
   if (text) after = StateValue{std::move(*text), event.block_num};
   if (!before && !after) return;
+  batch_.bytes += kRowBytes + (before ? before->state.size() : 0) + (after ? after->state.size() : 0);
   batch_.images[event.block_num].emplace(row, std::move(before));   // the first change of a block counts
   batch_.states[row] = std::move(after);
 }

@@ -46,6 +46,19 @@ using States = std::map<store::StateRow, std::optional<store::StateValue>>;
 // never less.
 using Troubled = std::unordered_map<domain::TriggerId, std::set<domain::ChainId>>;
 
+// The matches of one event beyond what a batch may hold as jobs. One event may match every trigger there is, and all
+// its jobs belong into the transaction that moves the cursor past it; so these are kept as short as can be, and become
+// jobs a few at a time while they are stored. That work then falls into the transaction, which a crowd has to pay for.
+struct Crowd {
+  struct Match {
+    const rules::CompiledTrigger* trigger;         // the engine's: it changes only between batches
+    std::optional<rules::Evaluation> evaluation;   // of a trigger with states; any other says the same once more
+  };
+  domain::Event event;
+  std::int64_t seq = 0;
+  std::vector<Match> matches;
+};
+
 struct Batch {
   store::ChainRow row;
   std::optional<store::EngineCursor> before;   // the cursor that the batch starts from
@@ -56,6 +69,8 @@ struct Batch {
   std::map<std::uint64_t, States> images;                 // block -> before
   std::vector<std::pair<std::uint64_t, Hash32>> undone;   // blocks that left
   std::vector<store::NewJob> jobs;
+  std::optional<Crowd> crowd;   // of the last event
+  std::size_t bytes = 0;        // of jobs and states, about
   std::map<domain::TriggerId, std::optional<std::string>> errors;
   std::optional<store::EventDeadLetter> dead_letter;
   Progress progress;
@@ -91,6 +106,8 @@ class BatchBuilder {
                    const rules::BreakerState& state);
   void note_failed_evaluation(store::Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
                               std::string text);
+  void join_crowd(const domain::Event& event, const rules::CompiledTrigger& compiled, rules::Evaluation explained,
+                  std::int64_t seq);
   void put_state(store::Tx& tx, const domain::Event& event, const store::StateRow& row,
                  std::optional<std::string> text);
   bool is_troubled(domain::TriggerId trigger) const;

@@ -31,8 +31,7 @@ bool is_passing(Code code) {
   }
 }
 
-void ChainTrouble::note_failure(const Error& error, std::optional<std::string> at_event, bool setting_aside,
-                                Time now) {
+void ChainTrouble::note_failure(const Error& error, std::optional<std::string> at_event, bool setting_aside, Time now) {
   error_ = plain(error.text);
   // A store that does not even take this may have failed the event's attempts too: they count no longer.
   if (setting_aside) attempts_ = 0;

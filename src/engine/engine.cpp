@@ -146,9 +146,8 @@ Result<Progress> Engine::step_chain(domain::ChainId chain) {
 // On the chain's row, so that `agentauri chain status` and /health/ready tell of it. Written at each attempt, as the
 // indexer may have written over it meanwhile; the first commit that goes through takes it back.
 void Engine::show_stall(domain::ChainId chain, const ChainTrouble& trouble) {
-  auto shown = db_.transact_blocking<void>(store::Priority::interactive, [&](Tx& tx) {
-    return store::set_engine_stall(tx, chain, trouble.error());
-  });
+  auto shown = db_.transact_blocking<void>(store::Priority::interactive,
+                                           [&](Tx& tx) { return store::set_engine_stall(tx, chain, trouble.error()); });
   if (!shown) log_.warn("the chain's row could not be marked", {{"chain_id", chain}, {"why", shown.error().text}});
 }
 
@@ -246,7 +245,7 @@ void Engine::count(domain::ChainId chain, const Batch& batch, const Outcome& out
   matched_.add(static_cast<double>(batch.progress.matched));
   crowded_.add(static_cast<double>(batch.crowded));
   left_alone_.add(static_cast<double>(batch.left_alone));
-  throttled_.add(static_cast<double>(outcome.pace.delays.size()));
+  throttled_.add(static_cast<double>(outcome.pace.delayed));
   for (const auto trigger : batch.opened) {
     log_.warn("a trigger fails again and again and is left alone for a while", {{"trigger_id", to_string(trigger)}});
   }

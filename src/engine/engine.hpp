@@ -74,6 +74,9 @@ class Engine {
   Result<void> settle_edits(store::Tx& tx, Time now);
   Result<void> write_state(store::Tx& tx, const Batch& batch);
   Result<void> write_jobs(store::Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out);
+  Result<void> put_jobs(store::Tx& tx, const std::vector<store::NewJob>& jobs, const store::ChainView& view, Time now,
+                        Outcome& out);
+  Result<void> put_crowd(store::Tx& tx, const Crowd& crowd, const store::ChainView& view, Time now, Outcome& out);
   Result<void> write_errors(store::Tx& tx, const Batch& batch);
   Result<void> prune(store::Tx& tx, Outcome& out);
   void show_stall(domain::ChainId chain, const ChainTrouble& trouble);

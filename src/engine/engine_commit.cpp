@@ -14,6 +14,9 @@ using store::Tx;
 
 constexpr std::uint64_t kPruneEvery = 32;    // blocks between two prunings
 constexpr std::int64_t kPruneRows = 2'000;   // of one batch
+// Jobs of a crowd that are in memory at a time.
+constexpr std::size_t kPartJobs = 256;
+constexpr std::size_t kPartBytes = 1 << 20;
 
 }   // namespace
 
@@ -47,18 +50,48 @@ Result<void> Engine::commit(Tx& tx, const BatchOrder& order, const Batch& batch,
 }
 
 Result<void> Engine::write_jobs(Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out) {
-  if (batch.jobs.empty()) return {};
+  if (batch.jobs.empty() && !batch.crowd) return {};
   // Blocks may have joined and left since the batch was computed.
-  const auto [lowest, highest] = std::minmax_element(
-      batch.jobs.begin(), batch.jobs.end(), [](const auto& a, const auto& b) { return a.block_num < b.block_num; });
-  auto left = store::blocks_that_left(tx, order.chain, lowest->block_num, highest->block_num);
+  std::uint64_t lowest = batch.crowd ? batch.crowd->event.block_num : batch.jobs.front().block_num;
+  std::uint64_t highest = lowest;
+  for (const auto& job : batch.jobs) {
+    lowest = std::min(lowest, job.block_num);
+    highest = std::max(highest, job.block_num);
+  }
+  auto left = store::blocks_that_left(tx, order.chain, lowest, highest);
   if (!left) return fail(left);
   const store::ChainView view{out.row.head_num, std::move(*left)};
-  if (auto inserted = store::insert_jobs(tx, batch.jobs, order.now, &view); !inserted) return fail(inserted);
-  out.jobs = static_cast<std::int64_t>(batch.jobs.size());
-  out.pace = paces_.plan(batch.jobs, order.now);
-  if (auto delayed = store::delay_jobs(tx, out.pace.delays); !delayed) return delayed;
-  return store::write_paces(tx, out.pace.to_store);
+  if (auto put = put_jobs(tx, batch.jobs, view, order.now, out); !put) return put;
+  if (batch.crowd) {
+    if (auto put = put_crowd(tx, *batch.crowd, view, order.now, out); !put) return put;
+  }
+  return store::write_paces(tx, OrganizationPaces::worth_storing(out.pace, order.now));
+}
+
+Result<void> Engine::put_jobs(Tx& tx, const std::vector<store::NewJob>& jobs, const store::ChainView& view, Time now,
+                              Outcome& out) {
+  if (auto inserted = store::insert_jobs(tx, jobs, now, &view); !inserted) return fail(inserted);
+  out.jobs += static_cast<std::int64_t>(jobs.size());
+  return store::delay_jobs(tx, paces_.extend(out.pace, jobs, now));
+}
+
+Result<void> Engine::put_crowd(Tx& tx, const Crowd& crowd, const store::ChainView& view, Time now, Outcome& out) {
+  const rules::StateReader no_states = [](const rules::StateKey&) { return std::optional<std::string>(); };
+  for (std::size_t next = 0; next < crowd.matches.size();) {
+    AlertJobs alerts(settings_, now);   // of a part: it remembers configurations
+    std::vector<store::NewJob> part;
+    for (std::size_t bytes = 0; next < crowd.matches.size() && bytes < kPartBytes && part.size() < kPartJobs; ++next) {
+      const auto& [trigger, evaluation] = crowd.matches[next];
+      auto jobs = alerts.make(crowd.event, trigger->trigger,
+                              evaluation ? *evaluation : rules::evaluate(crowd.event, *trigger, no_states), crowd.seq);
+      for (auto& job : jobs) {
+        bytes += job.text_bytes();
+        part.push_back(std::move(job));
+      }
+    }
+    if (auto put = put_jobs(tx, part, view, now, out); !put) return put;
+  }
+  return {};
 }
 
 Result<void> Engine::check_ours(Tx& tx, const BatchOrder& order, const Batch& batch) {
@@ -120,8 +153,8 @@ Result<void> Engine::write_errors(Tx& tx, const Batch& batch) {
   return {};
 }
 
-// The indexer follows reorganisations exactly as deep as this keeps images (follower.cpp, raise_undo_floor). How deep is
-// counted from its head, which may be far ahead of us: what it has taken back already and we have not stays whatever
+// The indexer follows reorganisations exactly as deep as this keeps images (follower.cpp, raise_undo_floor). How deep
+// is counted from its head, which may be far ahead of us: what it has taken back already and we have not stays whatever
 // its depth.
 Result<void> Engine::prune(Tx& tx, Outcome& out) {
   const auto& row = out.row;

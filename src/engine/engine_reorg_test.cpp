@@ -85,9 +85,9 @@ TEST_P(EngineReorg, AnEngineThatLagsKeepsTheImagesThatItsLogStillNeeds) {
   testing::append(db(), {chain_.blocks().back()}, clock_.now(), kOther);   // the chain that never saw the fork
   for (int i = 0; i < 100; ++i) mine({});
   run();
-  const auto plain = in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>(
-                         [](store::Tx& tx) { return store::dump_state(tx, kOther); })
-                         .value();
+  const auto plain = in_tx<std::vector<std::pair<store::StateRow, store::StateValue>>>([](store::Tx& tx) {
+                       return store::dump_state(tx, kOther);
+                     }).value();
   ASSERT_EQ(plain.size(), 1U);
   ASSERT_EQ(state().size(), 1U);
   EXPECT_EQ(state()[0].second.state, plain[0].second.state);
@@ -95,9 +95,8 @@ TEST_P(EngineReorg, AnEngineThatLagsKeepsTheImagesThatItsLogStillNeeds) {
   for (int i = 0; i < 40; ++i) mine({});
   mine({feedback(20)});
   run();
-  EXPECT_TRUE(in_tx<std::vector<store::StateImage>>([](store::Tx& tx) {
-                return store::read_images(tx, kChain, 1);
-              })->empty());
+  EXPECT_TRUE(
+      in_tx<std::vector<store::StateImage>>([](store::Tx& tx) { return store::read_images(tx, kChain, 1); })->empty());
 }
 
 TEST_P(EngineReorg, JobsAreHeldForTheirConfirmations) {

@@ -105,6 +105,48 @@ TEST_P(EngineTest, ALargeBlockIsTakenInParts) {
   EXPECT_EQ(deliveries(t).size(), 35U);
 }
 
+TEST_P(EngineTest, ABatchHoldsSoManyBytes) {
+  settings_.batch_bytes = 10'000;
+  start();
+  save(trigger({score_below("200")}));
+  for (int i = 0; i < 30; ++i) mine({feedback(i)});
+  const auto first = engine_->step();
+  ASSERT_TRUE(first);
+  EXPECT_GT(first->events, 1);
+  EXPECT_LT(first->events, 10);
+  EXPECT_EQ(first->events + run().events, 30);
+}
+
+// More matches of one event than a batch may hold: they are stored all the same, with it, in one transaction.
+TEST_P(EngineTest, TheJobsOfACrowdAreMadeInParts) {
+  settings_.batch_bytes = 10'000;
+  settings_.jobs_per_hour = 300;
+  start();
+  std::vector<domain::Trigger> crowd;
+  for (int i = 0; i < 600; ++i) {
+    crowd.push_back(trigger({i % 2 == 0 ? score_below("60") : ema_below("60")}, i % 2 == 1));
+    crowd.back().organization_id = crowd[0].organization_id;
+    crowd.back().min_confirmations = i % 3 == 0 ? 1 : 0;
+  }
+  crowd[500].actions[0].config = R"({"url":"http://127.0.0.1:1/","body":{"x":"{{nonsense}}"}})";
+  for (const auto& t : crowd) save(t);
+  mine({feedback(45), feedback(200)});
+  const auto first = engine_->step();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->events, 1);
+  EXPECT_EQ(first->jobs, 600);
+  EXPECT_EQ(run().jobs, 0);
+  std::size_t throttled = 0;
+  for (std::size_t i = 0; i < crowd.size(); ++i) {
+    const auto rows = deliveries(crowd[i]);
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].state, i == 500 ? "dead" : i % 3 == 0 ? "held" : "pending");
+    EXPECT_THAT(rows[0].explanation, ::testing::HasSubstr(i % 2 == 0 ? "score 45 < 60" : "average"));
+    if (rows[0].reason == "throttled") ++throttled;
+  }
+  EXPECT_EQ(throttled, 299U);
+}
+
 TEST_P(EngineTest, AnEngineWithoutItsLeaseCannotCommit) {
   const auto t = trigger({});
   save(t);

@@ -19,19 +19,28 @@ void OrganizationPaces::load(const std::vector<store::OrganizationPace>& stored)
   for (const auto& pace : stored) used_until_[pace.organization] = pace.used_until;
 }
 
-OrganizationPaces::Plan OrganizationPaces::plan(const std::vector<store::NewJob>& jobs, Time now) const {
-  Plan out;
+std::vector<std::pair<domain::JobId, Time>> OrganizationPaces::extend(Plan& plan,
+                                                                      const std::vector<store::NewJob>& jobs,
+                                                                      Time now) const {
+  std::vector<std::pair<domain::JobId, Time>> delays;
   for (const auto& job : jobs) {
     if (job.dead_reason) continue;
-    auto [entry, is_new] = out.used_until.emplace(job.organization_id, now - kHour);
+    auto [entry, is_new] = plan.used_until.emplace(job.organization_id, now - kHour);
     if (const auto known = used_until_.find(job.organization_id); is_new && known != used_until_.end()) {
       entry->second = std::max(entry->second, known->second);
     }
     entry->second += step_;
-    if (entry->second > now) out.delays.emplace_back(job.id, entry->second);
+    if (entry->second > now) delays.emplace_back(job.id, entry->second);
   }
-  for (const auto& [organization, until] : out.used_until) {
-    if (until > now - kWorthStoring) out.to_store.push_back({organization, until});
+  plan.delayed += static_cast<std::int64_t>(delays.size());
+  return delays;
+}
+
+// Of those near their ceiling, so that a restart knows it.
+std::vector<store::OrganizationPace> OrganizationPaces::worth_storing(const Plan& plan, Time now) {
+  std::vector<store::OrganizationPace> out;
+  for (const auto& [organization, until] : plan.used_until) {
+    if (until > now - kWorthStoring) out.push_back({organization, until});
   }
   return out;
 }

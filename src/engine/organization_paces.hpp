@@ -15,14 +15,17 @@ class OrganizationPaces {
  public:
   // What a batch of jobs would use; it counts once it is taken.
   struct Plan {
-    std::vector<std::pair<domain::JobId, Time>> delays;
+    std::int64_t delayed = 0;
     std::unordered_map<domain::OrganizationId, Time> used_until;
-    std::vector<store::OrganizationPace> to_store;   // of those near their ceiling, so that a restart knows it
   };
 
   explicit OrganizationPaces(std::int64_t jobs_per_hour);
   void load(const std::vector<store::OrganizationPace>& stored);
-  Plan plan(const std::vector<store::NewJob>& jobs, Time now) const;
+  // Adds jobs to the plan. Returns those that become due later, and when.
+  std::vector<std::pair<domain::JobId, Time>> extend(Plan& plan, const std::vector<store::NewJob>& jobs,
+                                                     Time now) const;
+  // What is to be stored of it.
+  static std::vector<store::OrganizationPace> worth_storing(const Plan& plan, Time now);
   void take(Plan plan, Time now);
 
  private:

@@ -22,6 +22,7 @@ struct EngineSettings {
   std::uint64_t min_undo_blocks = 256;                      // before-images reach at least so far below the head
   std::uint64_t max_undo_blocks = 20'000;
   std::size_t cache_bytes = 16u << 20;   // of states in memory
+  std::size_t batch_bytes = 16u << 20;   // of jobs and states that a batch holds before it is stored
   std::int64_t jobs_per_hour = 10'000;   // of an organization; what is above becomes due later
 };
 

@@ -23,8 +23,9 @@ using testing::kChain;
 using testing::ModelChain;
 using testing::Txn;
 
-constexpr std::uint64_t kUndoBlocks = 8;   // below the highest head: no reorganisation goes deeper, and images are pruned
-constexpr int kQuietBlocks = 40;           // enough for a pruning
+constexpr std::uint64_t kUndoBlocks =
+    8;                             // below the highest head: no reorganisation goes deeper, and images are pruned
+constexpr int kQuietBlocks = 40;   // enough for a pruning
 
 // Jobs that may be sent, or are being sent for the first time, though their block is not part of the chain.
 const store::Query kStray{store::Query::Unlisted{}, "simulation_stray",

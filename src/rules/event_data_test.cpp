@@ -53,7 +53,8 @@ TEST(EventData, TheDefaultBodyAlwaysFits) {
   // A name is the user's: its bound is where it is saved.
   domain::Trigger trigger;
   trigger.name = std::string(kMaxRenderedBytes, 'n');
-  EXPECT_EQ(render_webhook_body({}, event_data(event_with("a"), trigger, {}, "chain", 1)).error().code, Code::too_large);
+  EXPECT_EQ(render_webhook_body({}, event_data(event_with("a"), trigger, {}, "chain", 1)).error().code,
+            Code::too_large);
 }
 
 }   // namespace

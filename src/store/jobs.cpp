@@ -39,16 +39,18 @@ const Query kOrphanUnsent{
 const Query kOrphanSent{"job_orphan_sent",
                         "UPDATE jobs SET orphaned = :yes, updated_at = :now WHERE chain_id = :chain AND block_hash = "
                         ":hash AND state NOT IN ('held', 'pending', 'cancelled')"};
-const Query kRelease{"job_release",
-                     "UPDATE jobs SET state = 'pending', next_at = CASE WHEN next_at > :now THEN next_at ELSE :now END, "
-                     "updated_at = :now WHERE state = 'held' AND chain_id = :chain AND hold_until_block <= :head "
-                     "AND EXISTS (SELECT 1 FROM blocks b WHERE b.chain_id = jobs.chain_id AND b.hash = jobs.block_hash "
-                     "AND b.canonical = :yes)"};
+const Query kRelease{
+    "job_release",
+    "UPDATE jobs SET state = 'pending', next_at = CASE WHEN next_at > :now THEN next_at ELSE :now END, "
+    "updated_at = :now WHERE state = 'held' AND chain_id = :chain AND hold_until_block <= :head "
+    "AND EXISTS (SELECT 1 FROM blocks b WHERE b.chain_id = jobs.chain_id AND b.hash = jobs.block_hash "
+    "AND b.canonical = :yes)"};
 #define STAND_STILL "SELECT head_num FROM chains WHERE chain_id = :chain"
 const Query kStandStill{"chain_stand_still", STAND_STILL, STAND_STILL " FOR SHARE"};
 #undef STAND_STILL
-const Query kLeft{"block_left",
-                  "SELECT hash FROM blocks WHERE chain_id = :chain AND num >= :from AND num <= :to AND canonical = :no"};
+const Query kLeft{
+    "block_left",
+    "SELECT hash FROM blocks WHERE chain_id = :chain AND num >= :from AND num <= :to AND canonical = :no"};
 const Query kCancel{"job_cancel",
                     "UPDATE jobs SET state = 'cancelled', reason = :reason, updated_at = :now, finished_at = :now "
                     "WHERE trigger_id = :trigger AND (CAST(:action AS integer) IS NULL OR action_id = :action) "
@@ -133,7 +135,7 @@ Result<std::int64_t> insert_jobs(Tx& tx, const std::vector<NewJob>& jobs, Time n
         .time("expires_at", job.expires_at);
     p.text("request_id", job.request_id).time("finished_at", dead ? std::optional(now) : std::nullopt);
     rows.push_back(std::move(p));
-    bytes += job.event_data.size() + job.explanation.size() + (job.body ? job.body->size() : 0);
+    bytes += job.text_bytes();
     if (rows.size() < kInsertRows && bytes < kInsertBytes) continue;
     if (auto done = flush(); !done) return fail(done);
   }
@@ -151,8 +153,9 @@ Result<std::int64_t> orphan_jobs(Tx& tx, domain::ChainId chain, const Hash32& bl
 }
 
 Result<std::int64_t> release_held_jobs(Tx& tx, domain::ChainId chain, std::uint64_t head, Time now) {
-  auto row =
-      tx.run(kRelease, Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now).boolean("yes", true));
+  auto row = tx.run(
+      kRelease,
+      Params().i64("chain", chain).i64("head", static_cast<std::int64_t>(head)).time("now", now).boolean("yes", true));
   if (!row) return fail(row);
   return row->affected();
 }

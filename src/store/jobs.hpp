@@ -36,6 +36,8 @@ struct NewJob {
   std::optional<std::string> endpoint;
   std::optional<Time> expires_at;
   std::string request_id;
+
+  std::size_t text_bytes() const { return event_data.size() + explanation.size() + (body ? body->size() : 0); }
 };
 
 // The chain as a transaction that inserts jobs sees it.

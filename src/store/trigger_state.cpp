@@ -19,7 +19,8 @@ const Query kForgetCondition{
 const Query kDump{"state_dump",
                   "SELECT trigger_id, condition_id, condition_rev, chain_id, key, state, block_num FROM trigger_state "
                   "WHERE chain_id = :chain ORDER BY trigger_id, condition_id, condition_rev, key"};
-const Query kTroubled{"state_troubled", "SELECT DISTINCT trigger_id, chain_id FROM trigger_state WHERE condition_id = 0"};
+const Query kTroubled{"state_troubled",
+                      "SELECT DISTINCT trigger_id, chain_id FROM trigger_state WHERE condition_id = 0"};
 const Query kPutImage{"state_image_put",
                       "INSERT INTO state_images (chain_id, block_num, trigger_id, condition_id, condition_rev, key, "
                       "before, before_block) "

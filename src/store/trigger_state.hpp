@@ -42,8 +42,8 @@ Result<void> write_images(Tx& tx, std::uint64_t block_num, const std::vector<Sta
 // The images of a block, for an undo; and their end once it is done.
 Result<std::vector<StateImage>> read_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
 Result<void> drop_images(Tx& tx, domain::ChainId chain, std::uint64_t block_num);
-// At most `limit` rows, the lowest blocks first. Those stay that an entry of the log after `after_seq` still takes back,
-// and those above them. Returns how many went.
+// At most `limit` rows, the lowest blocks first. Those stay that an entry of the log after `after_seq` still takes
+// back, and those above them. Returns how many went.
 Result<std::int64_t> prune_images(Tx& tx, domain::ChainId chain, std::uint64_t below, std::int64_t after_seq,
                                   std::int64_t limit);
 // Of a deleted trigger, and of a condition revision that no edit can bring back. Their images stay until they are
@@ -55,7 +55,8 @@ struct ConditionVersion {
   std::int64_t revision = 0;
 };
 Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& conditions);
-// Triggers with a state on a chain that belongs to none of their conditions: their circuit breaker has something to remember.
+// Triggers with a state on a chain that belongs to none of their conditions: their circuit breaker has something to
+// remember.
 Result<std::vector<std::pair<domain::TriggerId, domain::ChainId>>> read_troubled_triggers(Tx& tx);
 // Everything of a chain, ordered: tests and digests.
 Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain);
