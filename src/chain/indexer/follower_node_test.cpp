@@ -17,6 +17,13 @@ using namespace std::chrono_literals;
 
 constexpr domain::ChainId kChain = 31337;
 
+// Runs `body` on the loop of `thread` while the caller goes on.
+std::jthread run_beside(IoThread& thread, std::function<Task<void>()> body) {
+  return std::jthread([executor = thread.executor(), body = std::move(body)] {
+    run_blocking([&]() -> Task<void> { co_await run_on(executor, body); });
+  });
+}
+
 class FollowerOfANode : public ::testing::Test {
  protected:
   FollowerOfANode()
@@ -66,30 +73,26 @@ class FollowerOfANode : public ::testing::Test {
   // asked.
   void follow(const std::vector<std::string>& urls, std::function<bool()> done) {
     IoThread thread("follower");
-    std::atomic<bool> ended{false};
     Signal stop(thread.executor());
-    spawn_detached(thread.executor(), [&]() -> Task<void> {
-      {
-        net::HttpClient client(co_await this_executor(), {});
-        JsonRpcSource source(client, rpc(urls), metrics_);
-        ChainFollower follower(source, *temp_.db, clock_, settings(), metrics_, [] {});
-        TaskGroup group(co_await this_executor());
-        group.spawn("follower", [&follower]() -> Task<void> {
-          const auto why = co_await follower.run();
-          EXPECT_EQ(why.error().code, Code::cancelled) << why.error().text;
-        });
-        (void)co_await stop.wait_for(1min);
-        group.cancel();
-        EXPECT_TRUE(co_await group.wait_for(2s)) << "a follower ends when it is asked to";
-        co_await group.wait();
-      }
-      ended = true;
+    auto running = run_beside(thread, [&]() -> Task<void> {
+      net::HttpClient client(co_await this_executor(), {});
+      JsonRpcSource source(client, rpc(urls), metrics_);
+      ChainFollower follower(source, *temp_.db, clock_, settings(), metrics_, [] {});
+      TaskGroup group(co_await this_executor());
+      group.spawn("follower", [&follower]() -> Task<void> {
+        const auto why = co_await follower.run();
+        EXPECT_EQ(why.error().code, Code::cancelled) << why.error().text;
+      });
+      (void)co_await stop.wait_for(1min);
+      group.cancel();
+      EXPECT_TRUE(co_await group.wait_for(2s)) << "a follower ends when it is asked to";
+      co_await group.wait();
     });
     const auto until = std::chrono::steady_clock::now() + 30s;
     while (!done() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(5ms);
     EXPECT_TRUE(done());
     stop.notify();
-    while (!ended) std::this_thread::sleep_for(1ms);
+    running.join();
     thread.stop();
   }
 
@@ -108,9 +111,8 @@ TEST_F(FollowerOfANode, KeepsUpWithAMiningChainAndItsReorg) {
   FakeNode node(thread.executor(), chain_, 25);
   ASSERT_TRUE(node.start());
   std::atomic<int> mined{0};
-  std::atomic<bool> ended{false};
   Signal stop(thread.executor());
-  spawn_detached(thread.executor(), [&]() -> Task<void> {
+  auto mining = run_beside(thread, [&]() -> Task<void> {
     TaskGroup group(co_await this_executor());
     group.spawn("miner", [&]() -> Task<void> {
       co_await mine_every(chain_, 40ms, [&] {
@@ -123,13 +125,12 @@ TEST_F(FollowerOfANode, KeepsUpWithAMiningChainAndItsReorg) {
     group.cancel();
     co_await group.wait();
     co_await node.stop();
-    ended = true;
   });
   follow({node.url()}, [&] { return mined > 60 && stored() == on_chain(); });
   EXPECT_EQ(row().state, "ok");
   EXPECT_GT(row().last_seq, 0) << "the live part went through the log";
   stop.notify();
-  while (!ended) std::this_thread::sleep_for(1ms);
+  mining.join();
   thread.stop();
 }
 
@@ -149,13 +150,10 @@ TEST_F(FollowerOfANode, AProviderOfAnotherChainIsNotUsed) {
   for (int i = 0; i < 150; ++i) chain_.mine();   // history is read up to the finalized block, which is far below
   follow({wrong.url(), right.url()}, [&] { return row().head_num == chain_.head().num && stored() == on_chain(); });
   EXPECT_EQ(right.calls() > 0, true);
-  std::atomic<bool> ended{false};
-  spawn_detached(thread.executor(), [&]() -> Task<void> {
+  run_beside(thread, [&]() -> Task<void> {
     co_await wrong.stop();
     co_await right.stop();
-    ended = true;
-  });
-  while (!ended) std::this_thread::sleep_for(1ms);
+  }).join();
   thread.stop();
 }
 
@@ -179,12 +177,7 @@ TEST_F(FollowerOfANode, IsDownWhileNobodyAnswersAndComesBack) {
     }
     return stage == 2 && row().state == "ok" && row().head_num == 4;
   });
-  std::atomic<bool> ended{false};
-  spawn_detached(thread.executor(), [&]() -> Task<void> {
-    co_await node.stop();
-    ended = true;
-  });
-  while (!ended) std::this_thread::sleep_for(1ms);
+  run_beside(thread, [&]() -> Task<void> { co_await node.stop(); }).join();
   thread.stop();
 }
 

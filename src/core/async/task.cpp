@@ -28,6 +28,7 @@ namespace {
 
 // A timer is also the way to wait for something without a file descriptor: whoever notifies cancels it.
 constexpr auto kForever = std::chrono::hours{24 * 365 * 10};
+constexpr auto kCancelAgain = std::chrono::milliseconds{50};
 
 asio::steady_timer::duration bounded(std::chrono::microseconds wait) {
   return std::chrono::duration_cast<asio::steady_timer::duration>(std::min<std::chrono::microseconds>(wait, kForever));
@@ -85,12 +86,10 @@ Task<bool> sleep_for(std::chrono::microseconds wait) {
   co_return !error;
 }
 
-void spawn_detached(Executor executor, std::function<Task<void>()> body) {
-  asio::co_spawn(executor, rooted(std::move(body)), [](const std::exception_ptr& error) { report("detached", error); });
-}
-
 Task<void> run_on(Executor executor, std::function<Task<void>()> body) {
-  co_await asio::co_spawn(executor, rooted(std::move(body)), asio::use_awaitable);
+  // An empty slot: nothing of the caller's cancellation is handed over.
+  co_await asio::co_spawn(executor, rooted(std::move(body)),
+                          asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
 }
 
 // --- TaskGroup -------------------------------------------------------------------------------------------------------
@@ -135,6 +134,12 @@ void TaskGroup::cancel() {
   std::vector<asio::cancellation_signal*> signals;
   for (auto& child : state_->children) signals.push_back(&child.cancel);
   for (auto* signal : signals) signal->emit(asio::cancellation_type::all);
+}
+
+Task<void> TaskGroup::cancel_and_wait() {
+  do {
+    cancel();
+  } while (!co_await wait_for(kCancelAgain));
 }
 
 std::size_t TaskGroup::size() const {
@@ -187,50 +192,17 @@ void Signal::notify() {
 
 Task<bool> Signal::wait_for(std::chrono::microseconds limit) {
   const auto state = state_;
-  if (state->notified.exchange(false)) co_return true;
-  if (co_await cancelled()) co_return false;
   asio::steady_timer timer(state->executor, bounded(limit));
   const Enlisted enlisted(state->waiter, timer);
-  boost::system::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  co_return state->notified.exchange(false);
-}
-
-// --- StopFlag --------------------------------------------------------------------------------------------------------
-
-struct StopFlag::State {
-  std::mutex mutex;
-  bool requested = false;
-  std::vector<std::function<void()>> hooks;
-};
-
-StopFlag::StopFlag() : state_(std::make_shared<State>()) {}
-
-void StopFlag::request() {
-  std::vector<std::function<void()>> hooks;
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->requested) return;
-    state_->requested = true;
-    hooks.swap(state_->hooks);
-  }
-  for (const auto& hook : hooks) hook();
-}
-
-bool StopFlag::requested() const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->requested;
-}
-
-void StopFlag::on_request(std::function<void()> hook) const {
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (!state_->requested) {
-      state_->hooks.push_back(std::move(hook));
-      return;
-    }
-  }
-  hook();
+  if (state->notified.exchange(false)) co_return true;
+  if (co_await cancelled()) co_return false;
+  do {
+    boost::system::error_code ignored;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (state->notified.exchange(false)) co_return true;
+    // The wake-up of a hint that was taken before may come late, and is none.
+  } while (timer.expiry() > std::chrono::steady_clock::now() && !co_await cancelled());
+  co_return false;
 }
 
 // --- threads ---------------------------------------------------------------------------------------------------------

@@ -30,11 +30,9 @@ Task<bool> cancelled();
 // false when the wait was cancelled.
 Task<bool> sleep_for(std::chrono::microseconds wait);
 
-// Runs `body` on `executor` without an owner. Exceptions end up in the log, not in the caller. `body` must own what it
-// uses. Prefer TaskGroup wherever somebody can wait for the child.
-void spawn_detached(Executor executor, std::function<Task<void>()> body);
-
-// Runs `body` on another executor and returns its result to the calling one. Used at borders between threads.
+// Runs `body` on another executor and comes back to the calling one when it has ended; an exception comes with it. Used
+// at borders between threads. A cancellation of the caller does not reach `body`, which runs to its end: Asio would
+// hand it over by a pointer into the caller's frame, and the frame may be gone when the other thread gets to it.
 Task<void> run_on(Executor executor, std::function<Task<void>()> body);
 
 // Children of a component. All members must be called on the group's executor.
@@ -47,8 +45,12 @@ class TaskGroup {
 
   // `name` appears in the log when the child ends with an exception.
   void spawn(std::string name, std::function<Task<void>()> body);
-  // Cancels what every child waits for (sleep_for, sockets, Signal::wait); children see it as an ordinary result.
+  // Cancels what every child waits for now (sleep_for, sockets, Signal::wait_for); children see it as an ordinary
+  // result. A child whose wait has just completed loses nothing but the interruption: cancelled() tells it, and our own
+  // waits end at once from then on, but an Asio operation that it begins next runs its course. Hence:
   void cancel();
+  // Cancels, again and again, until no child is left.
+  Task<void> cancel_and_wait();
   std::size_t size() const;
   // Until no child is left.
   Task<void> wait();
@@ -70,22 +72,8 @@ class Signal {
   Signal& operator=(const Signal&) = delete;
 
   void notify();
-  // true: notified; false: the limit passed or the wait was cancelled.
+  // true: notified; false: the limit passed or the caller was cancelled.
   Task<bool> wait_for(std::chrono::microseconds limit);
-
- private:
-  struct State;
-  std::shared_ptr<State> state_;
-};
-
-// The stop request of a component: asked once, seen by everybody, from any thread.
-class StopFlag {
- public:
-  StopFlag();
-  void request();
-  bool requested() const;
-  // Calls `hook` once when the stop is requested (at once when it already was), on the requesting thread.
-  void on_request(std::function<void()> hook) const;
 
  private:
   struct State;

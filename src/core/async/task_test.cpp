@@ -29,6 +29,31 @@ TEST(TaskGroup, CancelEndsWhatItsChildrenWaitFor) {
   EXPECT_EQ(ended, 10);
 }
 
+// The first cancellation meets nothing that it could end; the wait that begins afterwards is not one of ours, so only
+// the repetition reaches it.
+TEST(TaskGroup, CancelsAgainWhatBeganAWaitAfterTheFirstCancellation) {
+  run_blocking([]() -> Task<void> {
+    const auto executor = co_await this_executor();
+    TaskGroup group(executor);
+    bool begun = false, ended = false;
+    group.spawn("late", [&]() -> Task<void> {
+      TaskGroup inner(executor);
+      inner.spawn("sleeper", []() -> Task<void> { (void)co_await sleep_for(1h); });
+      begun = true;
+      co_await sleep_for(1h);
+      while (inner.size() > 0) {   // as an Asio operation: looks at nothing but its own interruption
+        if (co_await inner.wait_for(20ms)) break;
+        if (co_await cancelled()) co_await inner.cancel_and_wait();
+      }
+      ended = true;
+    });
+    while (!begun) co_await sleep_for(1ms);
+    co_await group.cancel_and_wait();
+    EXPECT_TRUE(ended);
+    EXPECT_EQ(group.size(), 0U);
+  });
+}
+
 TEST(TaskGroup, SurvivesAChildThatThrows) {
   run_blocking([]() -> Task<void> {
     TaskGroup group(co_await this_executor());
@@ -48,6 +73,30 @@ TEST(Signal, KeepsAHintThatCameBeforeTheWait) {
     signal.notify();
     EXPECT_TRUE(co_await signal.wait_for(1h));
     EXPECT_FALSE(co_await signal.wait_for(1ms));
+  });
+}
+
+// The first wait takes the hint before its wake-up has come; the wake-up must not end the second one.
+TEST(Signal, WaitsForItsWholeLimitAlsoAfterAHintThatWasTakenAtOnce) {
+  run_blocking([]() -> Task<void> {
+    Signal signal(co_await this_executor());
+    signal.notify();
+    EXPECT_TRUE(co_await signal.wait_for(1h));
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_FALSE(co_await signal.wait_for(50ms));
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 50ms);
+  });
+}
+
+TEST(Signal, EndsItsWaitWhenTheCallerIsCancelled) {
+  run_blocking([]() -> Task<void> {
+    TaskGroup group(co_await this_executor());
+    group.spawn("waiter", []() -> Task<void> {
+      Signal signal(co_await this_executor());
+      EXPECT_FALSE(co_await signal.wait_for(1h));
+    });
+    co_await sleep_for(1ms);
+    co_await group.cancel_and_wait();
   });
 }
 
@@ -120,18 +169,6 @@ TEST(Signal, MayOutliveItsLoop) {
   kept.reset();
 }
 
-TEST(StopFlag, TellsEverybodyOnce) {
-  StopFlag stop;
-  int calls = 0;
-  stop.on_request([&calls] { ++calls; });
-  EXPECT_FALSE(stop.requested());
-  stop.request();
-  stop.request();
-  stop.on_request([&calls] { ++calls; });
-  EXPECT_EQ(calls, 2);
-  EXPECT_TRUE(stop.requested());
-}
-
 TEST(IoThread, RunsWhatIsSpawnedOnIt) {
   IoThread thread("test-io");
   const auto here = std::this_thread::get_id();
@@ -143,6 +180,41 @@ TEST(IoThread, RunsWhatIsSpawnedOnIt) {
     });
   });
   EXPECT_TRUE(elsewhere);
+}
+
+TEST(RunOn, RunsToItsEndAlsoWhenItsCallerIsCancelled) {
+  IoThread thread("test-io");
+  run_blocking([&]() -> Task<void> {
+    TaskGroup group(co_await this_executor());
+    std::atomic<bool> begun{false};
+    bool slept = false;
+    group.spawn("caller", [&]() -> Task<void> {
+      co_await run_on(thread.executor(), [&]() -> Task<void> {
+        begun = true;
+        slept = co_await sleep_for(50ms);
+      });
+      EXPECT_TRUE(co_await cancelled());
+    });
+    while (!begun) co_await sleep_for(1ms);
+    co_await group.cancel_and_wait();
+    EXPECT_TRUE(slept);
+  });
+}
+
+TEST(RunOn, BringsAnExceptionBack) {
+  IoThread thread("test-io");
+  run_blocking([&]() -> Task<void> {
+    bool caught = false;
+    try {
+      co_await run_on(thread.executor(), []() -> Task<void> {
+        co_await sleep_for(1us);
+        throw std::runtime_error("expected by this test");
+      });
+    } catch (const std::runtime_error&) {
+      caught = true;
+    }
+    EXPECT_TRUE(caught);
+  });
 }
 
 }   // namespace
