@@ -239,7 +239,9 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
 HttpClient::Impl::Impl(Executor ex, Settings s)
     : executor(std::move(ex)),
       settings(std::move(s)),
-      resolver(settings.resolver ? *settings.resolver : shared_resolver()),
+      resolver(settings.resolver ? *settings.resolver
+               : settings.guard  ? resolver_for_users()
+                                 : resolver_for_operator()),
       tls(make_client_tls(settings.ca_file, tls_problem)),
       idle(settings.idle_per_endpoint, settings.idle_total, settings.idle_time),
       sweeper(executor) {

@@ -69,7 +69,7 @@ class HttpClient {
     std::chrono::milliseconds idle_time{30'000};
     std::size_t max_head_bytes = 32 * 1024;
     std::string ca_file;                  // extra roots for tests and private CAs; empty: the system's
-    std::shared_ptr<Resolver> resolver;   // empty: the process's own
+    std::shared_ptr<Resolver> resolver;   // empty: one of the process's own, guarded and unguarded each another
   };
 
   // Used and destroyed on `executor` only (or after its thread ended). Resolver threads are shared by the process and

@@ -65,6 +65,8 @@ std::function<void(RawSocket)> once(std::string answer) {
 }
 const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok";
 
+constexpr Resolver::Times kNoCache{.answers = 0s, .failures = 0s};
+
 // Names are answered from a table, so that no test asks a name server.
 std::shared_ptr<Resolver> table(std::vector<std::pair<std::string, std::vector<std::string>>> names,
                                 std::atomic<int>* asked = nullptr) {
@@ -393,9 +395,12 @@ TEST(HttpClient, SendsToTheAddressTheNameHasNow) {
   RawPeer before(always("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold"), "127.0.0.1");
   RawPeer after(always("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew"), "127.0.0.2", before.port());
   std::atomic<bool> moved{false};
-  auto resolver = std::make_shared<Resolver>(1, 4, [&moved](const std::string&) -> Resolver::Answer {
-    return std::vector<IpAddress>{parse_ip(moved ? "127.0.0.2" : "127.0.0.1").value()};
-  });
+  auto resolver = std::make_shared<Resolver>(
+      1, 4,
+      [&moved](const std::string&) -> Resolver::Answer {
+        return std::vector<IpAddress>{parse_ip(moved ? "127.0.0.2" : "127.0.0.1").value()};
+      },
+      kNoCache);
   run_blocking([&]() -> Task<void> {
     HttpClient client(co_await this_executor(), {.resolver = resolver});
     const auto url = at(before, "/", "moving.test");
@@ -456,9 +461,12 @@ TEST(HttpClient, AsksNoNameServerForWhatItsNameForbids) {
 TEST(HttpClient, ChecksTheNameAgainForEveryRequest) {
   RawPeer peer(always(kOk));
   std::atomic<int> asked{0};
-  auto resolver = std::make_shared<Resolver>(1, 4, [&asked](const std::string&) -> Resolver::Answer {
-    return std::vector<IpAddress>{parse_ip(asked++ == 0 ? "127.0.0.1" : "127.0.0.2").value()};
-  });
+  auto resolver = std::make_shared<Resolver>(
+      1, 4,
+      [&asked](const std::string&) -> Resolver::Answer {
+        return std::vector<IpAddress>{parse_ip(asked++ == 0 ? "127.0.0.1" : "127.0.0.2").value()};
+      },
+      kNoCache);
   run_blocking([&]() -> Task<void> {
     HttpClient client(co_await this_executor(), {.guard = guard({"127.0.0.1"}), .resolver = resolver});
     const auto url = at(peer, "/", "rebinding.test");

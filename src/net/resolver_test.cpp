@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <latch>
+#include <condition_variable>
+#include <mutex>
 #include <semaphore>
 
 namespace agentauri::net {
@@ -30,7 +31,7 @@ TEST(Resolver, AnswersLiteralsWithoutAsking) {
 
 TEST(Resolver, KnowsTheLocalHost) {
   run_blocking([]() -> Task<void> {
-    const auto found = co_await shared_resolver().resolve("localhost", 5s);
+    const auto found = co_await resolver_for_operator().resolve("localhost", 5s);
     EXPECT_TRUE(found.has_value());
     for (const auto& address : *found) EXPECT_FALSE(is_global_unicast(address));
   });
@@ -74,8 +75,8 @@ TEST(Resolver, AsksNothingForThoseWhoGaveUpAndRefusesBeyondItsQueue) {
     });
     while (!entered.try_acquire()) co_await sleep_for(1ms);
     for (int i = 0; i < 2; ++i) {
-      group.spawn("queued", [&resolver]() -> Task<void> {
-        const auto found = co_await resolver.resolve("queued.test", 20ms);
+      group.spawn("queued", [&resolver, i]() -> Task<void> {
+        const auto found = co_await resolver.resolve("queued" + std::to_string(i) + ".test", 20ms);
         EXPECT_FALSE(found.has_value());
       });
     }
@@ -113,6 +114,107 @@ TEST(Resolver, EndsAtOnceWhenItsCallerIsCancelled) {
     co_await group.wait();
   });
   answer_now.release();
+}
+
+TEST(Resolver, AsksOnceForANameThatManyWaitForAndKeepsTheAnswer) {
+  std::atomic<int> asked{0};
+  std::binary_semaphore answer_now{0};
+  Resolver resolver(4, 8, [&](const std::string&) -> Resolver::Answer {
+    ++asked;
+    answer_now.acquire();
+    return one("192.0.2.1");
+  });
+  run_blocking([&]() -> Task<void> {
+    TaskGroup group(co_await this_executor());
+    int answered = 0;
+    for (int i = 0; i < 20; ++i) {
+      group.spawn("caller", [&resolver, &answered]() -> Task<void> {
+        const auto found = co_await resolver.resolve("same.test", 5s);
+        EXPECT_TRUE(found.has_value());
+        ++answered;
+      });
+    }
+    while (asked == 0) co_await sleep_for(1ms);
+    answer_now.release();
+    co_await group.wait();
+    EXPECT_EQ(answered, 20);
+    const auto again = co_await resolver.resolve("same.test", 5s);
+    EXPECT_TRUE(again.has_value());
+  });
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(Resolver, ForgetsAnswersAndFailuresInTheirTime) {
+  std::atomic<int> asked{0};
+  const auto look_up = [&asked](const std::string& host) -> Resolver::Answer {
+    ++asked;
+    if (host == "dead.test") return std::unexpected(Resolver::Failure::no_such_host);
+    return one("192.0.2.1");
+  };
+  Resolver resolver(1, 8, look_up, {.answers = 10min, .failures = 20ms});
+  run_blocking([&]() -> Task<void> {
+    for (int i = 0; i < 2; ++i) {
+      const auto found = co_await resolver.resolve("alive.test", 5s);
+      EXPECT_TRUE(found.has_value());
+      const auto missing = co_await resolver.resolve("dead.test", 5s);
+      EXPECT_FALSE(missing.has_value());
+      co_await sleep_for(25ms);
+    }
+  });
+  EXPECT_EQ(asked, 3);   // once for what is kept, twice for what was forgotten meanwhile
+}
+
+// Names whose server is silent, as many as there are threads and more: the first round may hold every thread, from then
+// on they get half of them.
+TEST(Resolver, LeavesHalfOfItsThreadsToNamesThatAreNotSlow) {
+  std::mutex mutex;
+  std::condition_variable let_go;
+  bool go = false;
+  std::atomic<int> held{0};
+  const auto look_up = [&](const std::string& host) -> Resolver::Answer {
+    if (!host.starts_with("dead")) return one("192.0.2.1");
+    ++held;
+    std::unique_lock lock(mutex);
+    let_go.wait(lock, [&go] { return go; });
+    --held;
+    return std::unexpected(Resolver::Failure::try_again);
+  };
+  Resolver resolver(4, 64, look_up, {.failures = 0s, .slow = 5ms});
+  const auto ask_dead = [&resolver](TaskGroup& group) {
+    for (int i = 0; i < 12; ++i) {
+      group.spawn("dead", [&resolver, i]() -> Task<void> {
+        (void)co_await resolver.resolve("dead" + std::to_string(i) + ".test", 10s);
+      });
+    }
+  };
+  const auto release = [&](bool value) {
+    const std::lock_guard lock(mutex);
+    go = value;
+    let_go.notify_all();
+  };
+  run_blocking([&]() -> Task<void> {
+    TaskGroup group(co_await this_executor());
+    // Each of them takes long once.
+    for (int i = 0; i < 12; i += 4) {
+      for (int k = i; k < i + 4; ++k) {
+        group.spawn("dead", [&resolver, k]() -> Task<void> {
+          (void)co_await resolver.resolve("dead" + std::to_string(k) + ".test", 10s);
+        });
+      }
+      while (held < 4) co_await sleep_for(1ms);
+      co_await sleep_for(10ms);   // longer than `slow`
+      release(true);
+      co_await group.wait();
+      release(false);
+    }
+    ask_dead(group);
+    while (held < 2) co_await sleep_for(1ms);
+    const auto found = co_await resolver.resolve("alive.test", 5s);
+    EXPECT_TRUE(found.has_value());
+    EXPECT_EQ(held, 2);
+    release(true);
+    co_await group.wait();
+  });
 }
 
 }   // namespace
