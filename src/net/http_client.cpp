@@ -1,18 +1,12 @@
 #include "net/http_client.hpp"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -20,6 +14,7 @@
 #include <algorithm>
 
 #include "core/telemetry/log.hpp"
+#include "net/client_connection.hpp"
 #include "net/idle_pool.hpp"
 #include "net/resolver.hpp"
 #include "net/tls_context.hpp"
@@ -27,85 +22,13 @@
 namespace agentauri::net {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using SteadyClock = std::chrono::steady_clock;
 using Kind = ClientError::Kind;
+using Connection = ClientConnection;
 
 namespace {
-
-constexpr int kMaxInterimAnswers = 16;   // 100, 103: a peer that sends nothing else is cut
-
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
-
-// Keeps at most `bound` bytes. Unlike Beast's string_body it reserves nothing for a length that a peer only claims.
-struct BoundedBody {
-  struct value_type {
-    std::string text;
-    std::size_t bound = 0;
-    bool over = false;   // there was more
-  };
-
-  class reader {
-   public:
-    template <bool IsRequest, class Fields>
-    reader(http::header<IsRequest, Fields>&, value_type& body) : body_(body) {}
-
-    void init(const boost::optional<std::uint64_t>&, error_code& error) { error = {}; }
-    template <class Buffers>
-    std::size_t put(const Buffers& buffers, error_code& error) {
-      error = {};
-      std::size_t total = 0;
-      for (auto it = asio::buffer_sequence_begin(buffers); it != asio::buffer_sequence_end(buffers); ++it) {
-        const asio::const_buffer piece(*it);
-        const std::size_t kept = std::min(piece.size(), body_.bound - body_.text.size());
-        body_.text.append(static_cast<const char*>(piece.data()), kept);
-        body_.over = body_.over || kept < piece.size();
-        total += piece.size();
-      }
-      return total;
-    }
-    void finish(error_code& error) { error = {}; }
-
-   private:
-    value_type& body_;
-  };
-};
-
-// One connection, plain or TLS; `buffer` holds what was read past a head.
-struct Connection {
-  std::unique_ptr<beast::tcp_stream> plain;
-  std::unique_ptr<TlsStream> tls;
-  beast::flat_buffer buffer;
-  bool reused = false;
-
-  beast::tcp_stream& tcp_layer() { return tls ? beast::get_lowest_layer(*tls) : *plain; }
-};
-
-std::unexpected<ClientError> failed(Kind kind, bool sent, std::string text) {
-  return std::unexpected(ClientError{kind, sent, std::move(text)});
-}
-
-Kind kind_of(const error_code& error, Kind otherwise) {
-  if (error == beast::error::timeout) return Kind::timed_out;
-  if (error == asio::error::operation_aborted) return Kind::cancelled;
-  return otherwise;
-}
-
-// The connection is ours no more: nothing is to be tried on it.
-bool is_final(const error_code& error) {
-  return error == beast::error::timeout || error == asio::error::operation_aborted;
-}
-
-ClientError read_failure(const error_code& error) {
-  if (error == http::error::end_of_stream || error == asio::error::eof)
-    return {Kind::reset, true, "closed without an answer"};
-  if (error == http::error::partial_message) return {Kind::reset, true, "closed within the answer"};
-  if (error.category() == http::make_error_code(http::error::bad_version).category())
-    return {Kind::protocol, true, "the answer is not HTTP: " + error.message()};
-  return {kind_of(error, Kind::reset), true, error.message()};
-}
 
 tcp::endpoint to_endpoint(const IpAddress& address, std::uint16_t port) {
   if (address.v6) return {asio::ip::address_v6(address.bytes), port};
@@ -137,46 +60,6 @@ bool is_quiet(beast::tcp_stream& stream) {
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool is_own_field(std::string_view name) {
-  for (const std::string_view own : {"Host", "Content-Length", "Transfer-Encoding", "Connection"}) {
-    if (equal_ignoring_case(name, own)) return true;
-  }
-  return false;
-}
-
-// Why the request cannot be written; empty when it can.
-std::string fault_of(const ClientRequest& request) {
-  if (!is_token(request.method)) return "the method is not a token";
-  const auto visible = [](char c) { return c > 0x20 && c < 0x7f; };
-  if (!request.url.target.starts_with('/') ||
-      !std::all_of(request.url.target.begin(), request.url.target.end(), visible))
-    return "the target is not a path";
-  for (const auto& [name, value] : request.headers.all()) {
-    if (!is_token(name)) return "a header field has no proper name";
-    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
-      return fmt::format("the header field {} holds a line break or NUL", name);
-  }
-  return {};
-}
-
-std::string render(const ClientRequest& request) {
-  std::string out =
-      fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target, request.url.authority());
-  for (const auto& [name, value] : request.headers.all()) {
-    if (is_own_field(name)) continue;
-    out += name;
-    out += ": ";
-    out += value;
-    out += "\r\n";
-  }
-  const bool carries =
-      !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-  if (carries) out += fmt::format("Content-Length: {}\r\n", request.body.size());
-  out += "\r\n";
-  out += request.body;
-  return out;
-}
-
 }   // namespace
 
 std::string_view to_string(ClientError::Kind kind) {
@@ -206,7 +89,7 @@ std::string_view to_string(ClientError::Kind kind) {
 }
 
 struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
-  using Answer = std::expected<ClientResponse, ClientError>;
+  using Answer = ClientAnswer;
   using Opened = std::expected<std::unique_ptr<Connection>, ClientError>;
   using Addresses = std::expected<std::vector<IpAddress>, ClientError>;
 
@@ -220,10 +103,6 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
   std::unique_ptr<Connection> take_idle(const Url& url, const std::vector<IpAddress>& addresses);
   void put_idle(const Url& url, std::unique_ptr<Connection> connection);
   void sweep_later(SteadyClock::time_point when);
-  template <class Stream>
-  Task<Answer> exchange(Stream& stream, Connection& connection, const ClientRequest& request, bool& keep);
-  template <class Stream>
-  Task<Answer> read_answer(Stream& stream, Connection& connection, const ClientRequest& request, bool& keep);
 
   Executor executor;
   Settings settings;
@@ -291,20 +170,21 @@ Task<HttpClient::Impl::Addresses> HttpClient::Impl::find_addresses(const ClientR
   const Url& url = request.url;
   if (settings.guard) {
     if (const auto allowed = settings.guard->check_name(url.scheme, url.host, url.port); !allowed)
-      co_return failed(Kind::refused, false, allowed.error().text);
+      co_return client_failure(Kind::refused, false, allowed.error().text);
   }
   auto found = co_await resolver.resolve(url.host, std::min(request.timeout, request.connect_timeout));
-  if (co_await cancelled()) co_return failed(Kind::cancelled, false, "cancelled");
+  if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
   if (!found) {
     const bool unknown = found.error() == Resolver::Failure::no_such_host;
-    co_return failed(unknown ? Kind::no_such_host : Kind::resolve, false,
-                     fmt::format("the name {} {}", url.host, unknown ? "does not exist" : "could not be resolved"));
+    co_return client_failure(
+        unknown ? Kind::no_such_host : Kind::resolve, false,
+        fmt::format("the name {} {}", url.host, unknown ? "does not exist" : "could not be resolved"));
   }
   if (settings.guard) {
     // One bad address refuses the name: a rebinding answer mixes them.
     for (const auto& address : *found) {
       if (const auto allowed = settings.guard->check_address(url.host, address, url.port); !allowed)
-        co_return failed(Kind::refused, false, allowed.error().text);
+        co_return client_failure(Kind::refused, false, allowed.error().text);
     }
   }
   co_return std::move(*found);
@@ -316,6 +196,7 @@ Task<HttpClient::Impl::Opened> HttpClient::Impl::open(const ClientRequest& reque
                                                       SteadyClock::time_point deadline) {
   ClientError last{Kind::timed_out, false, "no time left to connect"};
   for (const IpAddress& address : addresses) {
+    if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
     const auto now = SteadyClock::now();
     if (now >= deadline) break;
     auto opened = co_await connect(request.url, address, std::min(deadline, now + request.connect_timeout));
@@ -329,105 +210,44 @@ Task<HttpClient::Impl::Opened> HttpClient::Impl::open(const ClientRequest& reque
 
 Task<HttpClient::Impl::Opened> HttpClient::Impl::connect(const Url& url, const IpAddress& address,
                                                          SteadyClock::time_point deadline) {
-  auto connection = std::make_unique<Connection>();
+  auto connection = std::make_unique<Connection>(settings.max_head_bytes);
   connection->plain = std::make_unique<beast::tcp_stream>(executor);
   beast::tcp_stream& stream = *connection->plain;
   stream.expires_at(deadline);
   error_code error;
   co_await stream.async_connect(to_endpoint(address, url.port), asio::redirect_error(asio::use_awaitable, error));
   if (error)
-    co_return failed(kind_of(error, Kind::connect), false, fmt::format("{}: {}", to_string(address), error.message()));
+    co_return client_failure(kind_of(error, Kind::connect), false,
+                             fmt::format("{}: {}", to_string(address), error.message()));
   if (settings.guard) {
     const auto peer = stream.socket().remote_endpoint(error);
-    if (error) co_return failed(Kind::connect, false, fmt::format("{}: {}", to_string(address), error.message()));
+    if (error)
+      co_return client_failure(Kind::connect, false, fmt::format("{}: {}", to_string(address), error.message()));
     if (const auto allowed = settings.guard->check_address(url.host, to_ip(peer.address()), url.port); !allowed)
-      co_return failed(Kind::refused, false, allowed.error().text);
+      co_return client_failure(Kind::refused, false, allowed.error().text);
   }
   error_code ignored;
   stream.socket().set_option(tcp::no_delay(true), ignored);
   if (url.scheme == "http") co_return connection;
+  if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
 
-  connection->tls = std::make_unique<TlsStream>(std::move(stream), tls);
+  connection->tls = std::make_unique<Connection::TlsStream>(std::move(stream), tls);
   connection->plain.reset();
   const bool is_name = !parse_ip(url.host).has_value();
   if (is_name && SSL_set_tlsext_host_name(connection->tls->native_handle(), url.host.c_str()) != 1)
-    co_return failed(Kind::tls, false, "TLS: the host name is not usable");
+    co_return client_failure(Kind::tls, false, "TLS: the host name is not usable");
   connection->tls->set_verify_callback(asio::ssl::host_name_verification(url.host), error);
-  if (error) co_return failed(Kind::tls, false, "TLS: " + error.message());
+  if (error) co_return client_failure(Kind::tls, false, "TLS: " + error.message());
   connection->tcp_layer().expires_at(deadline);
   co_await connection->tls->async_handshake(asio::ssl::stream_base::client,
                                             asio::redirect_error(asio::use_awaitable, error));
-  if (error) co_return failed(kind_of(error, Kind::tls), false, "TLS: " + error.message());
+  if (error) co_return client_failure(kind_of(error, Kind::tls), false, "TLS: " + error.message());
   co_return connection;
 }
 
-// --- the exchange ----------------------------------------------------------------------------------------------------
-
-template <class Stream>
-Task<HttpClient::Impl::Answer> HttpClient::Impl::exchange(Stream& stream, Connection& connection,
-                                                          const ClientRequest& request, bool& keep) {
-  const std::string text = render(request);
-  error_code error;
-  std::size_t written = 0;
-  while (written < text.size() && !error) {
-    written += co_await stream.async_write_some(asio::buffer(text.data() + written, text.size() - written),
-                                                asio::redirect_error(asio::use_awaitable, error));
-  }
-  if (error) {
-    // TLS may have sent a record that it does not report; a pooled connection counts as sent anyway.
-    const bool sent = written > 0 || connection.reused || connection.tls != nullptr;
-    if (!sent || is_final(error)) co_return failed(kind_of(error, Kind::reset), sent, error.message());
-    // A peer may answer before it has read everything, and close (413).
-  }
-  bool reusable = false;
-  Answer answer = co_await read_answer(stream, connection, request, reusable);
-  keep = reusable && !error;
-  co_return answer;
-}
-
-template <class Stream>
-Task<HttpClient::Impl::Answer> HttpClient::Impl::read_answer(Stream& stream, Connection& connection,
-                                                             const ClientRequest& request, bool& keep) {
-  for (int interim = 0; interim < kMaxInterimAnswers; ++interim) {
-    http::response_parser<BoundedBody> parser;
-    parser.header_limit(static_cast<std::uint32_t>(settings.max_head_bytes));
-    parser.body_limit(boost::none);   // counted here, so that a long answer keeps its status
-    parser.skip(request.method == "HEAD");
-    parser.get().body().bound = request.max_body_bytes;
-    error_code error;
-    co_await http::async_read_header(stream, connection.buffer, parser,
-                                     asio::redirect_error(asio::use_awaitable, error));
-    if (error) co_return std::unexpected(read_failure(error));
-    const int status = static_cast<int>(parser.get().result_int());
-    if (status == 101) co_return failed(Kind::protocol, true, "the peer changed the protocol unasked");
-    if (status < 200) continue;
-
-    auto& body = parser.get().body();
-    while (!error && !parser.is_done() && !body.over) {
-      co_await http::async_read_some(stream, connection.buffer, parser,
-                                     asio::redirect_error(asio::use_awaitable, error));
-    }
-    // Many servers end a body without a length by closing TLS in disorder: it may be cut, the status stands.
-    const bool cut = error == asio::ssl::error::stream_truncated && parser.need_eof();
-    if (error && !cut) co_return std::unexpected(read_failure(error));
-    if (body.over && !request.truncate_body)
-      co_return failed(Kind::too_large, true,
-                       fmt::format("the answer is larger than {} bytes", request.max_body_bytes));
-    ClientResponse response;
-    response.status = status;
-    response.truncated = cut || body.over;
-    for (const auto& field : parser.get())
-      response.headers.add(std::string(field.name_string()), std::string(field.value()));
-    keep = !cut && parser.is_done() && parser.get().keep_alive() && connection.buffer.size() == 0;
-    response.body = std::move(body.text);
-    co_return response;
-  }
-  co_return failed(Kind::protocol, true, "the peer sends nothing but interim answers");
-}
-
 Task<HttpClient::Impl::Answer> HttpClient::Impl::send(ClientRequest request) {
-  if (co_await cancelled()) co_return failed(Kind::cancelled, false, "cancelled");
-  if (auto fault = fault_of(request); !fault.empty()) co_return failed(Kind::protocol, false, std::move(fault));
+  if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
+  if (auto fault = fault_of(request); !fault.empty()) co_return client_failure(Kind::protocol, false, std::move(fault));
   const auto deadline = SteadyClock::now() + request.timeout;
   auto addresses = co_await find_addresses(request);
   if (!addresses) co_return std::unexpected(std::move(addresses.error()));
@@ -437,11 +257,10 @@ Task<HttpClient::Impl::Answer> HttpClient::Impl::send(ClientRequest request) {
     if (!opened) co_return std::unexpected(std::move(opened.error()));
     connection = std::move(*opened);
   }
-  if (co_await cancelled()) co_return failed(Kind::cancelled, false, "cancelled");
+  if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
   connection->tcp_layer().expires_at(deadline);
   bool keep = false;
-  Answer answer = connection->tls ? co_await exchange(*connection->tls, *connection, request, keep)
-                                  : co_await exchange(*connection->plain, *connection, request, keep);
+  Answer answer = co_await exchange(*connection, request, settings.max_head_bytes, keep);
   if (keep) put_idle(request.url, std::move(connection));
   co_return answer;
 }

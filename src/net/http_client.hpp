@@ -79,7 +79,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Redirects and 4xx are answers like any other. A call that is cancelled closes its connection. A field that is the
+  // Redirects and 4xx are answers like any other. A call that is cancelled closes its connection; a cancellation that
+  // comes just as a step has completed is seen before the next step, except within a TLS handshake and within one read
+  // of Beast's: TaskGroup::cancel_and_wait() reaches those too. A field that is the
   // client's own is not taken from the request; a malformed method or field name is a `protocol` error, nothing sent.
   Task<std::expected<ClientResponse, ClientError>> send(ClientRequest request);
   // Closes idle connections; requests in hand end by themselves or by cancellation.

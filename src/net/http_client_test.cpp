@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 
 #include <atomic>
+#include <latch>
 #include <mutex>
 #include <semaphore>
 #include <thread>
@@ -232,6 +233,40 @@ TEST(HttpClient, EndsAHeadWithoutEnd) {
     }
   });
   expect_failure(send_once(get(at(peer))), Kind::protocol, true);
+}
+
+// Sends `begin` and then `piece` without an end (the test's end is far above the bound), and closes.
+std::function<void(RawSocket)> endless(std::string begin, std::string piece) {
+  return [begin = std::move(begin), piece = std::move(piece)](RawSocket socket) {
+    socket.read_request();
+    socket.send(begin);
+    std::string pieces;
+    while (pieces.size() < 16 * 1024) pieces += piece;
+    for (int i = 0; i < 256 && socket.send(pieces); ++i) {
+    }
+  };
+}
+
+TEST(HttpClient, EndsAChunkLineWithoutEnd) {
+  RawPeer peer(endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1"));
+  expect_failure(send_once(get(at(peer))), Kind::protocol, true);
+}
+
+TEST(HttpClient, EndsATrailerWithoutEnd) {
+  RawPeer peer(
+      endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", "X-Trailer: value\r\n"));
+  expect_failure(send_once(get(at(peer))), Kind::protocol, true);
+}
+
+TEST(HttpClient, KeepsTrailerFieldsOutOfTheHeaders) {
+  RawPeer peer(
+      once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Retry-After\r\nX-A: b\r\n\r\n"
+           "2\r\nok\r\n0\r\nRetry-After: 999\r\nX-A: c\r\n\r\n"));
+  const auto answer = send_once(get(at(peer)));
+  ASSERT_TRUE(answer.has_value()) << answer.error().text;
+  EXPECT_EQ(answer->body, "ok");
+  EXPECT_EQ(answer->headers.count("Retry-After"), 0U);
+  EXPECT_EQ(answer->headers.count("X-A"), 1U);
 }
 
 TEST(HttpClient, RefusesWhatIsNotHttp) {
@@ -540,6 +575,40 @@ TEST(HttpClient, CancelledWhileItResolvesSendsNothing) {
   EXPECT_EQ(peer.connections(), 0);
 }
 
+// The cancellation comes after `turns` turns of the event loop, so that it meets each step of the call once, also one
+// that has completed and whose coroutine has not gone on yet: there it leaves no error behind.
+void expect_quick_end_when_cancelled_after(int turns, const std::string& url, HttpClient::Settings settings,
+                                           bool again) {
+  run_blocking([&]() -> Task<void> {
+    const auto executor = co_await this_executor();
+    HttpClient client(executor, settings);
+    TaskGroup group(executor);
+    auto request = get(url);
+    request.timeout = request.connect_timeout = 4s;
+    group.spawn("call", [&client, request]() -> Task<void> {
+      const auto answer = co_await client.send(request);
+      EXPECT_FALSE(answer.has_value());
+      if (!answer) EXPECT_EQ(to_string(answer.error().kind), "cancelled") << answer.error().text;
+    });
+    for (int i = 0; i < turns; ++i) co_await run_on(executor, []() -> Task<void> { co_return; });
+    const auto before = std::chrono::steady_clock::now();
+    if (again) {
+      co_await group.cancel_and_wait();
+    } else {
+      group.cancel();
+      co_await group.wait();
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 2s) << "cancelled after " << turns << " turns";
+  });
+}
+
+TEST(HttpClient, ACancellationIsSeenAtEveryStep) {
+  std::latch done{1};
+  RawPeer silent([&done](RawSocket) { done.wait(); });
+  for (int turns = 0; turns < 12; ++turns) expect_quick_end_when_cancelled_after(turns, at(silent), {}, false);
+  done.count_down();
+}
+
 TEST(HttpClient, MayBeDestroyedWhileACallIsInHand) {
   std::binary_semaphore asked{0}, answer_now{0};
   RawPeer peer([&](RawSocket socket) {
@@ -701,6 +770,17 @@ TEST(HttpClientTls, EndsAHandshakeThatGetsNoAnswer) {
   expect_failure(send_once(request, trusting(authority)), Kind::timed_out, false);
   EXPECT_LT(std::chrono::steady_clock::now() - before, 3s);
   done.release();
+}
+
+// Within a handshake only the repetition reaches every step.
+TEST(HttpClientTls, ACancellationIsSeenAtEveryStep) {
+  std::latch done{1};
+  RawPeer silent([&done](RawSocket) { done.wait(); });
+  const TestAuthority authority;
+  const std::string url = "https://127.0.0.1:" + std::to_string(silent.port()) + "/";
+  for (int turns = 0; turns < 16; ++turns)
+    expect_quick_end_when_cancelled_after(turns, url, {.ca_file = authority.file()}, true);
+  done.count_down();
 }
 
 TEST(HttpClientTls, MarksABodyThatAnAttackerMayHaveCut) {
