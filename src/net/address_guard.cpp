@@ -8,6 +8,8 @@
 #include <cstring>
 #include <optional>
 
+#include "core/base/text.hpp"
+
 namespace agentauri::net {
 namespace {
 
@@ -78,9 +80,7 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
 // Lower case, without trailing dots; an address in its one usual spelling.
 std::string normal_name(std::string_view host) {
   if (const auto ip = parse_ip(host)) return to_string(*ip);
-  std::string out(host);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string out = to_lower(host);
   while (out.ends_with('.')) out.pop_back();
   return out;
 }

@@ -36,8 +36,9 @@ class AddressGuard {
   static Result<AddressGuard> make(const std::vector<std::string>& allow, bool https_only);
 
   // Of a URL before resolving: scheme, port policy (80, 443, 8080, 8443 and >= 1024), metadata and local names, literal
-  // addresses. An entry host:port opens that name or address at that port to any scheme; a range opens the addresses in
-  // it, and of names only those that scheme and port policy allow.
+  // addresses. An entry host:port opens URLs that name this host at this port, to any scheme and wherever the name
+  // leads; it opens no other name that leads to the same address. A range opens its addresses: written into the URL to
+  // any scheme and port, behind a name to what scheme and port policy allow, and local names then as well.
   Result<void> check_name(std::string_view scheme, std::string_view host, std::uint16_t port) const;
   // Of every resolved address, and of the socket's peer again: global unicast, or explicitly allowed.
   Result<void> check_address(std::string_view host, const IpAddress& address, std::uint16_t port) const;

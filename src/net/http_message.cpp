@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/text.hpp"
+
 namespace agentauri::net {
 namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 constexpr std::array<bool, 256> kTokenChars = [] {
   std::array<bool, 256> out{};
@@ -18,12 +16,6 @@ constexpr std::array<bool, 256> kTokenChars = [] {
   for (const char c : std::string_view("!#$%&'*+-.^_`|~")) out[static_cast<unsigned char>(c)] = true;
   return out;
 }();
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 bool decode(std::string_view text, bool plus_is_space, std::string& out) {
   out.clear();
@@ -49,7 +41,7 @@ bool decode(std::string_view text, bool plus_is_space, std::string& out) {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 bool is_token(std::string_view text) {
@@ -155,23 +147,6 @@ bool parse_query(std::string_view query, std::vector<std::pair<std::string, std:
 
 bool percent_decode(std::string_view text, std::string& out) {
   return decode(text, false, out);
-}
-
-std::string percent_encode(std::string_view text) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const char small = lower(c);
-    if ((small >= 'a' && small <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~') {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(kDigits[byte >> 4]);
-      out.push_back(kDigits[byte & 15]);
-    }
-  }
-  return out;
 }
 
 }   // namespace agentauri::net

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/base/text.hpp"
+
 namespace agentauri::net {
 namespace {
 
@@ -42,12 +44,6 @@ constexpr CharSet kTargetChars = [] {   // visible ASCII but the fragment mark
 
 bool all_in(const CharSet& set, std::string_view text) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 // Whether a comma list holds the word.
@@ -191,7 +187,6 @@ bool HttpParser::parse_version(std::string_view version) {
     keep_alive_ = false;
     return true;
   }
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const bool well_formed = version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) &&
                            version[6] == '.' && is_digit(version[7]);
   return well_formed ? refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken") : refuse(400, "the version is malformed");
@@ -269,7 +264,6 @@ bool HttpParser::parse_framing_field(std::string_view name, std::string_view val
 
 bool HttpParser::parse_length(std::string_view value) {
   if (has_length_) return refuse(400, "Content-Length is given twice");
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const bool digits = !value.empty() && std::all_of(value.begin(), value.end(), is_digit);
   if (!digits || std::from_chars(value.data(), value.data() + value.size(), length_left_).ec != std::errc{}) {
     return refuse(400, "Content-Length is not a number");

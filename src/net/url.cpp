@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/base/text.hpp"
 #include "net/address_guard.hpp"
 
 namespace agentauri::net {
@@ -17,9 +18,6 @@ constexpr std::size_t kMaxUrlBytes = 8 * 1024;
 constexpr std::size_t kMaxNameBytes = 253;
 constexpr std::size_t kMaxLabelBytes = 63;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_label_char(char c) {
   return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_';
 }
@@ -56,15 +54,11 @@ Result<Url> parse_url(std::string_view text) {
   if (!view.encoded_path().empty() && view.encoded_path().front() != '/')
     return fail(Code::invalid, "the URL's host or port is malformed");
   Url url;
-  url.scheme = std::string(view.scheme());
-  std::transform(url.scheme.begin(), url.scheme.end(), url.scheme.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  url.scheme = to_lower(std::string_view(view.scheme().data(), view.scheme().size()));
   if (url.scheme != "http" && url.scheme != "https")
     return fail(Code::invalid, "the URL must start with http:// or https://");
   if (view.has_userinfo()) return fail(Code::invalid, "the URL must not hold a user name or password");
-  url.host = std::string(view.encoded_host());
-  std::transform(url.host.begin(), url.host.end(), url.host.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  url.host = to_lower(std::string_view(view.encoded_host().data(), view.encoded_host().size()));
   switch (view.host_type()) {
     case boost::urls::host_type::ipv4:
       break;
@@ -96,10 +90,6 @@ Result<Url> parse_url(std::string_view text) {
 std::string Url::authority() const {
   const bool usual = port == (scheme == "https" ? 443 : 80);
   return usual ? bracketed(host) : fmt::format("{}:{}", bracketed(host), port);
-}
-
-std::string Url::endpoint() const {
-  return fmt::format("{}://{}:{}", scheme, bracketed(host), port);
 }
 
 }   // namespace agentauri::net

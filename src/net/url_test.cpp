@@ -13,7 +13,6 @@ TEST(ParseUrl, TakesAUrlApart) {
   EXPECT_EQ(url->port, 8443);
   EXPECT_EQ(url->target, "/a/b%20c?d=e&f");
   EXPECT_EQ(url->authority(), "example.org:8443");
-  EXPECT_EQ(url->endpoint(), "https://example.org:8443");
 }
 
 TEST(ParseUrl, FillsInPortAndPath) {
@@ -30,7 +29,8 @@ TEST(ParseUrl, FillsInPortAndPath) {
 TEST(ParseUrl, SpellsEachAddressInOneWay) {
   EXPECT_EQ(parse_url("http://[2001:DB8:0::1]:81/")->host, "2001:db8::1");
   EXPECT_EQ(parse_url("http://[2001:DB8:0::1]:81/")->authority(), "[2001:db8::1]:81");
-  EXPECT_EQ(parse_url("http://[::1]")->endpoint(), "http://[::1]:80");
+  EXPECT_EQ(parse_url("http://[::1]")->authority(), "[::1]");
+  EXPECT_EQ(parse_url("http://[::1]")->port, 80);
   EXPECT_EQ(parse_url("http://127.0.0.1")->host, "127.0.0.1");
 }
 

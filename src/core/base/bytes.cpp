@@ -1,16 +1,11 @@
 #include "core/base/bytes.hpp"
 
+#include "core/base/text.hpp"
+
 namespace agentauri {
 namespace {
 
 constexpr char kDigits[] = "0123456789abcdef";
-
-int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 void append_hex(std::string& out, ByteView bytes) {
   for (const std::uint8_t b : bytes) {
@@ -40,8 +35,8 @@ std::optional<Bytes> from_hex(std::string_view digits) {
   if (digits.size() % 2 != 0) return std::nullopt;
   Bytes out(digits.size() / 2);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = digit_value(digits[2 * i]);
-    const int low = digit_value(digits[2 * i + 1]);
+    const int high = hex_value(digits[2 * i]);
+    const int low = hex_value(digits[2 * i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     out[i] = static_cast<std::uint8_t>(high << 4 | low);
   }

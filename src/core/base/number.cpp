@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/text.hpp"
+
 namespace agentauri {
 namespace {
 
@@ -69,7 +71,7 @@ std::optional<Uint256> parse_uint256(std::string_view text) {
   if (text.empty() || text.size() > 78) return std::nullopt;
   Uint256 out;
   for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
+    if (!is_digit(c)) return std::nullopt;
     const auto digit = static_cast<unsigned>(c - '0');
     const auto shifted = out.value * 10;
     const auto next = shifted + digit;
@@ -107,7 +109,6 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
   const std::size_t dot = rest.find('.');
   const std::string_view whole = rest.substr(0, dot);
   const std::string_view fraction = dot == std::string_view::npos ? std::string_view{} : rest.substr(dot + 1);
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (whole.empty() || !std::all_of(whole.begin(), whole.end(), is_digit)) return std::nullopt;
   if (dot != std::string_view::npos && fraction.empty()) return std::nullopt;
   if (!std::all_of(fraction.begin(), fraction.end(), is_digit)) return std::nullopt;

@@ -54,8 +54,8 @@ inline constexpr std::uint8_t kMaxDecimals = 38;
 std::strong_ordering compare(const Decimal& a, const Decimal& b);
 // `-32` with 1 decimal is "-3.2"; trailing zeros of the fraction are kept ("1.50").
 std::string to_string(const Decimal& number);
-// An optional minus, digits, an optional dot with digits; at most 38 significant digits. No exponent, no plus, no
-// space.
+// An optional minus, digits, an optional dot with digits, at most 38 of them; all digits as one number must fit 128
+// bits. No exponent, no plus, no space.
 std::optional<Decimal> parse_decimal(std::string_view text);
 // The nearest integer, half away from zero.
 int128 round_half_away(const Decimal& number);

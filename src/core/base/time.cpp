@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include "core/base/text.hpp"
 
 namespace agentauri {
 namespace {
@@ -11,8 +11,10 @@ namespace {
 std::optional<int> take_digits(std::string_view& text, std::size_t width) {
   if (text.size() < width) return std::nullopt;
   int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + width, value);
-  if (error != std::errc{} || end != text.data() + width || text[0] == '-') return std::nullopt;
+  for (const char c : text.substr(0, width)) {
+    if (!is_digit(c)) return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
   text.remove_prefix(width);
   return value;
 }
@@ -27,7 +29,7 @@ bool take(std::string_view& text, char c) {
 std::optional<std::int64_t> take_fraction(std::string_view& text) {
   std::int64_t micros = 0;
   std::size_t digits = 0;
-  while (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+  while (!text.empty() && is_digit(text[0])) {
     if (digits < 6) micros = micros * 10 + (text[0] - '0');
     ++digits;
     text.remove_prefix(1);

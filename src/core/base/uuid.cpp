@@ -1,6 +1,6 @@
 #include "core/base/uuid.hpp"
 
-#include <sodium/randombytes.h>
+#include "core/crypto/crypto.hpp"
 
 namespace agentauri {
 namespace {
@@ -25,10 +25,12 @@ Uuid make_uuid_v7(Time now) {
     ms = last_ms;
   } else {
     last_ms = ms;
-    counter = randombytes_uniform(0x100);
+    std::uint8_t start = 0;
+    crypto::fill_random({&start, 1});
+    counter = start;
   }
   Uuid uuid;
-  randombytes_buf(uuid.data.data() + 8, 8);
+  crypto::fill_random(std::span(uuid.data).last(8));
   for (int i = 0; i < 6; ++i) uuid.data[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(ms >> (8 * (5 - i)));
   uuid.data[6] = static_cast<std::uint8_t>(counter >> 8);
   uuid.data[7] = static_cast<std::uint8_t>(counter);
@@ -38,7 +40,7 @@ Uuid make_uuid_v7(Time now) {
 
 Uuid make_uuid_v4() {
   Uuid uuid;
-  randombytes_buf(uuid.data.data(), uuid.data.size());
+  crypto::fill_random(uuid.data);
   set_version(uuid, 4);
   return uuid;
 }

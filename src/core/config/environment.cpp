@@ -9,29 +9,18 @@
 #include <sstream>
 
 #include "core/base/edit_distance.hpp"
+#include "core/base/text.hpp"
 
 extern char** environ;   // NOLINT(readability-redundant-declaration): POSIX
 
 namespace agentauri {
 namespace {
 
+constexpr std::string_view kBlanks = " \t\r";
+
 // A slip of the fingers changes two letters of a short name, a few more of a long one.
 std::size_t typo_distance(std::string_view name) {
   return std::max<std::size_t>(2, name.size() / 6);
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
 }
 
 Environment::Map parse_dotenv(std::string_view text) {
@@ -39,15 +28,15 @@ Environment::Map parse_dotenv(std::string_view text) {
   while (!text.empty()) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    line = trimmed(line);
-    if (line.starts_with("export ")) line = trimmed(line.substr(7));
+    line = trim(line, kBlanks);
+    if (line.starts_with("export ")) line = trim(line.substr(7), kBlanks);
     const std::size_t equals = line.find('=');
     if (line.starts_with('#') || equals == std::string_view::npos) continue;
-    std::string_view value = trimmed(line.substr(equals + 1));
+    std::string_view value = trim(line.substr(equals + 1), kBlanks);
     if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
       value = value.substr(1, value.size() - 2);
     }
-    out.emplace(trimmed(line.substr(0, equals)), value);
+    out.emplace(trim(line.substr(0, equals), kBlanks), value);
   }
   return out;
 }
@@ -134,7 +123,7 @@ double Environment::number(std::string_view name, double fallback, double min, d
 bool Environment::boolean(std::string_view name, bool fallback) {
   const auto value = raw(name);
   if (!value) return fallback;
-  const std::string word = lower(*value);
+  const std::string word = to_lower(*value);
   if (word == "true" || word == "1" || word == "yes" || word == "on") return true;
   if (word == "false" || word == "0" || word == "no" || word == "off") return false;
   fault(name, fmt::format("must be true or false, not \"{}\"", value->substr(0, 40)));
@@ -145,7 +134,7 @@ std::string Environment::one_of(std::string_view name, std::string_view fallback
                                 const std::vector<std::string_view>& allowed) {
   const auto value = raw(name);
   if (!value) return std::string(fallback);
-  const std::string word = lower(*value);
+  std::string word = to_lower(*value);
   if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) return word;
   fault(name, fmt::format("must be one of {}, not \"{}\"", fmt::join(allowed, ", "), value->substr(0, 40)));
   return std::string(fallback);

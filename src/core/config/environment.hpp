@@ -1,4 +1,5 @@
-// Where settings come from: flags > environment > NAME_FILE > .env. Collects every fault before anything starts.
+// Where settings come from: flags > environment > NAME_FILE > .env. What is empty counts as not given, and the next
+// place is asked. Collects every fault before anything starts.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ class Environment {
  public:
   using Map = std::map<std::string, std::string, std::less<>>;
 
-  // `flags` win over `process`; NAME_FILE names a file whose content (less one trailing newline) is the value;
-  // `dotenv` is the text of a .env file (KEY=value lines, # comments, optional quotes, optional `export`).
+  // `flags` win over `process`; NAME_FILE names a file whose content (less one trailing newline) is the value, unless
+  // it is empty; `dotenv` is the text of a .env file (KEY=value lines, # comments, optional quotes, optional `export`).
   Environment(Map flags, Map process, std::string_view dotenv);
   // Of this process, with ./.env when it exists.
   static Environment of_process(Map flags);
