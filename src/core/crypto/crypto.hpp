@@ -36,10 +36,12 @@ std::optional<Bytes> from_base64(std::string_view text);
 std::string base64url(ByteView data);
 std::optional<Bytes> from_base64url(std::string_view text);
 
-// Argon2id v19, 19456 KiB, t=2, p=1, as a PHC string. Takes about 20 ms of CPU: only on the Argon2 lane.
-std::string hash_password(std::string_view password);
-// Uses the parameters inside `phc`; false for anything that is not such a string.
-bool verify_password(std::string_view phc, std::string_view password);
+// Argon2id v19, 19456 KiB, t=2, p=1, as a PHC string. Takes about 20 ms of CPU: only on the Argon2 lane. Code::busy
+// when the memory cannot be had.
+Result<std::string> hash_password(std::string_view password);
+// Uses memory and passes as `phc` says; false for anything that is not such a string. Code::busy as above, so that nobody's
+// password is called wrong for want of memory.
+Result<bool> verify_password(std::string_view phc, std::string_view password);
 
 // AES-256-GCM at rest: `enc:v1:<kid>:<base64url(iv ‖ ciphertext ‖ tag)>` (protocols.md 8.2). The first key encrypts,
 // every key decrypts. Immutable after construction, so threads may share it.
@@ -50,7 +52,7 @@ class DataKeys {
     Hash32 bytes;
   };
   explicit DataKeys(std::vector<Key> keys);
-  // DATA_ENCRYPTION_KEYS: `kid:base64(32 bytes)[,…]`.
+  // DATA_ENCRYPTION_KEYS: `kid:base64(32 bytes)[,…]`, each kid once.
   static Result<DataKeys> parse(std::string_view text);
   // HKDF of JWT_SECRET, and of JWT_SECRET_PREVIOUS (may be empty) for decryption only.
   static DataKeys derive(std::string_view jwt_secret, std::string_view previous);
@@ -68,7 +70,7 @@ class DataKeys {
   std::vector<Key> keys_;
 };
 
-// A value that prints as *** everywhere.
+// A value that does not get into a log line or a message by accident: there is no way to print it but reveal().
 template <class T>
 class Secret {
  public:

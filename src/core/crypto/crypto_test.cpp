@@ -1,6 +1,7 @@
 #include "core/crypto/crypto.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 namespace agentauri::crypto {
 namespace {
@@ -48,14 +49,42 @@ TEST(Base64, RefusesWhatItWouldNotWrite) {
 
 TEST(Password, VerifiesTheSpecifiedVector) {
   const char* phc = "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$h59TpogcYUKDTAtlFSY0AyXa3eyPCJQLc39aDZoVSrw";
-  EXPECT_TRUE(verify_password(phc, "SecurePass123!"));
-  EXPECT_FALSE(verify_password(phc, "SecurePass123"));
-  EXPECT_FALSE(verify_password("", ""));
-  EXPECT_FALSE(verify_password(
-      "$argon2i$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$h59TpogcYUKDTAtlFSY0AyXa3eyPCJQLc39aDZoVSrw", "x"));
-  const std::string own = hash_password("testpass123");
+  EXPECT_EQ(verify_password(phc, "SecurePass123!"), true);
+  EXPECT_EQ(verify_password(phc, "SecurePass123"), false);
+  EXPECT_EQ(verify_password("", ""), false);
+  EXPECT_EQ(
+      verify_password(
+          "$argon2i$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$h59TpogcYUKDTAtlFSY0AyXa3eyPCJQLc39aDZoVSrw", "x"),
+      false);
+  for (std::size_t cut = 0; cut < std::string_view(phc).size(); ++cut)
+    if (cut < 20 || cut % 7 == 0) EXPECT_EQ(verify_password(std::string_view(phc).substr(0, cut), "x"), false) << cut;
+  EXPECT_EQ(verify_password(std::string(phc) + "A", "SecurePass123!"), false);
+  const std::string own = hash_password("testpass123").value();
   EXPECT_TRUE(own.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")) << own;
-  EXPECT_TRUE(verify_password(own, "testpass123"));
+  EXPECT_EQ(verify_password(own, "testpass123"), true);
+}
+
+// Want of memory is neither a reason to abort nor a wrong password.
+TEST(Password, IsBusyWithoutMemory) {
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "the sanitizer needs the address space itself";
+#endif
+  const std::string own = hash_password("testpass123").value();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = 16 * 1024 * 1024;   // less than is in use: nothing more is given
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &tight), 0);
+  const auto hashed = hash_password("testpass123");
+  const auto right = verify_password(own, "testpass123");
+  const auto wrong = verify_password(own, "testpass124");
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &before), 0);
+  ASSERT_FALSE(hashed.has_value());
+  EXPECT_EQ(hashed.error().code, Code::busy);
+  ASSERT_FALSE(right.has_value());
+  EXPECT_EQ(right.error().code, Code::busy);
+  ASSERT_FALSE(wrong.has_value());
+  EXPECT_EQ(verify_password(own, "testpass123"), true);
 }
 
 class DataKeysTest : public ::testing::Test {
@@ -91,6 +120,11 @@ TEST_F(DataKeysTest, FirstKeyEncryptsEveryKeyDecrypts) {
   EXPECT_NE(new_keys.encrypt("value", "row"), new_keys.encrypt("value", "row"));
   for (const char* bad : {"", "k1", "k1:AAEC", ":AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="})
     EXPECT_FALSE(DataKeys::parse(bad)) << bad;
+  const std::string key = ":AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+  EXPECT_TRUE(DataKeys::parse("k1" + key + ",k2" + key));
+  const auto twice = DataKeys::parse("k1" + key + ",k2" + key + ",k1" + key);
+  ASSERT_FALSE(twice.has_value());
+  EXPECT_NE(twice.error().text.find("k1 twice"), std::string::npos) << twice.error().text;
 }
 
 TEST_F(DataKeysTest, OlderKeysOnlyDecrypt) {

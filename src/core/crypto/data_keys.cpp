@@ -47,7 +47,11 @@ Result<DataKeys> DataKeys::parse(std::string_view text) {
     const auto bytes = from_base64(entry.substr(colon + 1));
     const auto key = bytes ? Hash32::from(*bytes) : std::nullopt;
     if (!key) return fail(Code::invalid, std::string(kForm));
-    keys.push_back({std::string(entry.substr(0, colon)), *key});
+    const std::string_view kid = entry.substr(0, colon);
+    // The second of two would be there and never decrypt anything.
+    if (std::any_of(keys.begin(), keys.end(), [kid](const Key& k) { return k.kid == kid; }))
+      return fail(Code::invalid, fmt::format("gives the key id {} twice", kid));
+    keys.push_back({std::string(kid), *key});
   }
   if (keys.empty()) return fail(Code::invalid, std::string(kForm));
   return DataKeys(std::move(keys));

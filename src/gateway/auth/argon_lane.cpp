@@ -61,27 +61,36 @@ Task<Result<void>> ArgonLane::run(Work work) {
 }
 
 Task<Result<std::string>> ArgonLane::hash(std::string password) {
-  const auto out = std::make_shared<std::string>();
+  const auto out = std::make_shared<Result<std::string>>();
   auto ran = co_await run([out, password = std::move(password)] { *out = crypto::hash_password(password); });
   if (!ran) co_return fail(ran);
   co_return std::move(*out);
 }
 
 Task<Result<bool>> ArgonLane::verify(std::string phc, std::string password) {
-  const auto out = std::make_shared<bool>(false);
+  const auto out = std::make_shared<Result<bool>>(false);
   auto ran = co_await run(
       [out, phc = std::move(phc), password = std::move(password)] { *out = crypto::verify_password(phc, password); });
   if (!ran) co_return fail(ran);
-  co_return *out;
+  co_return std::move(*out);
 }
 
 Task<Result<bool>> ArgonLane::verify_nobody(std::string password) {
-  auto ran = co_await run([this, password = std::move(password)] {
-    std::call_once(nobody_made_, [this] { nobody_ = crypto::hash_password(to_hex(crypto::random_bytes(16))); });
-    (void)crypto::verify_password(nobody_, password);
+  const auto out = std::make_shared<Result<bool>>(false);
+  auto ran = co_await run([this, out, password = std::move(password)] {
+    std::string phc;
+    {
+      const std::lock_guard lock(nobody_mutex_);
+      if (nobody_.empty()) nobody_ = crypto::hash_password(to_hex(crypto::random_bytes(16))).value_or("");
+      phc = nobody_;
+    }
+    if (phc.empty())
+      *out = fail(Code::busy, "there is no memory to check a password");
+    else
+      *out = crypto::verify_password(phc, password);
   });
   if (!ran) co_return fail(ran);
-  co_return false;
+  co_return std::move(*out);
 }
 
 }   // namespace agentauri::gateway

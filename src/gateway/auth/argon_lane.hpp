@@ -28,7 +28,7 @@ class ArgonLane {
   ArgonLane(const ArgonLane&) = delete;
   ArgonLane& operator=(const ArgonLane&) = delete;
 
-  // Code::busy when the queue is full.
+  // Code::busy when the queue is full or the memory for a hash cannot be had.
   Task<Result<std::string>> hash(std::string password);
   Task<Result<bool>> verify(std::string phc, std::string password);
   // Costs what verify() costs and is never true: for users who do not exist or have no password.
@@ -45,8 +45,8 @@ class ArgonLane {
   std::condition_variable wake_;
   std::deque<Work> queue_;
   bool stopping_ = false;
-  std::string nobody_;   // hash of a password that nobody knows
-  std::once_flag nobody_made_;
+  std::mutex nobody_mutex_;
+  std::string nobody_;   // hash of a password that nobody knows; empty until it could be made
   std::vector<std::thread> threads_;
 };
 
