@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "core/telemetry/log.hpp"
+
 namespace agentauri {
 
 std::string_view to_string(Code code) {
@@ -50,6 +52,7 @@ std::string_view to_string(Code code) {
 }
 
 void ensure_failed(const char* condition, const char* text, const char* file, int line) {
+  flush_log();   // what led here
   std::fprintf(stderr, "%s:%d: broken invariant: %s (%s)\n", file, line, text, condition);
   std::abort();
 }

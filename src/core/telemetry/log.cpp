@@ -2,79 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <sys/stat.h>
-
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <memory>
-#include <mutex>
+#include <cmath>
 
 #include "core/base/time.hpp"
+#include "core/telemetry/log_output.hpp"
 
 namespace agentauri {
 namespace {
 
-constexpr std::size_t kMaxTextChars = 256;   // of one field
-constexpr std::size_t kMaxMessageChars = 1024;
-constexpr auto kFileCheck = std::chrono::seconds(1);
+constexpr std::size_t kMaxTextBytes = 256;   // of one field
+constexpr std::size_t kMaxMessageBytes = 1024;
+constexpr auto kFlushPatience = std::chrono::milliseconds(5000);
 
 constexpr std::string_view kLevelNames[] = {"trace", "debug", "info", "warn", "error", "off"};
-
-// Standard output and, when asked for, a file that is opened anew when it was moved or truncated. Lines are written
-// with one call under one lock, so that they never mix.
-class Output {
- public:
-  void open(std::string directory, std::string_view service) {
-    const std::lock_guard lock(mutex_);
-    path_ = directory.empty() ? std::string() : fmt::format("{}/{}.log", directory, service);
-    reopen_locked();
-  }
-
-  void reopen() {
-    const std::lock_guard lock(mutex_);
-    reopen_locked();
-  }
-
-  void write(std::string_view line) {
-    const std::lock_guard lock(mutex_);
-    std::fwrite(line.data(), 1, line.size(), stdout);
-    std::fflush(stdout);
-    if (path_.empty()) return;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - checked_ >= kFileCheck) {
-      checked_ = now;
-      if (moved_locked()) reopen_locked();
-    }
-    if (!file_) return;
-    std::fwrite(line.data(), 1, line.size(), file_.get());
-    std::fflush(file_.get());
-  }
-
- private:
-  void reopen_locked() {
-    file_.reset();
-    if (path_.empty()) return;
-    file_.reset(std::fopen(path_.c_str(), "ae"));
-    if (!file_) std::fprintf(stderr, "the log file %s cannot be opened: error %d\n", path_.c_str(), errno);
-  }
-
-  bool moved_locked() const {
-    struct stat named{};
-    struct stat open{};
-    if (!file_ || ::stat(path_.c_str(), &named) != 0 || ::fstat(fileno(file_.get()), &open) != 0) return true;
-    return named.st_ino != open.st_ino || named.st_dev != open.st_dev;
-  }
-
-  struct Close {
-    void operator()(std::FILE* f) const { std::fclose(f); }
-  };
-  std::mutex mutex_;
-  std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
-  std::chrono::steady_clock::time_point checked_;
-};
 
 struct Config {
   bool json = true;
@@ -82,10 +24,6 @@ struct Config {
 };
 
 // Never destroyed: threads may still log while the process ends.
-Output& output() {
-  static auto* instance = new Output;
-  return *instance;
-}
 Config& config() {
   static auto* instance = new Config;
   return *instance;
@@ -130,7 +68,7 @@ void append_escaped(std::string& out, std::string_view text) {
   }
 }
 
-void append_member(std::string& out, std::string_view key, std::string_view text, std::size_t limit = kMaxTextChars) {
+void append_member(std::string& out, std::string_view key, std::string_view text, std::size_t limit = kMaxTextBytes) {
   out += ",\"";
   append_escaped(out, key);
   out += "\":\"";
@@ -146,6 +84,12 @@ void append_field(std::string& out, const Field& field) {
   std::visit(
       [&out](const auto& value) {
         using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, double>) {
+          if (!std::isfinite(value)) {   // JSON has no word for it
+            out += "null";
+            return;
+          }
+        }
         if constexpr (!std::is_same_v<T, std::string>) fmt::format_to(std::back_inserter(out), "{}", value);
       },
       field.value);
@@ -160,7 +104,7 @@ std::string json_line(std::string_view target, Level level, std::string_view mes
   if (!config().instance.empty()) append_member(out, "instance", config().instance);
   if (!config().version.empty()) append_member(out, "version", config().version);
   append_member(out, "target", target);
-  append_member(out, "message", message, kMaxMessageChars);
+  append_member(out, "message", message, kMaxMessageBytes);
   for (const Field& field : fields) append_field(out, field);
   out += "}\n";
   return out;
@@ -171,7 +115,7 @@ std::string text_line(std::string_view target, Level level, std::string_view mes
   const auto now = std::chrono::floor<std::chrono::milliseconds>(SystemClock().now());
   std::string out =
       fmt::format("{} {:<5} {:<9} ", to_rfc3339(now).substr(11), kLevelNames[static_cast<int>(level)], target);
-  append_escaped(out, bounded(message, kMaxMessageChars));
+  append_escaped(out, bounded(message, kMaxMessageBytes));
   for (const Field& field : fields) {
     out += "  ";
     out += field.key;
@@ -180,7 +124,7 @@ std::string text_line(std::string_view target, Level level, std::string_view mes
         [&out](const auto& value) {
           using T = std::decay_t<decltype(value)>;
           if constexpr (std::is_same_v<T, std::string>) {
-            append_escaped(out, bounded(value, kMaxTextChars));
+            append_escaped(out, bounded(value, kMaxTextBytes));
           } else {
             fmt::format_to(std::back_inserter(out), "{}", value);
           }
@@ -191,19 +135,38 @@ std::string text_line(std::string_view target, Level level, std::string_view mes
   return out;
 }
 
+std::string line_of(std::string_view target, Level level, std::string_view message,
+                    std::initializer_list<Field> fields) {
+  return config().json ? json_line(target, level, message, fields) : text_line(target, level, message, fields);
+}
+
+std::string loss_line(std::uint64_t lost) {
+  return line_of("log", Level::warn, "log lines were lost, their reader is too slow", {{"lines", lost}});
+}
+
+LogOutput& output() {
+  return LogOutput::instance(loss_line);
+}
+
 }   // namespace
 
 void configure_log(const LogSettings& settings) {
   config() = Config{settings.json, settings.service, settings.instance, settings.version};
   current_level = settings.level;
-  output().open(settings.directory, settings.service);
+  output().open(settings.directory.empty() ? std::string()
+                                           : fmt::format("{}/{}.log", settings.directory, settings.service));
 }
 
 void reopen_log() {
   output().reopen();
 }
+
 void flush_log() {
-  std::fflush(stdout);
+  output().flush(kFlushPatience);
+}
+
+std::uint64_t lost_log_lines() {
+  return output().lost();
 }
 
 bool Log::enabled(Level level) const {
@@ -211,9 +174,7 @@ bool Log::enabled(Level level) const {
 }
 
 void Log::write(Level level, std::string_view message, std::initializer_list<Field> fields) const {
-  if (!enabled(level)) return;
-  output().write(config().json ? json_line(target_, level, message, fields)
-                               : text_line(target_, level, message, fields));
+  if (enabled(level)) output().write(line_of(target_, level, message, fields));
 }
 
 }   // namespace agentauri

@@ -1,4 +1,5 @@
-// One JSON line per thing that happened (operations.md 9). Thread-safe; a line is written whole.
+// One JSON line per thing that happened (operations.md 9). Thread-safe; a line is written whole, by a thread of its
+// own: whoever logs never waits for the reader of the log.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace agentauri {
 
 enum class Level : std::uint8_t { trace, debug, info, warn, error, off };
 
-// A typed field of a log line. Text is bounded to 256 characters and control characters are escaped.
+// A typed field of a log line. Text is cut after 256 bytes, between characters; control characters are escaped. What is
+// not a finite number becomes null.
 struct Field {
   std::string_view key;
   std::variant<std::int64_t, std::uint64_t, double, bool, std::string> value;
@@ -39,9 +41,14 @@ struct LogSettings {
 
 // Once, before the first line; lines before it go to standard output as JSON at info.
 void configure_log(const LogSettings& settings);
-// SIGHUP: the file is opened anew. A moved or truncated file is also noticed without it.
+// SIGHUP: the file is opened anew. A file that was moved or removed is noticed without it, within a second of the next
+// line; into a truncated one writing goes on at its new end.
 void reopen_log();
+// Waits until what was logged before is written, for five seconds at most. The end of the process and a broken ENSURE
+// do so by themselves.
 void flush_log();
+// Lines that found the queue full since the process began.
+std::uint64_t lost_log_lines();
 
 // A logger names where a line comes from (`target`: indexer, engine, http, …). Cheap to copy.
 class Log {

@@ -15,6 +15,9 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <optional>
+
+#include "core/telemetry/log.hpp"
 
 namespace agentauri {
 
@@ -68,7 +71,8 @@ std::map<std::string, std::string> to_map(const Labels& labels) {
 }
 
 struct ProcessFacts {
-  double cpu_seconds = 0, resident_bytes = 0, open_fds = 0;
+  double cpu_seconds = 0;
+  std::optional<double> resident_bytes, open_fds;   // empty: /proc cannot be read, out of descriptors perhaps
 };
 
 ProcessFacts read_process() {
@@ -79,13 +83,16 @@ ProcessFacts read_process() {
                       static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   std::ifstream statm("/proc/self/statm");
   double pages = 0;
-  statm >> pages >> pages;   // the second number is the resident set
-  facts.resident_bytes = pages * static_cast<double>(sysconf(_SC_PAGESIZE));
-  std::error_code ignored;
-  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ignored);
-       it != std::filesystem::directory_iterator(); it.increment(ignored)) {
-    ++facts.open_fds;
+  if (statm >> pages >> pages)   // the second number is the resident set
+    facts.resident_bytes = pages * static_cast<double>(sysconf(_SC_PAGESIZE));
+  statm.close();
+  std::error_code error;
+  double open = -1;   // without the one that reads the directory
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    ++open;
   }
+  if (!error) facts.open_fds = open;
   return facts;
 }
 
@@ -114,8 +121,12 @@ std::string Metrics::expose() {
   const ProcessFacts facts = read_process();
   const Counter cpu = counter("process_cpu_seconds_total", "User and system CPU time spent");
   cpu.add(facts.cpu_seconds - cpu.value());
-  gauge("process_resident_memory_bytes", "Resident memory").set(facts.resident_bytes);
-  gauge("process_open_fds", "Open file descriptors").set(facts.open_fds);
+  const Gauge resident = gauge("process_resident_memory_bytes", "Resident memory");
+  if (facts.resident_bytes) resident.set(*facts.resident_bytes);
+  const Gauge open_fds = gauge("process_open_fds", "Open file descriptors");
+  if (facts.open_fds) open_fds.set(*facts.open_fds);
+  const Counter lost = counter("log_lines_lost_total", "Log lines that found the queue full");
+  lost.add(static_cast<double>(lost_log_lines()) - lost.value());
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -58,7 +58,7 @@ class Metrics {
   Gauge gauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram histogram(std::string_view name, std::string_view help, const std::vector<double>& buckets,
                       const Labels& labels = {});
-  // Text format 0.0.4, with process_* and build_info.
+  // Text format 0.0.4, with process_*; facts of the process that cannot be read keep their last value.
   std::string expose();
 
  private:

@@ -1,5 +1,6 @@
 // What is PostgreSQL's own: connections that break, retries, deadlines, hints between processes, how it connects.
 #include "store/postgres/postgres_database.hpp"
+#include "core/telemetry/log.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -291,8 +292,10 @@ TEST(PostgresConnect, TriesAgainAndSaysWhereButNeverThePassword) {
   settings.port = 1;   // nobody listens there
   settings.password = "s3cret-word";
   settings.first_waits = {1ms, 2ms, 4ms, 8ms};
+  flush_log();
   ::testing::internal::CaptureStdout();
   const auto db = make_postgres_database(settings);
+  flush_log();
   const std::string lines = ::testing::internal::GetCapturedStdout();
   ASSERT_FALSE(db);
   EXPECT_EQ(db.error().code, Code::unavailable);
