@@ -16,6 +16,7 @@
 #include "app/version.hpp"
 #include "chain/chain_table.hpp"
 #include "core/async/task.hpp"
+#include "core/config/descriptors.hpp"
 #include "core/telemetry/log.hpp"
 #include "delivery/channels/webhook.hpp"
 #include "delivery/dispatcher.hpp"
@@ -28,6 +29,7 @@ namespace agentauri::app {
 namespace {
 
 constexpr auto kStopPoll = std::chrono::milliseconds(200);
+constexpr std::size_t kFewConnections = 1000;   // of one I/O thread: an operator should know
 
 gateway::GatewaySettings gateway_settings(const Settings& settings) {
   gateway::GatewaySettings out;
@@ -75,6 +77,7 @@ struct Application::Impl {
   SystemClock clock;
   Metrics metrics;
   Log log{"app"};
+  std::uint64_t descriptors = 0;   // that this process may have
   std::optional<crypto::DataKeys> keys;
   std::unique_ptr<store::Database> db;
 
@@ -124,6 +127,12 @@ Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   net::HttpServer::Settings http;
   http.host = settings.server_host;
   http.port = settings.server_port;
+  http.limits.connections_per_thread =
+      connections_per_thread(descriptors, executors.size(), http.limits.connections_per_thread);
+  if (http.limits.connections_per_thread < kFewConnections)
+    log.warn("the limit of open files leaves few connections for clients: raise it (ulimit -Hn, LimitNOFILE)",
+             {{"open_files", descriptors},
+              {"connections_per_thread", static_cast<std::uint64_t>(http.limits.connections_per_thread)}});
   server = std::make_unique<net::HttpServer>(
       executors, http, [this](net::HttpRequest request) { return gateway->handle(std::move(request)); },
       [this](int status, std::string_view text, const net::HttpRequest& request) {
@@ -212,6 +221,7 @@ Task<void> Application::Impl::run_roles() {
 }
 
 Result<void> Application::Impl::start() {
+  descriptors = raise_descriptor_limit();
   metrics.gauge("build_info", "Version of this program", {{"version", std::string(kVersion)}, {"commit", ""}}).set(1);
   if (auto ready = prepare_secrets(); !ready) return ready;
   auto opened = open_store(settings, clock, metrics);
@@ -309,8 +319,7 @@ void Application::stop() {
     if (app.server) co_await app.server->stop(left() / 2);
     if (app.gateway_tasks) {
       co_await run_on(app.gateway_threads.front()->executor(), [&app]() -> Task<void> {
-        app.gateway_tasks->cancel();
-        co_await app.gateway_tasks->wait();
+        co_await app.gateway_tasks->cancel_and_wait();
         app.gateway_tasks.reset();
       });
     }
@@ -320,8 +329,7 @@ void Application::stop() {
         while (app.dispatcher && app.dispatcher->in_flight() > 0 && left() > std::chrono::milliseconds(500)) {
           if (!co_await sleep_for(std::chrono::milliseconds(10))) break;
         }
-        app.role_tasks->cancel();
-        co_await app.role_tasks->wait();
+        co_await app.role_tasks->cancel_and_wait();
         app.role_tasks.reset();
         if (app.membership) co_await app.membership->leave();
       });
