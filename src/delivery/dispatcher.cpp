@@ -120,8 +120,7 @@ Task<void> Dispatcher::run() {
   }
   recording_ = false;
   results_ready_.notify();
-  keepers.cancel();
-  co_await keepers.wait();
+  co_await keepers.cancel_and_wait();
   co_await flush_results();
 }
 

@@ -375,8 +375,7 @@ Task<Result<void>> ChainFollower::run() {
   group.spawn("upkeep " + settings_.name, [this]() -> Task<void> { co_await upkeep_loop(); });
   group.spawn("probe " + settings_.name, [this]() -> Task<void> { co_await probe_loop(); });
   auto live_end = co_await live_loop();
-  group.cancel();
-  co_await group.wait();
+  co_await group.cancel_and_wait();
   co_return live_end;
 }
 
