@@ -2,10 +2,8 @@
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 
 #include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
 
@@ -15,82 +13,19 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 16 * 1024;
-constexpr std::size_t kWriteBatch = 64 * 1024;      // pipelined answers are written together up to so many bytes
-constexpr std::size_t kKeepCapacity = 256 * 1024;   // a connection gives larger output buffers back
+constexpr std::size_t kWriteBatch = 64 * 1024;   // pipelined answers are written together up to so many bytes
 constexpr auto kMaxTick = std::chrono::milliseconds(500);
-constexpr auto kAcceptPause = std::chrono::milliseconds(100);   // after an accept that failed (out of descriptors)
-constexpr auto kDrainTime = std::chrono::milliseconds(1000);    // after an answer that ends the connection
-
-// Deadlines need no better than the few milliseconds of the kernel's tick, and this clock costs no read of the counter.
-std::chrono::steady_clock::time_point coarse_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return std::chrono::steady_clock::time_point(std::chrono::seconds(now.tv_sec) +
-                                               std::chrono::nanoseconds(now.tv_nsec));
-}
+constexpr auto kAcceptPause = std::chrono::milliseconds(100);   // after one that failed (out of descriptors or memory)
+constexpr auto kStopAgain = std::chrono::milliseconds(50);
+constexpr auto kDrainTime = std::chrono::milliseconds(1000);   // after an answer that ends the connection
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-std::string peer_text(const tcp::socket& socket) {
-  boost::system::error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  if (error) return {};
-  const auto address = endpoint.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
-  }
-  return address.to_string();
-}
-
 }   // namespace
-
-// The parser uses up everything that was read before more is read, so one buffer of fixed size is enough.
-struct HttpLane::Connection {
-  Connection(tcp::socket s, const HttpServerLimits& limits)
-      : socket(std::move(s)), parser(limits), buffer(std::make_unique_for_overwrite<char[]>(kReadBytes)) {}
-
-  void feed() {
-    using State = HttpParser::State;
-    while (begin < end && (parser.state() == State::head || parser.state() == State::body)) {
-      const bool in_head = parser.state() == State::head;
-      begin += parser.feed({buffer.get() + begin, end - begin});
-      // Not when the body is here already.
-      if (in_head && parser.state() == State::body && parser.wants_continue() && begin == end)
-        out += "HTTP/1.1 100 Continue\r\n\r\n";
-    }
-  }
-
-  // For the case that its handler fails: the handler takes the request away.
-  void remember_request() {
-    HttpRequest& request = parser.request();
-    request.peer = peer;
-    head_only = request.method == "HEAD";
-    target = request.target;
-    request_id.clear();
-    if (const auto* id = request.headers.find("X-Request-ID")) request_id = *id;
-  }
-
-  tcp::socket socket;
-  HttpParser parser;
-  std::unique_ptr<char[]> buffer;
-  std::size_t begin = 0, end = 0;   // of `buffer`: read and not parsed
-  std::string out;
-  std::size_t sent = 0;      // of `out`
-  std::size_t batched = 0;   // answers in `out`
-  bool broken = false;       // the last write failed
-  std::string peer;
-  std::string target, request_id;   // of the request in hand
-  bool head_only = false;
-  SteadyClock::time_point deadline = SteadyClock::time_point::max();   // of the operation that waits
-  SteadyClock::time_point phase_end{};                                 // however slowly its bytes come
-  Phase phase = Phase::none;
-  bool expired = false;   // the deadline passed: what waited was cancelled
-};
 
 class HttpLane::ChunkedBody final : public BodyStream {
  public:
-  ChunkedBody(HttpLane& lane, Connection& connection, bool chunked)
+  ChunkedBody(HttpLane& lane, HttpConnection& connection, bool chunked)
       : lane_(lane), connection_(connection), chunked_(chunked) {}
 
   Task<bool> write(std::string_view piece) override {
@@ -100,14 +35,14 @@ class HttpLane::ChunkedBody final : public BodyStream {
       append_chunk(connection_.out, piece);
     else
       connection_.out += piece;
-    const bool wrote = co_await lane_.flush(connection_);
+    const bool wrote = co_await connection_.flush();
     broken_ = !wrote;
     co_return wrote;
   }
 
  private:
   HttpLane& lane_;
-  Connection& connection_;
+  HttpConnection& connection_;
   bool chunked_;
   bool broken_ = false;
 };
@@ -121,80 +56,17 @@ HttpLane::HttpLane(Executor executor, std::shared_ptr<const HttpService> service
       serving_(executor_),
       log_(service_->settings.name) {}
 
-// --- reading and writing ---------------------------------------------------------------------------------------------
-
-// Idle time starts anew with each wait; a head and a body have one limit each, from their first byte on.
-void HttpLane::set_read_deadline(Connection& c) const {
-  const Phase phase = c.parser.state() == HttpParser::State::body ? Phase::body
-                      : c.parser.started()                        ? Phase::head
-                                                                  : Phase::idle;
-  if (phase != c.phase || phase == Phase::idle) {
-    const auto limit = phase == Phase::body   ? limits().body_time
-                       : phase == Phase::head ? limits().head_time
-                                              : limits().idle_time;
-    c.phase = phase;
-    c.phase_end = coarse_now() + limit;
-  }
-  c.deadline = c.phase_end;
-}
-
-// Nearly always the kernel takes everything at once. false: drain() must go on.
-bool HttpLane::try_flush(Connection& c) const {
-  c.batched = 0;
-  c.sent = 0;
-  if (c.out.empty()) return true;
-  boost::system::error_code error;
-  c.sent = c.socket.write_some(asio::buffer(c.out), error);
-  c.broken = error && error != asio::error::would_block && error != asio::error::try_again;
-  if (c.broken || c.sent < c.out.size()) return false;
-  if (c.out.capacity() > kKeepCapacity) c.out = {};
-  c.out.clear();
-  return true;
-}
-
-// Waits until the peer has taken the rest. false: it is gone or takes nothing.
-Task<bool> HttpLane::drain(Connection& c) {
-  boost::system::error_code error;
-  while (!c.broken && c.sent < c.out.size()) {
-    c.deadline = SteadyClock::now() + limits().write_time;   // for each step: a reader that takes nothing is cut
-    c.sent += co_await c.socket.async_write_some(asio::buffer(c.out.data() + c.sent, c.out.size() - c.sent),
-                                                 asio::redirect_error(asio::use_awaitable, error));
-    c.deadline = SteadyClock::time_point::max();
-    c.broken = static_cast<bool>(error);
-  }
-  c.out = {};
-  co_return !c.broken;
-}
-
-// Writes everything that waits.
-Task<bool> HttpLane::flush(Connection& c) {
-  if (try_flush(c)) co_return true;
-  co_return co_await drain(c);
-}
-
-// What still comes is read and dropped: closing with unread bytes would reset the connection, and the peer would lose
-// the answer.
-Task<void> HttpLane::linger(Connection& c, std::size_t bytes, std::chrono::milliseconds time) {
-  boost::system::error_code error;
-  c.socket.shutdown(tcp::socket::shutdown_send, error);
-  const auto end = SteadyClock::now() + time;
-  std::size_t total = c.end - c.begin;
-  while (!error && total < bytes) {
-    c.deadline = end;
-    total += co_await c.socket.async_read_some(asio::buffer(c.buffer.get(), kReadBytes),
-                                               asio::redirect_error(asio::use_awaitable, error));
-    c.deadline = SteadyClock::time_point::max();
-    if (SteadyClock::now() >= end) break;
-  }
-}
-
 // --- one connection --------------------------------------------------------------------------------------------------
 
 Task<void> HttpLane::serve(ConnectionPtr connection) {
-  Connection& c = *connection;
+  HttpConnection& c = *connection;
   bool open = true;
   while (open) {
     c.feed();
+    if (!charge_body(c)) {
+      co_await refuse(c, 503, "Too many large requests are being read, try again");
+      break;
+    }
     if (c.parser.state() == HttpParser::State::error) {
       co_await refuse(c, c.parser.error_status(), c.parser.error_text());
       break;
@@ -211,12 +83,13 @@ Task<void> HttpLane::serve(ConnectionPtr connection) {
         fault = "an exception of unknown type";
       }
       if (!fault.empty()) response = failed_response(c, fault);
+      release_body(c);
       const bool client_keeps = c.parser.keep_alive();
       const RenderOptions options{.head_only = c.head_only,
                                   .keep_alive = client_keeps && !response.close && !stopping_,
                                   .http10 = c.parser.is_http10()};
       c.parser.reset();
-      c.phase = Phase::none;
+      c.phase = HttpConnection::Phase::none;
       if (response.stream) {
         open = co_await stream(c, std::move(response), options);
         continue;
@@ -225,40 +98,53 @@ Task<void> HttpLane::serve(ConnectionPtr connection) {
       // Pipelined requests that are here already are answered first, within bounds.
       if (options.keep_alive && c.begin < c.end && ++c.batched < limits().pipelined && c.out.size() < kWriteBatch)
         continue;
-      open = (try_flush(c) || co_await drain(c)) && options.keep_alive;
+      open = (c.try_flush() || co_await c.drain()) && options.keep_alive;
       // A client that counts on this connection may be sending its next request already.
       if (!c.broken && client_keeps && !options.keep_alive)
-        co_await linger(c, limits().linger_bytes, std::min(kDrainTime, limits().linger_time));
+        co_await c.linger(limits().linger_bytes, std::min(kDrainTime, limits().linger_time));
       continue;
     }
-    if (!try_flush(c) && !co_await drain(c)) break;
-    c.begin = c.end = 0;
-    set_read_deadline(c);
-    if (stopping_ && c.phase == Phase::idle) break;
-    c.expired = false;
-    boost::system::error_code error;
-    c.end = co_await c.socket.async_read_some(asio::buffer(c.buffer.get(), kReadBytes),
-                                              asio::redirect_error(asio::use_awaitable, error));
-    c.deadline = SteadyClock::time_point::max();
+    if (!c.try_flush() && !co_await c.drain()) break;
+    c.set_read_deadline();
+    if (stopping_ && c.phase == HttpConnection::Phase::idle) break;
+    const auto error = co_await c.read();
     if (!error) continue;
-    if (c.expired && c.phase != Phase::idle) co_await refuse(c, 408, "The request did not arrive in time");
+    if (c.expired && c.phase != HttpConnection::Phase::idle)
+      co_await refuse(c, 408, "The request did not arrive in time");
     break;
   }
   boost::system::error_code ignored;
   c.socket.close(ignored);
 }
 
-// Answers with an error and ends the connection so that the peer can read it.
-Task<void> HttpLane::refuse(Connection& c, int status, std::string text) {
-  HttpRequest& request = c.parser.request();
-  request.peer = c.peer;
-  const HttpResponse response = service_->render_error(status, text, request);
-  append_response(c.out, response, {.head_only = request.method == "HEAD", .keep_alive = false});
-  const bool wrote = co_await flush(c);
-  if (wrote) co_await linger(c, limits().linger_bytes, limits().linger_time);
+// Bodies are bounded one by one and, beyond the small ones that every request may bring, in their sum: memory is that
+// of the lane, not that of one connection times their number. What was only announced costs nothing.
+bool HttpLane::charge_body(HttpConnection& c) {
+  const std::string& body = c.parser.request().body;
+  const std::size_t cost = body.size() > limits().small_body_bytes ? body.capacity() : 0;
+  if (cost > c.body_charged && bodies_ - c.body_charged + cost > limits().bodies_bytes) return false;
+  bodies_ = bodies_ - c.body_charged + cost;
+  c.body_charged = cost;
+  return true;
 }
 
-HttpResponse HttpLane::failed_response(Connection& c, const std::string& why) const {
+void HttpLane::release_body(HttpConnection& c) {
+  bodies_ -= std::exchange(c.body_charged, 0);
+}
+
+// Answers with an error and ends the connection so that the peer can read it.
+Task<void> HttpLane::refuse(HttpConnection& c, int status, std::string text) {
+  HttpRequest& request = c.parser.request();
+  request.peer = c.peer;
+  request.body = std::string();   // given back before the peer takes its time
+  release_body(c);
+  const HttpResponse response = service_->render_error(status, text, request);
+  append_response(c.out, response, {.head_only = request.method == "HEAD", .keep_alive = false});
+  const bool wrote = co_await c.flush();
+  if (wrote) co_await c.linger(limits().linger_bytes, limits().linger_time);
+}
+
+HttpResponse HttpLane::failed_response(HttpConnection& c, const std::string& why) const {
   log_.error("a handler threw", {{"what", why}, {"path", c.target}, {"request_id", c.request_id}});
   HttpRequest outline;
   outline.method = c.head_only ? "HEAD" : "GET";
@@ -269,26 +155,34 @@ HttpResponse HttpLane::failed_response(Connection& c, const std::string& why) co
   return service_->render_error(500, "Failed to process request", outline);
 }
 
-Task<bool> HttpLane::stream(Connection& c, HttpResponse response, RenderOptions options) {
+Task<bool> HttpLane::stream(HttpConnection& c, HttpResponse response, RenderOptions options) {
   options.keep_alive = options.keep_alive && !options.http10;
   append_stream_head(c.out, response, options);
-  if (options.head_only) co_return co_await flush(c) && options.keep_alive;
-  if (!co_await flush(c)) co_return false;
-  ChunkedBody body(*this, c, !options.http10);
+  if (options.head_only) co_return co_await c.flush() && options.keep_alive;
+  if (!co_await c.flush()) co_return false;
+  // A child of its own, so that a stop can end what it waits for and still write to the peer.
   std::string fault;
-  try {
-    co_await response.stream(body);
-  } catch (const std::exception& e) {
-    fault = e.what();
-  } catch (...) {
-    fault = "an exception of unknown type";
-  }
+  TaskGroup group(executor_);
+  group.spawn("stream", [this, &c, &options, &response, &fault]() -> Task<void> {
+    ChunkedBody body(*this, c, !options.http10);
+    try {
+      co_await response.stream(body);
+    } catch (const std::exception& e) {
+      fault = std::string("exception: ") + e.what();
+    } catch (...) {
+      fault = "an exception of unknown type";
+    }
+  });
+  c.streaming = &group;
+  if (stopping_) group.cancel();
+  co_await group.wait();
+  c.streaming = nullptr;
   if (!fault.empty()) {
     log_.error("a streamed answer threw", {{"what", fault}, {"path", c.target}, {"request_id", c.request_id}});
     co_return false;   // without the last chunk the client knows that it is not whole
   }
   if (!options.http10) c.out += "0\r\n\r\n";
-  co_return co_await flush(c) && options.keep_alive && !stopping_;
+  co_return co_await c.flush() && options.keep_alive && !stopping_;
 }
 
 // --- the lane --------------------------------------------------------------------------------------------------------
@@ -330,6 +224,7 @@ Task<void> HttpLane::watch() {
     boost::system::error_code error;
     co_await ticker_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
+    if (stopping_) tell_streams();   // again: one may have begun a wait since
     const auto now = SteadyClock::now();
     for (const auto& connection : connections_) {
       if (connection->deadline > now) continue;
@@ -341,17 +236,29 @@ Task<void> HttpLane::watch() {
   }
 }
 
+// Why the next connection could not be taken; empty when it was.
+Task<std::string> HttpLane::accept_next() {
+  boost::system::error_code error;
+  tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+  if (error == asio::error::connection_aborted) co_return std::string();
+  if (error) co_return error.message();
+  if (!stopping_ && acceptor_.is_open()) admit(std::move(socket));
+  co_return std::string();
+}
+
+// Goes on whatever happens to one connection: without it the thread would serve nobody any more.
 Task<void> HttpLane::accept_loop() {
   while (acceptor_.is_open()) {
-    boost::system::error_code error;
-    tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (stopping_ || !acceptor_.is_open()) co_return;
-    if (!error) {
-      admit(std::move(socket));
-    } else if (error != asio::error::connection_aborted) {
-      log_.warn("a connection could not be accepted", {{"why", error.message()}});
-      if (!co_await sleep_for(kAcceptPause)) co_return;
+    std::string fault;
+    try {
+      fault = co_await accept_next();
+    } catch (const std::exception& e) {   // out of memory
+      fault = e.what();
     }
+    if (stopping_ || !acceptor_.is_open()) co_return;
+    if (fault.empty()) continue;
+    log_.warn("a connection could not be accepted", {{"why", fault}});
+    if (!co_await sleep_for(kAcceptPause)) co_return;
   }
 }
 
@@ -367,26 +274,41 @@ void HttpLane::admit(tcp::socket socket) {
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
-  auto connection = std::make_shared<Connection>(std::move(socket), limits());
-  connection->peer = peer_text(connection->socket);
+  auto connection = std::make_shared<HttpConnection>(std::move(socket), limits());
   const auto link = connections_.insert(connections_.end(), connection);
-  serving_.spawn("connection", [self = shared_from_this(), connection, link]() -> Task<void> {
+  auto serve_it = [self = shared_from_this(), connection, link]() -> Task<void> {
     struct Unlink {   // also when a handler's fault gets this far
       HttpLane& lane;
       std::list<ConnectionPtr>::iterator link;
-      ~Unlink() { lane.connections_.erase(link); }
+      ~Unlink() {
+        lane.release_body(**link);
+        lane.connections_.erase(link);
+      }
     } unlink{*self, link};
     co_await self->serve(connection);
-  });
+  };
+  try {
+    serving_.spawn("connection", std::move(serve_it));
+  } catch (...) {
+    connections_.erase(link);
+    throw;
+  }
+}
+
+void HttpLane::tell_streams() {
+  for (const auto& connection : connections_) {
+    if (connection->streaming != nullptr) connection->streaming->cancel();
+  }
 }
 
 void HttpLane::begin_stop() {
   stopping_ = true;
   close_acceptor();
+  tell_streams();
   boost::system::error_code ignored;
   for (const auto& connection : connections_) {
     const bool waits = connection->deadline != SteadyClock::time_point::max();
-    if (waits && connection->phase == Phase::idle) connection->socket.cancel(ignored);
+    if (waits && connection->phase == HttpConnection::Phase::idle) connection->socket.cancel(ignored);
   }
 }
 
@@ -396,11 +318,12 @@ Task<void> HttpLane::finish_stop(SteadyClock::time_point deadline) {
     // Closed, not only cancelled: a handler that goes on cannot start another wait on its socket.
     boost::system::error_code ignored;
     for (const auto& connection : connections_) connection->socket.close(ignored);
-    serving_.cancel();
-    co_await serving_.wait();
+    do {
+      tell_streams();
+      serving_.cancel();
+    } while (!co_await serving_.wait_for(kStopAgain));
   }
-  loops_.cancel();
-  co_await loops_.wait();
+  co_await loops_.cancel_and_wait();
 }
 
 }   // namespace agentauri::net

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "core/telemetry/log.hpp"
-#include "net/http_parser.hpp"
+#include "net/http_connection.hpp"
 #include "net/http_render.hpp"
 #include "net/http_server.hpp"
 
@@ -37,29 +37,26 @@ class HttpLane : public std::enable_shared_from_this<HttpLane> {
   void close_acceptor();
   // Starts to accept. On the executor.
   void run();
-  // Takes nothing new and closes what waits between two requests. On the executor.
+  // Takes nothing new and closes what waits between two requests; tells streams to end. On the executor.
   void begin_stop();
   // Waits for requests in hand until `deadline`, then cuts the rest. On the executor, after begin_stop().
   Task<void> finish_stop(SteadyClock::time_point deadline);
 
  private:
-  struct Connection;
   class ChunkedBody;
-  enum class Phase : std::uint8_t { none, idle, head, body };
-  using ConnectionPtr = std::shared_ptr<Connection>;
+  using ConnectionPtr = std::shared_ptr<HttpConnection>;
 
   Task<void> accept_loop();
+  Task<std::string> accept_next();
   Task<void> watch();
   Task<void> serve(ConnectionPtr connection);
-  Task<bool> stream(Connection& c, HttpResponse response, RenderOptions options);
-  Task<void> refuse(Connection& c, int status, std::string text);
-  bool try_flush(Connection& c) const;
-  Task<bool> drain(Connection& c);
-  Task<bool> flush(Connection& c);
-  Task<void> linger(Connection& c, std::size_t bytes, std::chrono::milliseconds time);
+  Task<bool> stream(HttpConnection& c, HttpResponse response, RenderOptions options);
+  Task<void> refuse(HttpConnection& c, int status, std::string text);
+  bool charge_body(HttpConnection& c);
+  void release_body(HttpConnection& c);
   void admit(boost::asio::ip::tcp::socket socket);
-  void set_read_deadline(Connection& c) const;
-  HttpResponse failed_response(Connection& c, const std::string& why) const;
+  void tell_streams();
+  HttpResponse failed_response(HttpConnection& c, const std::string& why) const;
 
   const HttpServerLimits& limits() const { return service_->settings.limits; }
 
@@ -70,6 +67,7 @@ class HttpLane : public std::enable_shared_from_this<HttpLane> {
   TaskGroup loops_;     // accept and watch
   TaskGroup serving_;   // one child per connection
   std::list<ConnectionPtr> connections_;
+  std::size_t bodies_ = 0;   // bytes of requests in progress beyond the small ones
   bool stopping_ = false;
   bool full_ = false;
   Log log_;

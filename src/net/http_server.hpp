@@ -32,7 +32,7 @@ struct HttpRequest {
 class BodyStream {
  public:
   virtual ~BodyStream() = default;
-  // Sends at once. false: the peer is gone or took nothing for `write_time`, or the server is stopping: end then.
+  // Sends at once. false: the peer is gone or too slow, or the server is stopping: end then.
   virtual Task<bool> write(std::string_view piece) = 0;
 };
 
@@ -42,27 +42,31 @@ struct HttpResponse {
   std::string body;
   bool close = false;   // close the connection after this answer
   // Set: runs after the head was written and makes the body (`body` is not sent). Not run for HEAD. It may wait between
-  // pieces with what TaskGroup::cancel() ends; an exception cuts the connection.
+  // pieces with what TaskGroup::cancel() ends, and is cancelled when the server begins to stop; an exception cuts the
+  // connection.
   std::function<Task<void>(BodyStream&)> stream;
 };
 
 struct HttpServerLimits {
-  std::size_t head_bytes = 32 * 1024;           // 431
-  std::size_t header_fields = 96;               // 431
-  std::size_t target_bytes = 8 * 1024;          // 414
-  std::size_t body_bytes = 1'048'576;           // 413, lingering close
-  std::size_t linger_bytes = 8 * 1024 * 1024;   // read and dropped after a 413 so that it can be read
+  std::size_t head_bytes = 32 * 1024;             // 431
+  std::size_t header_fields = 96;                 // 431
+  std::size_t target_bytes = 8 * 1024;            // 414
+  std::size_t body_bytes = 1'048'576;             // 413, lingering close
+  std::size_t bodies_bytes = 128 * 1024 * 1024;   // of all requests of a thread that are read or handled: 503, close
+  std::size_t small_body_bytes = 64 * 1024;       // a body up to this size passes all the same
+  std::size_t linger_bytes = 8 * 1024 * 1024;     // read and dropped after a 413 so that it can be read
   std::chrono::milliseconds linger_time{5000};
   std::chrono::milliseconds head_time{5000};     // 408 from the first byte of a head
   std::chrono::milliseconds body_time{30000};    // 408 from the end of the head
   std::chrono::milliseconds idle_time{5000};     // keep-alive: closed without an answer
-  std::chrono::milliseconds write_time{30000};   // a reader that takes nothing is cut
+  std::chrono::milliseconds write_time{30000};   // a reader that takes nothing for so long is cut
+  std::size_t write_bytes_per_second = 1024;     // and one that is slower than this, write_time aside
   std::size_t connections_per_thread = 10'000;   // beyond it: accepted and closed
   std::size_t pipelined = 64;                    // answers made ahead of a write; always in order
 };
 
-// Answers made by the server itself (400, 408, 413, 414, 417, 431, 501, 505) pass through `render_error`, so that they
-// have the product's error shape and headers too. `request` may be incomplete (method and target empty).
+// Answers made by the server itself (400, 408, 413, 414, 417, 431, 501, 503, 505) pass through `render_error`, so that
+// they have the product's error shape and headers too. `request` may be incomplete (method and target empty).
 using ErrorRenderer = std::function<HttpResponse(int status, std::string_view text, const HttpRequest& request)>;
 // Must not throw; an exception becomes 500 through the renderer, and an ERROR line.
 using HttpHandler = std::function<Task<HttpResponse>(HttpRequest request)>;

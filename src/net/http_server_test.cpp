@@ -327,6 +327,37 @@ TEST(HttpServer, ClosesConnectionsBeyondItsNumber) {
   }
 }
 
+TEST(HttpServer, BoundsTheSumOfBodiesBeyondTheSmallOnes) {
+  std::atomic<bool> holding{false}, let_go{false};
+  const auto handler = [&](HttpRequest request) -> Task<HttpResponse> {
+    if (request.body.starts_with("hold")) {
+      holding = true;
+      while (!let_go) co_await sleep_for(1ms);
+    }
+    co_return HttpResponse{};
+  };
+  HttpServerLimits limits;
+  limits.bodies_bytes = 300'000;
+  Running server(limits, handler);
+  const auto answer_to = [&server](std::size_t bytes) {
+    auto client = server.connect();
+    client.send(post(std::string(bytes, 'y')));
+    return client.read_response();
+  };
+  EXPECT_THAT(answer_to(200'000), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(answer_to(400'000), StartsWith("HTTP/1.1 503 "));   // more than there is for all
+  auto holder = server.connect();
+  holder.send(post("hold" + std::string(200'000, 'x')));
+  while (!holding) std::this_thread::sleep_for(1ms);
+  const auto refused = answer_to(200'000);
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(refused, HasSubstr("Connection: close\r\n"));
+  EXPECT_THAT(answer_to(64 * 1024), StartsWith("HTTP/1.1 200 "));   // small ones pass
+  let_go = true;
+  EXPECT_THAT(holder.read_response(), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(answer_to(200'000), StartsWith("HTTP/1.1 200 "));   // what was held is free again
+}
+
 // --- time ------------------------------------------------------------------------------------------------------------
 
 TEST(HttpServer, EndsAHeadThatComesTooSlowlyThoughItsBytesFlow) {
@@ -423,6 +454,25 @@ TEST(HttpServer, WritesALargeAnswerToASlowReader) {
     got += some;
     std::this_thread::sleep_for(60ms);   // longer than write_time in sum, never in one step
   }
+}
+
+// Takes some in every step, and still too little.
+TEST(HttpServer, CutsAReaderThatIsTooSlowInSum) {
+  constexpr std::size_t kBytes = 64 * 1024 * 1024;
+  auto limits = quick_limits();
+  limits.write_bytes_per_second = kBytes;   // 1.3 s in all
+  Running server(limits,
+                 [](HttpRequest) -> Task<HttpResponse> { co_return HttpResponse{.body = std::string(kBytes, 'x')}; });
+  auto client = server.connect();
+  client.send(get("/"));
+  client.read_until("\r\n\r\n");
+  std::size_t got = 0, some = 1;
+  while (got < kBytes && some > 0) {
+    some = client.read_exactly(1024 * 1024).size();
+    got += some;
+    std::this_thread::sleep_for(60ms);
+  }
+  EXPECT_LT(got, kBytes);
 }
 
 // --- streamed answers ------------------------------------------------------------------------------------------------
@@ -549,6 +599,25 @@ TEST(HttpServer, StopMeetsATickThatIsDue) {
     client.send(get("/"));
     server.stop(1s);
   }
+}
+
+TEST(HttpServer, TellsWaitingStreamsAtTheBeginningOfTheGrace) {
+  const auto handler = [](HttpRequest) -> Task<HttpResponse> {
+    HttpResponse response;
+    response.stream = [](BodyStream& out) -> Task<void> {
+      while (co_await out.write("piece\n") && co_await sleep_for(1h)) {
+      }
+    };
+    co_return response;
+  };
+  Running server({}, handler);
+  auto client = server.connect();
+  client.send(get("/"));
+  client.read_until("piece\n\r\n");
+  const auto before = std::chrono::steady_clock::now();
+  server.stop(10s);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 3s);   // not the grace
+  EXPECT_EQ(client.read_to_end(), "0\r\n\r\n");               // an orderly end
 }
 
 TEST(HttpServer, StopCutsWhatOutlastsTheGrace) {

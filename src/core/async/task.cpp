@@ -126,8 +126,13 @@ void TaskGroup::spawn(std::string name, std::function<Task<void>()> body) {
       state->emptied.cancel();
     });
   };
-  asio::co_spawn(state->executor, rooted(std::move(body)),
-                 asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
+  try {
+    asio::co_spawn(state->executor, rooted(std::move(body)),
+                   asio::bind_cancellation_slot(child->cancel.slot(), std::move(ended)));
+  } catch (...) {   // out of memory: nobody will report the end of a child that never began
+    state->children.erase(child);
+    throw;
+  }
 }
 
 void TaskGroup::cancel() {
