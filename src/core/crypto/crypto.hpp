@@ -39,8 +39,8 @@ std::optional<Bytes> from_base64url(std::string_view text);
 // Argon2id v19, 19456 KiB, t=2, p=1, as a PHC string. Takes about 20 ms of CPU: only on the Argon2 lane. Code::busy
 // when the memory cannot be had.
 Result<std::string> hash_password(std::string_view password);
-// Uses memory and passes as `phc` says; false for anything that is not such a string. Code::busy as above, so that nobody's
-// password is called wrong for want of memory.
+// Uses memory and passes as `phc` says; false for anything that is not such a string. Code::busy as above, so that
+// nobody's password is called wrong for want of memory.
 Result<bool> verify_password(std::string_view phc, std::string_view password);
 
 // AES-256-GCM at rest: `enc:v1:<kid>:<base64url(iv ‖ ciphertext ‖ tag)>` (protocols.md 8.2). The first key encrypts,
