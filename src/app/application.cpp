@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <csignal>
 #include <ctime>
 #include <thread>
@@ -93,7 +92,6 @@ struct Application::Impl {
   std::unique_ptr<TaskGroup> role_tasks, gateway_tasks;   // used on their executors only
   std::shared_ptr<engine::Engine> engine;                 // guarded by engine_mutex
   std::mutex engine_mutex;
-  std::atomic<bool> lost{false};
   bool started = false;
 
   void wake_engine() {
@@ -238,7 +236,7 @@ Result<void> Application::Impl::start() {
   open_client = std::make_unique<net::HttpClient>(roles_thread->executor(), net::HttpClient::Settings{});
 
   const auto instance = domain::InstanceId::make(clock.now());
-  membership = std::make_shared<Membership>(*db, instance, to_string(settings.roles), [this] { lost = true; });
+  membership = std::make_shared<Membership>(*db, instance, to_string(settings.roles));
   if (settings.roles.worker) {
     webhook = std::make_unique<delivery::WebhookChannel>(*guarded_client, *keys,
                                                          settings.webhook_ladder.empty()
@@ -303,10 +301,6 @@ store::Database& Application::database() {
 const crypto::DataKeys& Application::data_keys() const {
   return *impl_->keys;
 }
-bool Application::lost() const {
-  return impl_->lost;
-}
-
 void Application::stop() {
   Impl& app = *impl_;
   if (app.started) app.log.info("stopping");

@@ -28,8 +28,6 @@ class Application {
   std::uint16_t port() const;
   store::Database& database();
   const crypto::DataKeys& data_keys() const;
-  // A role lost its right to run and could not get it back: the process should end.
-  bool lost() const;
 
  private:
   struct Impl;

@@ -290,8 +290,7 @@ int run_demo(Settings settings, DemoOptions options) {
       std::fflush(stdout);
     }
     late = printed == 0 && std::chrono::steady_clock::now() - started > kFirstAlertLimit;
-    return late || application.lost() ||
-           (options.stop_after_alerts > 0 && printed >= static_cast<std::size_t>(options.stop_after_alerts));
+    return late || (options.stop_after_alerts > 0 && printed >= static_cast<std::size_t>(options.stop_after_alerts));
   });
   stop = true;
   miner.join();

@@ -7,37 +7,48 @@ constexpr auto kLeaseRetry = std::chrono::milliseconds(500);
 
 }   // namespace
 
-Membership::Membership(store::Database& db, domain::InstanceId id, std::string roles, std::function<void()> on_lost)
-    : db_(db), id_(id), roles_(std::move(roles)), on_lost_(std::move(on_lost)), process_(store::this_process()) {}
+Membership::Membership(store::Database& db, domain::InstanceId id, std::string roles)
+    : db_(db), id_(id), roles_(std::move(roles)), process_(store::this_process()) {}
 
 Task<Result<void>> Membership::join() {
-  auto enter = [id = id_, process = process_, roles = roles_](store::Tx& tx) -> Result<void> {
-    if (auto removed = store::remove_dead_instances(tx, process); !removed) return fail(removed);
+  auto enter = [id = id_, process = process_, roles = roles_, reach = reach_](store::Tx& tx) -> Result<void> {
+    if (auto removed = store::remove_dead_instances(tx, process, reach); !removed) return fail(removed);
     return store::register_instance(tx, id, process, roles);
   };
-  co_return co_await db_.transact<void>(store::Priority::interactive, std::move(enter));
+  const auto entered = co_await db_.transact<void>(store::Priority::interactive, std::move(enter));
+  if (entered) reach_.reached();
+  co_return entered;
 }
 
 Task<void> Membership::run() {
   bool silent = false;
   while (co_await sleep_for(store::kHeartbeat)) {
-    auto beat = [id = id_, process = process_](store::Tx& tx) -> Result<void> {
-      if (auto beaten = store::heartbeat(tx, id); !beaten) return beaten;
-      if (auto removed = store::remove_dead_instances(tx, process); !removed) return fail(removed);
-      return {};
+    // Declared dead by somebody while it was frozen or cut off, it enters again under its old name and goes on. That is
+    // safe: whatever it held is guarded by epochs. A lease that has passed on has a higher one, so that the next commit
+    // of its former holder here is fenced, who then takes its turn for the lease again; jobs that were taken back have
+    // a higher one too, and their results are dropped. To end the process instead would only add what is lost by a
+    // restart, in every process at once after an outage.
+    auto beat = [id = id_, process = process_, roles = roles_, reach = reach_](store::Tx& tx) -> Result<bool> {
+      auto beaten = store::heartbeat(tx, id);
+      const bool dead = !beaten && beaten.error().code == Code::fenced;
+      if (!beaten && !dead) return fail(beaten);
+      if (dead) {
+        if (auto entered = store::register_instance(tx, id, process, roles); !entered) return fail(entered);
+      }
+      if (auto removed = store::remove_dead_instances(tx, process, reach); !removed) return fail(removed);
+      return dead;
     };
-    const auto beaten = co_await db_.transact<void>(store::Priority::interactive, std::move(beat));
+    const auto beaten = co_await db_.transact<bool>(store::Priority::interactive, std::move(beat));
     if (beaten) {
-      if (silent) log_.info("the heartbeat reaches the store again");
+      reach_.reached();
+      if (*beaten)
+        log_.warn("this process was silent for too long and had been declared dead; what it held may have passed on");
+      else if (silent)
+        log_.info("the heartbeat reaches the store again");
       silent = false;
       continue;
     }
     if (beaten.error().code == Code::cancelled) co_return;
-    if (beaten.error().code == Code::fenced) {
-      log_.error("this process was silent for too long and has been declared dead: its leases have passed on");
-      on_lost_();
-      co_return;
-    }
     if (!silent) log_.warn("the heartbeat does not reach the store", {{"why", beaten.error().text}});
     silent = true;
   }
@@ -53,7 +64,9 @@ Task<void> Membership::leave() {
 Task<std::optional<std::int64_t>> Membership::hold(std::string name) {
   bool told = false;
   for (;;) {
-    auto acquire = [id = id_, name](store::Tx& tx) { return store::acquire_lease(tx, name, id); };
+    auto acquire = [id = id_, name, reach = reach_](store::Tx& tx) {
+      return store::acquire_lease(tx, name, id, reach);
+    };
     const auto epoch =
         co_await db_.transact<std::optional<std::int64_t>>(store::Priority::interactive, std::move(acquire));
     if (epoch && *epoch) {

@@ -1,8 +1,6 @@
 // This process among the others: its row in `instances`, its heartbeat, and the leases it wants.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 
 #include "core/async/task.hpp"
@@ -16,8 +14,7 @@ namespace agentauri::app {
 // others need not wait for the silence.
 class Membership {
  public:
-  // `on_lost`: somebody declared this process dead (it was frozen for too long): everything it holds is gone.
-  Membership(store::Database& db, domain::InstanceId id, std::string roles, std::function<void()> on_lost);
+  Membership(store::Database& db, domain::InstanceId id, std::string roles);
 
   Task<Result<void>> join();
   Task<void> run();
@@ -31,8 +28,8 @@ class Membership {
   store::Database& db_;
   domain::InstanceId id_;
   std::string roles_;
-  std::function<void()> on_lost_;
   store::ProcessIdentity process_;
+  store::Reach reach_;
   Log log_{"membership"};
 };
 

@@ -17,11 +17,9 @@ int run_serve(Settings settings) {
     fmt::print(stderr, "{}\n", started.error().text);
     return exit_code_of(started.error());
   }
-  wait_for_stop_signal([&application] { return application.lost(); });
-  const bool lost = application.lost();
+  wait_for_stop_signal([] { return false; });
   application.stop();
-  // A supervisor starts it again, with fresh leases.
-  return lost ? kExitUnavailable : kExitOk;
+  return kExitOk;
 }
 
 }   // namespace agentauri::app

@@ -99,10 +99,10 @@ Result<void> remove_instance(Tx& tx, domain::InstanceId id) {
   return {};
 }
 
-Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me) {
+Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me, const Reach& reach) {
   auto now = tx.now();
   if (!now) return fail(now);
-  auto silent = tx.run(kRemoveSilent, Params().time("since", *now - kSilence));
+  auto silent = tx.run(kRemoveSilent, Params().time("since", reach.silent_since(*now)));
   if (!silent) return fail(silent);
   std::int64_t removed = silent->affected();
   auto neighbours = tx.run(kNeighbours, Params().text("host", me.host));
@@ -115,12 +115,13 @@ Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me) {
   return removed;
 }
 
-Result<std::optional<std::int64_t>> acquire_lease(Tx& tx, std::string_view name, domain::InstanceId id) {
+Result<std::optional<std::int64_t>> acquire_lease(Tx& tx, std::string_view name, domain::InstanceId id,
+                                                  const Reach& reach) {
   auto now = tx.now();
   if (!now) return fail(now);
-  auto row =
-      tx.run(kTakeLease,
-             Params().text("name", std::string(name)).id("id", id).time("now", *now).time("since", *now - kSilence));
+  auto row = tx.run(
+      kTakeLease,
+      Params().text("name", std::string(name)).id("id", id).time("now", *now).time("since", reach.silent_since(*now)));
   if (!row) return fail(row);
   if (row->empty()) return std::nullopt;
   return row->i64(0, 0);

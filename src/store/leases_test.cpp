@@ -152,6 +152,39 @@ TEST_P(Leases, AProcessThatHasEndedButIsNotYetReapedIsGone) {
   ::waitpid(child, nullptr, 0);
 }
 
+// Whoever is back first after an outage of the store finds everybody silent.
+TEST_P(Leases, SilenceCountsOnlyForThoseWhoCouldHaveHeard) {
+  const auto holder = instance(), newcomer = instance();
+  ASSERT_TRUE(acquire(holder));
+  silence(holder, std::chrono::hours(1));
+  const Reach back;
+  EXPECT_EQ(in_tx<std::int64_t>([&](Tx& tx) { return remove_dead_instances(tx, this_process(), back); }).value(), 0);
+  EXPECT_EQ(
+      in_tx<std::optional<std::int64_t>>([&](Tx& tx) { return acquire_lease(tx, "chain:1", newcomer, back); }).value(),
+      std::nullopt);
+  EXPECT_TRUE(acquire(newcomer)) << "one that has heard nothing for long";
+  EXPECT_EQ(remove_dead(), 1);
+}
+
+TEST(StoreReach, IsSteadyOnceItHasLastedAsLongAsASilence) {
+  const auto start = Reach::Steady::now();
+  Reach reach;
+  EXPECT_FALSE(reach.steady(start));
+  for (int s = 0; s < 3; ++s) {
+    reach.reached(start + std::chrono::seconds(s));
+    EXPECT_FALSE(reach.steady(start + std::chrono::seconds(s)));
+  }
+  EXPECT_TRUE(reach.steady(start + std::chrono::seconds(3)));
+  EXPECT_TRUE(reach.steady(start + std::chrono::seconds(5)));
+  // A unit of work that waited through an outage, and what comes after it.
+  const auto later = start + std::chrono::seconds(10);
+  EXPECT_FALSE(reach.steady(later));
+  reach.reached(later);
+  EXPECT_FALSE(reach.steady(later + std::chrono::seconds(2)));
+  reach.reached(later + std::chrono::seconds(2));
+  EXPECT_TRUE(reach.steady(later + std::chrono::seconds(3)));
+}
+
 TEST_P(Leases, NothingIsKnownOfProcessesElsewhere) {
   auto elsewhere = this_process();
   elsewhere.host = "another boot pid:[1]";
