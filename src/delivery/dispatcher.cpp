@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <random>
-
-#include "store/leases.hpp"
 
 namespace agentauri::delivery {
 namespace {
@@ -15,12 +12,12 @@ constexpr std::size_t kMaxResultsAtOnce = 256;
 constexpr std::size_t kMaxExcerptBytes = 4096;
 constexpr auto kStoreRetry = std::chrono::milliseconds(200);
 constexpr auto kMaxStoreRetry = std::chrono::milliseconds(5000);
-constexpr auto kCountEvery = std::chrono::seconds(5);
 // A commit costs the same for one job as for many: while few attempts have ended, some more may end first.
 constexpr std::size_t kWorthwhile = 32;
 constexpr auto kPatience = std::chrono::milliseconds(5);
 // Attempts become slow with time alone, so a full house is looked at again.
 constexpr auto kFullHouse = std::chrono::milliseconds(100);
+constexpr auto kLookForLost = std::chrono::seconds(5);
 
 double random_unit() {
   thread_local std::mt19937_64 engine{std::random_device{}()};
@@ -137,9 +134,13 @@ Task<Result<store::Claim>> Dispatcher::claim(std::size_t limit) {
 Task<void> Dispatcher::claim_loop(TaskGroup& attempts) {
   using Steady = std::chrono::steady_clock;
   auto store_retry = std::chrono::milliseconds(kStoreRetry);
-  auto patient_until = Steady::now();
+  auto patient_until = Steady::now(), look_at = Steady::now() + kLookForLost;
   bool crowded = false;   // lanes were full at the last claim
   while (!stopping_ && !co_await cancelled()) {
+    if (Steady::now() >= look_at) {
+      co_await give_back_lost();
+      look_at = Steady::now() + kLookForLost;
+    }
     const std::size_t room = lanes_.room(clock_.now());
     const bool scarce = room < kWorthwhile || (crowded && ended_since_claim_ < kWorthwhile);
     if (room == 0 || (scarce && Steady::now() < patient_until)) {
@@ -155,6 +156,7 @@ Task<void> Dispatcher::claim_loop(TaskGroup& attempts) {
       log_.warn("due jobs could not be claimed; trying again", {{"why", batch.error().text}});
       co_await sleep_for(store_retry);
       store_retry = std::min<std::chrono::milliseconds>(store_retry * 2, kMaxStoreRetry);
+      look_at = Steady::now();   // it may have been committed all the same
       continue;
     }
     store_retry = kStoreRetry;
@@ -176,6 +178,7 @@ void Dispatcher::start_attempts(TaskGroup& attempts, std::vector<store::ClaimedJ
   const Time now = clock_.now();
   for (auto& claimed : jobs) {
     auto job = std::make_shared<const store::ClaimedJob>(std::move(claimed));
+    in_hand_[job->id] = job->lease_epoch;
     const auto ticket = lanes_.start({job->organization_id, job->endpoint.value_or("")}, now);
     attempts.spawn("attempt", [this, job, ticket]() -> Task<void> { co_await attempt(job, ticket); });
   }
@@ -297,9 +300,15 @@ void Dispatcher::count_end(const Ended& ended) {
   metrics.seconds.observe(std::chrono::duration<double>(ended.age).count());
 }
 
+void Dispatcher::let_go(const store::AttemptResult& result) {
+  const auto held = in_hand_.find(result.job);
+  if (held != in_hand_.end() && held->second == result.lease_epoch) in_hand_.erase(held);
+}
+
 // Results wait here for the store; whatever arrives while one commit is made durable goes with the next. A result that
-// the store refuses for what it says (a bug of ours) goes alone and then stays unrecorded: it must not hold up the
-// others.
+// the store refuses for what it says (a bug of ours) goes alone, then without what was said: it must not hold up the
+// others, and its job must not be sent again and again because its end is not known. What is refused even so is given
+// back as if it had been lost.
 Task<void> Dispatcher::flush_results() {
   auto store_retry = std::chrono::milliseconds(kStoreRetry);
   std::size_t limit = kMaxResultsAtOnce;
@@ -314,8 +323,17 @@ Task<void> Dispatcher::flush_results() {
       continue;
     }
     if (refused_for_good) {
+      Ended& first = results_.front();
       log_.error("the result of an attempt could not be recorded",
-                 {{"why", written.error().text}, {"job_id", to_hex(results_.front().result.job.view())}});
+                 {{"why", written.error().text}, {"job_id", to_hex(first.result.job.view())}, {"bare", first.bare}});
+      if (!first.bare) {
+        first.bare = true;
+        first.result.status.reset();
+        first.result.duration_us = 0;
+        first.result.excerpt = "what the attempt ended with could not be recorded";
+        if (!first.result.reason.empty()) first.result.reason = first.result.excerpt;
+        continue;
+      }
     } else if (!written) {
       if (written.error().code == Code::cancelled) co_return;
       log_.warn("results of attempts could not be recorded; trying again",
@@ -326,6 +344,7 @@ Task<void> Dispatcher::flush_results() {
     } else {
       for (std::size_t i = 0; i < count; ++i) count_end(results_[i]);
     }
+    for (std::size_t i = 0; i < count; ++i) let_go(results_[i].result);
     results_.erase(results_.begin(), results_.begin() + static_cast<std::ptrdiff_t>(count));
     store_retry = kStoreRetry;
   }
@@ -350,45 +369,6 @@ Task<void> Dispatcher::record_loop() {
     co_await more_results();
     co_await flush_results();
   }
-}
-
-// --- upkeep ----------------------------------------------------------------------------------------------------------
-
-Task<void> Dispatcher::recover() {
-  auto take_back = [me = settings_.instance, now = clock_.now()](store::Tx& tx) -> Result<std::int64_t> {
-    auto at = tx.now();
-    if (!at) return fail(at);
-    return store::recover_jobs(tx, *at - store::kSilence, now, me);
-  };
-  auto recovered = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(take_back));
-  if (!recovered || *recovered == 0) co_return;
-  log_.warn("jobs of a worker that is gone are due again; their last attempt is unknown", {{"jobs", *recovered}});
-  wake_.notify();
-}
-
-Task<void> Dispatcher::count() {
-  auto counts = co_await db_.snapshot<store::JobCounts>([](store::Tx& tx) { return store::count_jobs(tx); });
-  if (!counts) co_return;
-  depth_.set(static_cast<double>(counts->pending));
-  depth_too_.set(static_cast<double>(counts->pending));
-  dead_.set(static_cast<double>(counts->dead));
-  const std::array<std::pair<const char*, std::int64_t>, 4> states{
-      {{"held", counts->held}, {"pending", counts->pending}, {"leased", counts->leased}, {"dead", counts->dead}}};
-  for (const auto& [state, n] : states)
-    metrics_.gauge("jobs", "Jobs by state, but for those that have ended well", {{"state", state}})
-        .set(static_cast<double>(n));
-}
-
-// Jobs of workers that are gone, and the counts that operators look at.
-Task<void> Dispatcher::upkeep_loop() {
-  auto counted = std::chrono::steady_clock::time_point{};
-  do {
-    co_await recover();
-    lanes_.prune(clock_.now());
-    if (std::chrono::steady_clock::now() - counted < kCountEvery) continue;
-    counted = std::chrono::steady_clock::now();
-    co_await count();
-  } while (co_await sleep_for(settings_.recover_every));
 }
 
 }   // namespace agentauri::delivery

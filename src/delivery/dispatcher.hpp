@@ -2,14 +2,15 @@
 //
 // Life: made by src/app, used on one executor. run() ends when stop() was called and what is in hand has ended; when it
 // is cancelled, attempts in hand are cut and recorded as such (`unknown` when bytes had left), due again at once.
-// Results wait in memory while the store is away; what could not be recorded stays leased and becomes `unknown` when
-// its instance is gone.
+// Results wait in memory while the store is away; what is leased without this worker's knowledge (the answer to a claim
+// was lost) is given back as `unknown`, and what it leaves behind when it goes becomes `unknown` too.
 #pragma once
 
 #include <chrono>
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/async/task.hpp"
@@ -20,6 +21,7 @@
 #include "delivery/lanes.hpp"
 #include "store/database.hpp"
 #include "store/jobs.hpp"
+#include "store/reach.hpp"
 
 namespace agentauri::delivery {
 
@@ -51,7 +53,8 @@ class Dispatcher {
   struct Ended {
     store::AttemptResult result;
     domain::ActionType type;
-    Micros age;   // from the job's making to the attempt's end
+    Micros age;          // from the job's making to the attempt's end
+    bool bare = false;   // the store refused what it said
   };
 
   Task<void> claim_loop(TaskGroup& attempts);
@@ -65,8 +68,10 @@ class Dispatcher {
   Task<void> flush_results();
   Task<Result<std::int64_t>> write_results(std::size_t count);
   void count_end(const Ended& ended);
+  void let_go(const store::AttemptResult& result);
   Task<void> upkeep_loop();
   Task<void> recover();
+  Task<void> give_back_lost();
   Task<void> count();
   TypeMetrics& metrics_of(domain::ActionType type);
 
@@ -83,6 +88,8 @@ class Dispatcher {
   std::size_t ended_since_claim_ = 0;
   Lanes lanes_;
   std::vector<Ended> results_;
+  std::unordered_map<domain::JobId, std::int64_t> in_hand_;   // with its lease's epoch: until its result is recorded
+  store::Reach reach_;
   Gauge active_, depth_, depth_too_, dead_;
   std::map<domain::ActionType, std::unique_ptr<TypeMetrics>> type_metrics_;
 };

@@ -12,7 +12,6 @@
 #include "delivery/testing/worker_rig.hpp"
 #include "net/testing/raw_socket.hpp"
 #include "rules/action_secrets.hpp"
-#include "store/leases.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::delivery {
@@ -380,22 +379,6 @@ TEST_P(Delivering, InsistingCutsAttemptsAndSaysSo) {
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_EQ(seen[0].request.body, seen[1].request.body);
   EXPECT_EQ(field(seen[0].request, "webhook-id"), field(seen[1].request, "webhook-id"));
-}
-
-TEST_P(Delivering, ANewWorkerTakesOverFromOneThatIsGone) {
-  WebhookSink sink;
-  add(hook(sink), "a", sink.endpoint());
-  const auto gone = domain::InstanceId::make(SystemClock().now());   // it claimed, and crashed before it said anything
-  auto claimed = in_tx<std::vector<store::ClaimedJob>>(
-      [&](store::Tx& tx) { return store::claim_jobs(tx, gone, 10, {}, SystemClock().now()); });
-  ASSERT_EQ(claimed->size(), 1U);
-  start();
-  const auto delivery = alerts_.wait_until_ended("a");
-  EXPECT_EQ(delivery.state, "succeeded");
-  ASSERT_EQ(delivery.tries.size(), 2U);
-  EXPECT_EQ(delivery.tries[0].outcome, "unknown");
-  EXPECT_EQ(delivery.tries[1].outcome, "ok");
-  EXPECT_EQ(field(sink.seen()[0].request, "webhook-id"), to_hex((*claimed)[0].id.view()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Delivering, store::testing::kEngines, store::testing::engine_name);

@@ -38,12 +38,12 @@ TEST_P(EngineReorg, WhatWasSentFiresNoSecondTime) {
   save(t);
   mine({feedback(10)});
   run();
-  auto claimed = in_tx<std::vector<store::ClaimedJob>>(
-      [this](store::Tx& tx) { return store::claim_jobs(tx, instance_, 10, {}, clock_.now()); });
-  ASSERT_EQ(claimed->size(), 1U);
+  auto claimed =
+      in_tx<store::Claim>([this](store::Tx& tx) { return store::claim_batch(tx, instance_, 10, {}, clock_.now()); });
+  ASSERT_EQ(claimed->jobs.size(), 1U);
   store::AttemptResult sent;
-  sent.job = (*claimed)[0].id;
-  sent.lease_epoch = (*claimed)[0].lease_epoch;
+  sent.job = claimed->jobs[0].id;
+  sent.lease_epoch = claimed->jobs[0].lease_epoch;
   ASSERT_EQ(
       in_tx<std::int64_t>([&](store::Tx& tx) { return store::finish_attempts(tx, {sent}, clock_.now()); }).value(), 1);
   auto txns = reorg(1);

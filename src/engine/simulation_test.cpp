@@ -183,11 +183,11 @@ void simulate(unsigned seed) {
         break;   // a crash
       case 3: {
         // A worker sends some; what is sent is sent.
-        auto claimed = stormy.in_tx<std::vector<store::ClaimedJob>>([&](store::Tx& tx) {
-          return store::claim_jobs(tx, *stormy.holder, 1 + random() % 5, {}, stormy.clock.now());
+        auto claimed = stormy.in_tx<store::Claim>([&](store::Tx& tx) {
+          return store::claim_batch(tx, *stormy.holder, 1 + random() % 5, {}, stormy.clock.now());
         });
         std::vector<store::AttemptResult> results;
-        for (const auto& job : claimed) {
+        for (const auto& job : claimed.jobs) {
           store::AttemptResult r;
           r.job = job.id;
           r.attempt = job.attempt;

@@ -1,10 +1,11 @@
-// The worker's side of jobs: claim, finish, recover. A batch is a handful of statements, whatever its size: ids travel
-// as one blob of 32 bytes each, what belongs to them as a JSON array in the same order.
+// The worker's side of jobs: claim and finish. A batch is a handful of statements, whatever its size.
 #include <algorithm>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/json/json.hpp"
+#include "store/job_batch.hpp"
 #include "store/job_shares.hpp"
 #include "store/jobs.hpp"
 
@@ -20,13 +21,6 @@ const Query kJustDue{"job_just_due", DUE("DESC"), DUE("DESC") SKIP};
 #undef DUE
 #undef SKIP
 
-// The ids of a batch.
-#define IDS                                                                                                      \
-  "(WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE (i + 2) * 32 <= length(:ids)) " \
-  "SELECT substr(:ids, i * 32 + 1, 32) FROM place)"
-#define IDS_POSTGRES                                                                                               \
-  "(ARRAY(SELECT substr(CAST(:ids AS bytea), i * 32 + 1, 32) FROM generate_series(0, length(CAST(:ids AS bytea)) " \
-  "/ 32 - 1) AS place(i)))"
 #define LEASE                                                                                                   \
   "UPDATE jobs SET state = 'leased', attempts = attempts + 1, lease_epoch = lease_epoch + 1, lease_instance = " \
   ":worker, "                                                                                                   \
@@ -34,50 +28,23 @@ const Query kJustDue{"job_just_due", DUE("DESC"), DUE("DESC") SKIP};
 #define LEASED                                                                                                        \
   " RETURNING id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, " \
   "request_id, body, endpoint, expires_at, created_at"
-const Query kLease{"job_lease", LEASE "IN " IDS LEASED, LEASE "= ANY " IDS_POSTGRES LEASED};
+const Query kLease{"job_lease", LEASE "IN " JOB_IDS LEASED, LEASE "= ANY " JOB_IDS_POSTGRES LEASED};
 #undef LEASE
 #undef LEASED
 const Query kPutAttempts{
     "attempt_put",
     "INSERT INTO attempts (job_id, n, intended_at, request_id) "
-    "SELECT id, attempts, :now, request_id FROM jobs WHERE id IN " IDS,
+    "SELECT id, attempts, :now, request_id FROM jobs WHERE id IN " JOB_IDS,
     "INSERT INTO attempts (job_id, n, intended_at, request_id) "
-    "SELECT id, attempts, CAST(:now AS timestamptz), request_id FROM jobs WHERE id = ANY " IDS_POSTGRES};
-#undef IDS
-#undef IDS_POSTGRES
+    "SELECT id, attempts, CAST(:now AS timestamptz), request_id FROM jobs WHERE id = ANY " JOB_IDS_POSTGRES};
 
-// One row for each id, with its item of the JSON array :rows.
-#define ROWS(COLUMNS) "(SELECT substr(:ids, key * 32 + 1, 32) AS id, " COLUMNS " FROM json_each(:rows)) AS r "
-#define ROWS_POSTGRES(COLUMNS)                                                                   \
-  "(SELECT substr(CAST(:ids AS bytea), CAST(place - 1 AS integer) * 32 + 1, 32) AS id, " COLUMNS \
-  " FROM json_array_elements(CAST(CAST(:rows AS text) AS json)) WITH ORDINALITY AS item(value, place)) AS r "
 #define TIME_POSTGRES(NUMBER) "timestamptz 'epoch' + CAST(" NUMBER " AS bigint) * interval '1 microsecond'"
 #define PUT_BACK "UPDATE jobs SET next_at = r.at FROM "
 #define WAITING "WHERE jobs.id = r.id AND jobs.state = 'pending'"
-const Query kPutBack{"job_put_back", PUT_BACK ROWS("value AS at") WAITING,
-                     PUT_BACK ROWS_POSTGRES(TIME_POSTGRES("CAST(value AS text)") " AS at") WAITING};
+const Query kPutBack{"job_put_back", PUT_BACK JOB_ROWS("value AS at") WAITING,
+                     PUT_BACK JOB_ROWS_POSTGRES(TIME_POSTGRES("CAST(value AS text)") " AS at") WAITING};
 #undef PUT_BACK
 #undef WAITING
-
-#define FINISH_ATTEMPT                                                                                         \
-  "UPDATE attempts SET finished_at = :now, outcome = r.outcome, status = r.status, duration_us = r.duration, " \
-  "excerpt = r.excerpt FROM "
-#define OPEN                                                                                                           \
-  "WHERE attempts.job_id = r.id AND attempts.n = r.n AND attempts.finished_at IS NULL AND EXISTS (SELECT 1 FROM jobs " \
-  "j "                                                                                                                 \
-  "WHERE j.id = r.id AND j.state = 'leased' AND j.lease_epoch = r.epoch)"
-const Query kFinishAttempts{
-    "attempt_finish",
-    FINISH_ATTEMPT ROWS("json_extract(value, '$.n') AS n, json_extract(value, '$.epoch') AS epoch, "
-                        "json_extract(value, '$.outcome') AS outcome, json_extract(value, '$.status') AS status, "
-                        "json_extract(value, '$.duration') AS duration, json_extract(value, '$.excerpt') AS excerpt")
-        OPEN,
-    FINISH_ATTEMPT ROWS_POSTGRES(
-        "CAST(value->>'n' AS integer) AS n, CAST(value->>'epoch' AS bigint) AS epoch, value->>'outcome' AS outcome, "
-        "CAST(value->>'status' AS integer) AS status, CAST(value->>'duration' AS bigint) AS duration, "
-        "value->>'excerpt' AS excerpt") OPEN};
-#undef FINISH_ATTEMPT
-#undef OPEN
 
 // A job whose block has left the chain meanwhile is not tried again.
 #define FINISH_JOB                                                                                            \
@@ -85,20 +52,36 @@ const Query kFinishAttempts{
   "reason = CASE WHEN r.next = 'pending' AND jobs.orphaned THEN 'orphaned' ELSE r.why END, "                  \
   "next_at = COALESCE(r.at, jobs.next_at), lease_instance = NULL, updated_at = :now, "                        \
   "finished_at = CASE WHEN r.next = 'pending' AND NOT jobs.orphaned THEN NULL ELSE "
-#define LEASED " WHERE jobs.id = r.id AND jobs.state = 'leased' AND jobs.lease_epoch = r.epoch"
-const Query kFinishJobs{
-    "job_finish",
-    FINISH_JOB ":now END FROM " ROWS("json_extract(value, '$.epoch') AS epoch, json_extract(value, '$.next') AS next, "
-                                     "json_extract(value, '$.at') AS at, json_extract(value, '$.why') AS why") LEASED,
-    FINISH_JOB "CAST(:now AS timestamptz) END FROM " ROWS_POSTGRES(
-        "CAST(value->>'epoch' AS bigint) AS epoch, value->>'next' AS next, " TIME_POSTGRES(
-            "value->>'at'") " AS at, "
-                            "value->>'why' AS why") LEASED};
+#define LEASED " WHERE jobs.id = r.id AND jobs.state = 'leased' AND jobs.lease_epoch = r.epoch RETURNING jobs.id"
+const Query kFinishJobs{"job_finish",
+                        FINISH_JOB ":now END FROM " JOB_ROWS(
+                            "json_extract(value, '$.epoch') AS epoch, json_extract(value, '$.next') AS next, "
+                            "json_extract(value, '$.at') AS at, json_extract(value, '$.why') AS why") LEASED,
+                        FINISH_JOB "CAST(:now AS timestamptz) END FROM " JOB_ROWS_POSTGRES(
+                            "CAST(value->>'epoch' AS bigint) AS epoch, value->>'next' AS next, " TIME_POSTGRES(
+                                "value->>'at'") " AS at, "
+                                                "value->>'why' AS why") LEASED};
 #undef FINISH_JOB
 #undef LEASED
-#undef ROWS
-#undef ROWS_POSTGRES
 #undef TIME_POSTGRES
+
+// Of results that were taken: their attempts are open, since whoever takes a job back closes its attempt with it.
+#define FINISH_ATTEMPT                                                                                         \
+  "UPDATE attempts SET finished_at = :now, outcome = r.outcome, status = r.status, duration_us = r.duration, " \
+  "excerpt = r.excerpt FROM "
+#define OPEN "WHERE attempts.job_id = r.id AND attempts.n = r.n AND attempts.finished_at IS NULL"
+const Query kFinishAttempts{
+    "attempt_finish",
+    FINISH_ATTEMPT JOB_ROWS(
+        "json_extract(value, '$.n') AS n, json_extract(value, '$.outcome') AS outcome, "
+        "json_extract(value, '$.status') AS status, "
+        "json_extract(value, '$.duration') AS duration, json_extract(value, '$.excerpt') AS excerpt") OPEN,
+    FINISH_ATTEMPT JOB_ROWS_POSTGRES(
+        "CAST(value->>'n' AS integer) AS n, value->>'outcome' AS outcome, "
+        "CAST(value->>'status' AS integer) AS status, CAST(value->>'duration' AS bigint) AS duration, "
+        "value->>'excerpt' AS excerpt") OPEN};
+#undef FINISH_ATTEMPT
+#undef OPEN
 
 #define ACTIONS                                                                                            \
   "SELECT id, config, signing_secret, previous_signing_secret, previous_expires_at, disabled_reason FROM " \
@@ -106,39 +89,15 @@ const Query kFinishJobs{
 const Query kActions{"job_actions", ACTIONS "value FROM json_each(:actions))",
                      ACTIONS "CAST(json_array_elements_text(CAST(CAST(:actions AS text) AS json)) AS integer))"};
 #undef ACTIONS
+// Not when it was edited since the attempt began: what the receiver refused may be mended.
 const Query kDisable{"action_disable",
-                     "UPDATE trigger_actions SET disabled_reason = :reason, updated_at = :now WHERE id = :action"};
+                     "UPDATE trigger_actions SET disabled_reason = :reason, updated_at = :now WHERE id = :action AND "
+                     "updated_at <= (SELECT intended_at FROM attempts WHERE job_id = :job AND n = :n)"};
 
-#define GONE                                                                                                     \
-  "state = 'leased' AND (lease_instance IS NULL OR (lease_instance <> :me AND lease_instance NOT IN (SELECT id " \
-  "FROM instances WHERE heartbeat_at >= :since)))"
-const Query kUnknownAttempts{"attempt_unknown",
-                             "UPDATE attempts SET finished_at = :now, outcome = 'unknown', "
-                             "excerpt = 'the worker ended before it had an answer' "
-                             "WHERE finished_at IS NULL AND job_id IN (SELECT id FROM jobs WHERE " GONE ")"};
-const Query kRecover{"job_recover",
-                     "UPDATE jobs SET state = CASE WHEN orphaned THEN 'cancelled' ELSE 'pending' END, "
-                     "reason = CASE WHEN orphaned THEN 'orphaned' ELSE reason END, next_at = :now, "
-                     "lease_instance = NULL, updated_at = :now WHERE " GONE};
-#undef GONE
 const Query kNextDue{"job_next_due",
                      "SELECT next_at FROM jobs WHERE state = 'pending' AND next_at > :now ORDER BY next_at LIMIT 1"};
 
 constexpr std::size_t kLooksAtNewest = 32;
-
-// The ids of a batch as one value.
-class IdList {
- public:
-  void add(const domain::JobId& id) {
-    const auto view = id.view();
-    bytes_.insert(bytes_.end(), view.begin(), view.end());
-  }
-  bool empty() const { return bytes_.empty(); }
-  const Bytes& bytes() const { return bytes_; }
-
- private:
-  Bytes bytes_;
-};
 
 ClaimedJob read_claimed(const Rows& rows, std::size_t i) {
   ClaimedJob job;
@@ -233,7 +192,7 @@ Result<Due> look_at_due(Tx& tx, std::size_t looks, Time now) {
 
 Result<void> put_back(Tx& tx, const Due& due, const Shares& shares) {
   if (shares.put_back.empty()) return {};
-  IdList ids;
+  JobIdList ids;
   json::Array times;
   for (const auto& [place, at] : shares.put_back) {
     ids.add(due.jobs[place].id);
@@ -248,7 +207,7 @@ Result<void> put_back(Tx& tx, const Due& due, const Shares& shares) {
 Result<std::vector<ClaimedJob>> lease(Tx& tx, domain::InstanceId worker, const Due& due, const Shares& shares,
                                       Time now) {
   if (shares.chosen.empty()) return std::vector<ClaimedJob>{};
-  IdList ids;
+  JobIdList ids;
   for (const auto place : shares.chosen) ids.add(due.jobs[place].id);
   auto leased = tx.run(kLease, Params().blob("ids", ids.bytes()).id("worker", worker).time("now", now));
   if (!leased) return fail(leased);
@@ -292,49 +251,54 @@ Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, 
   return out;
 }
 
-Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room,
-                                           Time now) {
-  auto claim = claim_batch(tx, worker, limit, room, now);
-  if (!claim) return fail(claim);
-  return std::move(claim->jobs);
+namespace {
+
+// What the statements read of a batch of results.
+Params result_params(const std::vector<const AttemptResult*>& results, Time now) {
+  JobIdList ids;
+  json::Array rows;
+  for (const auto* r : results) {
+    ids.add(r->job);
+    json::Object row;
+    row["n"] = r->attempt;
+    row["epoch"] = r->lease_epoch;
+    row["outcome"] = json::String(domain::to_string(r->outcome));
+    row["status"] = r->status ? json::Value(*r->status) : json::Value();
+    row["duration"] = r->duration_us;
+    row["excerpt"] = json::String(r->excerpt);
+    row["next"] = json::String(domain::to_string(r->next));
+    row["at"] = r->next_at ? json::Value(to_micros(*r->next_at)) : json::Value();
+    row["why"] = r->reason.empty() ? json::Value() : json::Value(json::String(r->reason));
+    rows.emplace_back(std::move(row));
+  }
+  return Params().blob("ids", ids.bytes()).text("rows", json::dump(rows)).time("now", now);
 }
+
+}   // namespace
 
 Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now) {
   if (results.empty()) return 0;
-  IdList ids;
-  json::Array rows;
-  for (const auto& r : results) {
-    ids.add(r.job);
-    json::Object row;
-    row["n"] = r.attempt;
-    row["epoch"] = r.lease_epoch;
-    row["outcome"] = json::String(domain::to_string(r.outcome));
-    row["status"] = r.status ? json::Value(*r.status) : json::Value();
-    row["duration"] = r.duration_us;
-    row["excerpt"] = json::String(r.excerpt);
-    row["next"] = json::String(domain::to_string(r.next));
-    row["at"] = r.next_at ? json::Value(to_micros(*r.next_at)) : json::Value();
-    row["why"] = r.reason.empty() ? json::Value() : json::Value(json::String(r.reason));
-    rows.emplace_back(std::move(row));
-  }
-  const auto params = Params().blob("ids", ids.bytes()).text("rows", json::dump(rows)).time("now", now);
-  if (auto finished = tx.run(kFinishAttempts, params); !finished) return fail(finished);
-  auto taken = tx.run(kFinishJobs, params);
-  if (!taken) return fail(taken);
-  for (const auto& r : results) {
-    if (!r.disable_action) continue;
-    auto disabled = tx.run(kDisable, Params().i64("action", r.action_id).text("reason", r.reason).time("now", now));
+  std::vector<const AttemptResult*> taken;
+  for (const auto& r : results) taken.push_back(&r);
+  // The jobs first: their rows' locks decide between a result and whoever takes the job back meanwhile.
+  auto jobs = tx.run(kFinishJobs, result_params(taken, now));
+  if (!jobs) return fail(jobs);
+  if (jobs->empty()) return 0;
+  std::unordered_set<domain::JobId> ended;
+  for (std::size_t i = 0; i < jobs->size(); ++i) ended.insert(jobs->fixed<32>(i, 0));
+  std::erase_if(taken, [&ended](const AttemptResult* r) { return !ended.contains(r->job); });
+  if (auto attempts = tx.run(kFinishAttempts, result_params(taken, now)); !attempts) return fail(attempts);
+  for (const auto* r : taken) {
+    if (!r->disable_action) continue;
+    auto disabled = tx.run(kDisable, Params()
+                                         .i64("action", r->action_id)
+                                         .text("reason", r->reason)
+                                         .time("now", now)
+                                         .blob("job", r->job.view())
+                                         .i64("n", r->attempt));
     if (!disabled) return fail(disabled);
   }
-  return taken->affected();
-}
-
-Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now, domain::InstanceId me) {
-  const auto params = Params().time("since", silent_since).time("now", now).id("me", me);
-  if (auto unknown = tx.run(kUnknownAttempts, params); !unknown) return fail(unknown);
-  auto recovered = tx.run(kRecover, params);
-  if (!recovered) return fail(recovered);
-  return recovered->affected();
+  return static_cast<std::int64_t>(taken.size());
 }
 
 }   // namespace agentauri::store

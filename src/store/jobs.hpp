@@ -130,8 +130,6 @@ struct Claim {
 // have just become due are looked at too, for lanes without a queue. A job that finds no room stays; in a long queue
 // one that will not find it soon is put back to a later slot, so that it does not stand before the jobs of others.
 Result<Claim> claim_batch(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room, Time now);
-Result<std::vector<ClaimedJob>> claim_jobs(Tx& tx, domain::InstanceId worker, std::size_t limit, const ClaimRoom& room,
-                                           Time now);
 
 // How an attempt ended and what follows.
 struct AttemptResult {
@@ -149,12 +147,22 @@ struct AttemptResult {
   domain::ActionId action_id = 0;
 };
 // Results whose lease has passed to somebody else are dropped (the attempt is `unknown` by then). An orphaned job is
-// cancelled instead of retried. At most one result for each job. Returns how many were taken.
+// cancelled instead of retried. At most one result for each job. An action is disabled only if it was not edited since
+// the attempt began. Returns how many were taken.
 Result<std::int64_t> finish_attempts(Tx& tx, const std::vector<AttemptResult>& results, Time now);
 
 // Leased jobs of instances that are gone: their open attempt becomes `unknown`, they are due again at once. Never those
 // of `me`, who lives whatever its heartbeat says. Returns how many.
 Result<std::int64_t> recover_jobs(Tx& tx, Time silent_since, Time now, domain::InstanceId me = {});
+
+// What is leased to a worker, whether it knows of it or not: the answer to a claim may be lost after its commit.
+struct LeasedJob {
+  domain::JobId id;
+  std::int64_t lease_epoch = 0;
+};
+Result<std::vector<LeasedJob>> leased_jobs(Tx& tx, domain::InstanceId me);
+// Those of `jobs` that `me` still holds under that epoch: as recover_jobs(). Returns how many.
+Result<std::int64_t> give_back_jobs(Tx& tx, domain::InstanceId me, const std::vector<LeasedJob>& jobs, Time now);
 
 // Those that have not ended well; the others are a history that only grows.
 struct JobCounts {

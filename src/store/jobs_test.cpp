@@ -63,12 +63,11 @@ class Jobs : public testing::EngineTest {
   }
   std::vector<ClaimedJob> claim(domain::InstanceId worker, Time now = kStart, std::size_t limit = 10,
                                 const ClaimRoom& room = {}) {
-    auto claimed = in_tx<std::vector<ClaimedJob>>([&](Tx& tx) { return claim_jobs(tx, worker, limit, room, now); });
-    EXPECT_TRUE(claimed) << claimed.error().text;
-    return claimed.value_or(std::vector<ClaimedJob>{});
+    return batch(limit, room, now, worker).jobs;
   }
-  Claim batch(std::size_t limit, const ClaimRoom& room, Time now = kStart) {
-    auto claimed = in_tx<Claim>([&](Tx& tx) { return claim_batch(tx, alice_, limit, room, now); });
+  Claim batch(std::size_t limit, const ClaimRoom& room, Time now = kStart,
+              std::optional<domain::InstanceId> worker = {}) {
+    auto claimed = in_tx<Claim>([&](Tx& tx) { return claim_batch(tx, worker.value_or(alice_), limit, room, now); });
     EXPECT_TRUE(claimed) << claimed.error().text;
     return claimed.value_or(Claim{});
   }
@@ -415,11 +414,11 @@ TEST_P(Jobs, WorkersShareABacklogWithoutOverlap) {
     threads.emplace_back([&, t] {
       // Somebody else may hold the rows that this one looks at, so an empty answer is not the end.
       for (int empty = 0; empty < 20;) {
-        auto got = db().transact_blocking<std::vector<ClaimedJob>>(
-            Priority::interactive, [&](Tx& tx) { return claim_jobs(tx, t % 2 == 0 ? alice_ : bob_, 7, {}, kStart); });
+        auto got = db().transact_blocking<Claim>(
+            Priority::interactive, [&](Tx& tx) { return claim_batch(tx, t % 2 == 0 ? alice_ : bob_, 7, {}, kStart); });
         ASSERT_TRUE(got) << got.error().text;
-        if (got->empty()) ++empty;
-        for (auto& each : *got) taken[static_cast<std::size_t>(t)].push_back(std::move(each));
+        if (got->jobs.empty()) ++empty;
+        for (auto& each : got->jobs) taken[static_cast<std::size_t>(t)].push_back(std::move(each));
       }
     });
   }

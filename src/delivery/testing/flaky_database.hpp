@@ -1,4 +1,5 @@
-// A store that can be away for a while: units of work fail as they do when the database cannot be reached.
+// A store that can be away for a while: units of work fail as they do when the database cannot be reached, or are done
+// and their answers are lost.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,9 @@ class FlakyDatabase final : public store::Database {
   void go_away() { away_ = true; }
   void come_back() { away_ = false; }
   int refused() const { return refused_; }
+  // The nth interactive write from now on is committed, and nobody learns of it.
+  void lose_commit(int n) { until_lost_ = n; }
+  bool lost() const { return until_lost_ == 0; }
 
   std::string_view engine() const override { return inner_.engine(); }
   Task<store::Health> check_health() override { return inner_.check_health(); }
@@ -42,7 +46,13 @@ class FlakyDatabase final : public store::Database {
         ++refused_;
         return done(fail(Code::unavailable, "the store is away"));
       }
-      if (mode == Mode::write) return done(inner_.transact_blocking<void>(priority, std::move(body)));
+      if (mode == Mode::write) {
+        auto written = inner_.transact_blocking<void>(priority, std::move(body));
+        if (written && priority == store::Priority::interactive && until_lost_ > 0 && --until_lost_ == 0) {
+          written = fail(Code::commit_unknown, "the connection was lost during COMMIT");
+        }
+        return done(std::move(written));
+      }
       auto read = inner_.snapshot_blocking<bool>([&body](store::Tx& tx) -> Result<bool> {
         if (auto ran = body(tx); !ran) return fail(ran);
         return true;
@@ -72,7 +82,7 @@ class FlakyDatabase final : public store::Database {
 
   store::Database& inner_;
   std::atomic<bool> away_{false};
-  std::atomic<int> refused_{0};
+  std::atomic<int> refused_{0}, until_lost_{0};
   std::mutex mutex_;
   std::condition_variable came_;
   std::deque<std::move_only_function<void()>> units_;

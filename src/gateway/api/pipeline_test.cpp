@@ -350,9 +350,9 @@ TEST(Deliveries, ShowAttemptsAndTheReason) {
   job.request_id = "req-1";
   auto stored = h.db().transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
     if (auto inserted = store::insert_jobs(tx, {job}, h.clock_.now()); !inserted) return fail(inserted);
-    auto claimed = store::claim_jobs(tx, domain::InstanceId::make(h.clock_.now()), 10, {}, h.clock_.now());
+    auto claimed = store::claim_batch(tx, domain::InstanceId::make(h.clock_.now()), 10, {}, h.clock_.now());
     if (!claimed) return fail(claimed);
-    EXPECT_EQ(claimed->size(), 1U);
+    EXPECT_EQ(claimed->jobs.size(), 1U);
     return {};
   });
   ASSERT_TRUE(stored) << stored.error().text;
