@@ -35,7 +35,8 @@ const Query kAdvance{"chain_advance",
                      "safe_num = COALESCE(:safe, safe_num), finalized_num = COALESCE(:finalized, finalized_num), "
                      "updated_at = :now WHERE chain_id = :chain AND epoch = :epoch "
                      "AND head_num >= :lowest AND head_num <= :highest RETURNING last_seq"};
-const Query kTouch{"chain_touch", "UPDATE chains SET updated_at = :now WHERE chain_id = :chain AND epoch = :epoch"};
+const Query kTouch{"chain_touch",
+                   "UPDATE chains SET updated_at = :now WHERE chain_id = :chain AND epoch = :epoch RETURNING head_num"};
 const Query kSetState{
     "chain_set_state",
     "UPDATE chains SET state = :state, reason = :reason, updated_at = :now WHERE chain_id = :chain AND epoch = :epoch"};
@@ -45,6 +46,15 @@ const Query kPutBlock{"block_put",
                       "VALUES (:chain, :hash, :num, :parent, :time, :canonical, :has_events, :seen_at) "
                       "ON CONFLICT (chain_id, hash) DO UPDATE SET canonical = :canonical, "
                       "has_events = blocks.has_events OR :has_events"};
+// History and late events say nothing of whether a block is still part of the chain: what live blocks said stands.
+const Query kPutOldBlock{"block_put_old",
+                         "INSERT INTO blocks (chain_id, hash, num, parent_hash, time, canonical, has_events, seen_at) "
+                         "VALUES (:chain, :hash, :num, :parent, :time, :canonical, :has_events, :seen_at) "
+                         "ON CONFLICT (chain_id, hash) DO UPDATE SET has_events = blocks.has_events OR :has_events"};
+// Heights with two canonical blocks among those of a range that are final for whoever read it.
+const Query kForks{"block_forks",
+                   "SELECT num FROM blocks WHERE chain_id = :chain AND num >= :from AND num <= :to AND canonical = "
+                   ":yes GROUP BY num HAVING count(*) > 1 LIMIT 1"};
 const Query kPutEntry{
     "block_log_put",
     "INSERT INTO block_log (chain_id, seq, op, block_hash, block_num) VALUES (:chain, :seq, :op, :hash, :num)"};
@@ -100,7 +110,8 @@ Result<std::int64_t> put_blocks(Tx& tx, ChainId chain, const std::vector<Ingeste
                                 Time now) {
   std::vector<Params> rows;
   for (const auto& block : blocks) rows.push_back(block_params(chain, block.block, !block.events.empty()));
-  if (auto put = tx.run_many(kPutBlock, rows); !put) return put;
+  const Query& query = kind == EventKind::live ? kPutBlock : kPutOldBlock;
+  if (auto put = tx.run_many(query, rows); !put) return put;
   return put_events(tx, blocks, kind, now);
 }
 
@@ -108,10 +119,24 @@ std::unexpected<Error> fenced(ChainId chain) {
   return fail(Code::fenced, fmt::format("chain {} is followed by another process now", chain));
 }
 
-Result<void> check_fence(Tx& tx, ChainId chain, std::int64_t epoch, Time now) {
+// For what is written beside the live blocks: the epoch, and that [from, to] agrees with them. A reorganisation since
+// the range was read may have taken its blocks away, or put others beside them.
+Result<void> check_range(Tx& tx, ChainId chain, std::int64_t epoch, std::uint64_t from, std::uint64_t to, Time now) {
   auto touched = tx.run(kTouch, Params().i64("chain", chain).i64("epoch", epoch).time("now", now));
   if (!touched) return fail(touched);
-  if (touched->affected() == 0) return fenced(chain);
+  if (touched->empty()) return fenced(chain);
+  const auto head = static_cast<std::uint64_t>(touched->i64(0, 0));
+  if (to > head)
+    return fail(Code::conflict, fmt::format("chain {}: the head has gone back to {}, below {}", chain, head, to));
+  auto forks = tx.run(kForks, Params()
+                                  .i64("chain", chain)
+                                  .i64("from", static_cast<std::int64_t>(from))
+                                  .i64("to", static_cast<std::int64_t>(to))
+                                  .boolean("yes", true));
+  if (!forks) return fail(forks);
+  if (!forks->empty())
+    return fail(Code::conflict,
+                fmt::format("chain {}: block {} is not the one that was followed live", chain, forks->i64(0, 0)));
   return {};
 }
 
@@ -286,7 +311,7 @@ Result<void> append_history(Tx& tx, ChainId chain, std::int64_t epoch, const std
   // The fence comes last: it locks the chain's row, and live blocks shall not wait for history's rows. The lock also
   // keeps the readers of history apart where they join their ranges.
   if (auto put = put_blocks(tx, chain, blocks, EventKind::history, now); !put) return fail(put);
-  if (auto held = check_fence(tx, chain, epoch, now); !held) return held;
+  if (auto held = check_range(tx, chain, epoch, from, to, now); !held) return held;
   return cover(tx, chain, coverage, from, to);
 }
 
@@ -294,7 +319,10 @@ Result<std::int64_t> add_late_events(Tx& tx, ChainId chain, std::int64_t epoch,
                                      const std::vector<IngestedBlock>& blocks, Time now) {
   auto added = put_blocks(tx, chain, blocks, EventKind::late, now);
   if (!added) return added;
-  if (auto held = check_fence(tx, chain, epoch, now); !held) return fail(held);
+  // Without blocks there is only the epoch to look at.
+  const std::uint64_t from = blocks.empty() ? 1 : blocks.front().block.num;
+  const std::uint64_t to = blocks.empty() ? 0 : blocks.back().block.num;
+  if (auto held = check_range(tx, chain, epoch, from, to, now); !held) return fail(held);
   return added;
 }
 

@@ -65,9 +65,10 @@ Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t li
 
 // --- indexer side ----------------------------------------------------------------------------------------------------
 
-// Code::fenced from any of these: the chain's lease has passed on. Code::conflict from append_*: the head is not the
-// block below the first one given (a commit whose answer was lost had happened all the same); read the chain's row
-// again.
+// Code::fenced from any of these: the chain's lease has passed on. Code::conflict from append_blocks and append_range:
+// the head is not the block below the first one given (a commit whose answer was lost had happened all the same); read
+// the chain's row again. From append_history and add_late_events: the chain was reorganised since the range was read;
+// read the range again.
 
 // Creates the row when the chain is new (live_from = head); takes over its epoch. Returns the row as it is now.
 Result<ChainRow> attach_chain(Tx& tx, domain::ChainId chain, std::string_view name, std::uint64_t start_block,

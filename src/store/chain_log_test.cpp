@@ -168,6 +168,38 @@ TEST_P(ChainLog, ALateLogEntersOnce) {
   EXPECT_EQ(log().size(), 1U);
 }
 
+// History that was read before a reorganisation and is stored after it.
+TEST_P(ChainLog, HistoryDoesNotBringABlockBack) {
+  attach();
+  ASSERT_TRUE(append({block(100, 0, 0, 1), block(101, 0, 0, 1), block(102, 0, 0, 1)}));
+  ASSERT_TRUE(rewind(100, 0));
+  const auto history = [&](std::uint64_t num, int branch, std::uint64_t to) {
+    return in_tx<void>([&, num, branch, to](Tx& tx) {
+      return append_history(tx, kChain, 1, {block(num, branch, 0, 2)}, 101, to, {{Address{}}, false}, from_micros(5));
+    });
+  };
+  EXPECT_EQ(history(101, 0, 101).error().code, Code::conflict) << "the head is at 100";
+  ASSERT_TRUE(append({block(101, 1, 0, 1), block(102, 1, 1, 0)}));
+  ASSERT_EQ(canonical_events(), 2);
+  EXPECT_TRUE(history(101, 0, 102)) << "what is known to have left does no harm";
+  EXPECT_EQ(canonical_events(), 2);
+  EXPECT_EQ(history(101, 2, 102).error().code, Code::conflict) << "two blocks at one height";
+  EXPECT_EQ(canonical_events(), 2);
+  EXPECT_TRUE(history(101, 1, 102)) << "the same block, for another contract";
+  EXPECT_EQ(canonical_events(), 3);
+
+  const auto late = [&](std::uint64_t num, int branch) {
+    return in_tx<std::int64_t>([&, num, branch](Tx& tx) {
+      return add_late_events(tx, kChain, 1, {block(num, branch, 0, 3)}, from_micros(9));
+    });
+  };
+  EXPECT_TRUE(late(101, 0));
+  EXPECT_EQ(late(101, 3).error().code, Code::conflict);
+  EXPECT_EQ(late(103, 0).error().code, Code::conflict);
+  EXPECT_EQ(canonical_events(), 3);
+  EXPECT_EQ(log(), (Entries{{1, 100}, {1, 101}, {1, 102}, {-1, 102}, {-1, 101}, {1, 101}}));
+}
+
 TEST_P(ChainLog, EventsAreFilteredAndPaged) {
   attach();
   std::vector<IngestedBlock> blocks;

@@ -12,7 +12,7 @@ using domain::ChainId;
 using domain::Event;
 
 // block_time is taken from `blocks` by the statement itself, so that a block never has two times.
-#define EVENT_INSERT                                                                                   \
+#define EVENT_INSERT(CANONICAL)                                                                        \
   "INSERT INTO events ("                                                                               \
   "chain_id, block_hash, txn_index, log_index, block_time, id, txn_hash, contract, txn_ordinal, "      \
   "content_hash, block_num, registry, event_type, agent_id, owner, token_uri, metadata_key, "          \
@@ -26,10 +26,16 @@ using domain::Event;
   ":token_uri, :metadata_key, :metadata_value, :client_address, :feedback_index, :value, "             \
   ":value_decimals, :score, :tag1, :tag2, :tag1_hash, :endpoint, :file_uri, :file_hash, "              \
   ":validator_address, :request_hash, :request_uri, :response, :response_uri, :response_hash, :tag, "  \
-  ":parse_error, :raw, :canonical, :live, :now"                                                        \
+  ":parse_error, :raw, " CANONICAL                                                                     \
+  ", :live, :now"                                                                                      \
   ") ON CONFLICT (chain_id, block_hash, txn_index, log_index, block_time) "
-const Query kPutEvent{"event_put", EVENT_INSERT "DO UPDATE SET canonical = :canonical"};
-const Query kPutLateEvent{"event_put_late", EVENT_INSERT "DO NOTHING"};
+const Query kPutEvent{"event_put", EVENT_INSERT(":canonical") "DO UPDATE SET canonical = :canonical"};
+// Live blocks alone say what is part of the chain; other events are what their block is.
+#define OF_BLOCK "(SELECT b.canonical FROM blocks b WHERE b.chain_id = :chain AND b.hash = :block_hash)"
+const Query kPutHistoryEvent{"event_put_history",
+                             EVENT_INSERT(OF_BLOCK) "DO UPDATE SET canonical = excluded.canonical"};
+const Query kPutLateEvent{"event_put_late", EVENT_INSERT(OF_BLOCK) "DO NOTHING"};
+#undef OF_BLOCK
 #undef EVENT_INSERT
 
 #define EVENT_COLUMNS                                                                                                  \
@@ -173,7 +179,8 @@ Result<std::int64_t> put_events(Tx& tx, const std::vector<IngestedBlock>& blocks
   for (const auto& block : blocks) {
     for (const auto& event : block.events) rows.push_back(event_params(event, kind == EventKind::live, now));
   }
-  return tx.run_many(kind == EventKind::late ? kPutLateEvent : kPutEvent, rows);
+  const Query& query = kind == EventKind::live ? kPutEvent : kind == EventKind::late ? kPutLateEvent : kPutHistoryEvent;
+  return tx.run_many(query, rows);
 }
 
 Result<void> orphan_events(Tx& tx, ChainId chain, const Bytes& block_hash) {
