@@ -62,6 +62,8 @@ CREATE TABLE IF NOT EXISTS sessions (
   ip            text
 );
 CREATE INDEX IF NOT EXISTS sessions_by_account ON sessions (account_id, created_at);
+CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (expires_at);
+CREATE INDEX IF NOT EXISTS sessions_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS refresh_tokens (
   id         uuid PRIMARY KEY,
@@ -74,6 +76,8 @@ CREATE TABLE IF NOT EXISTS refresh_tokens (
   ip         text
 );
 CREATE INDEX IF NOT EXISTS refresh_tokens_by_session ON refresh_tokens (session_id);
+CREATE INDEX IF NOT EXISTS refresh_tokens_by_end ON refresh_tokens (expires_at);
+CREATE INDEX IF NOT EXISTS refresh_tokens_used ON refresh_tokens (used_at) WHERE used_at IS NOT NULL;
 
 -- Sessions revoked, in order; every process polls it (counter `revocations`).
 CREATE TABLE IF NOT EXISTS revocations (
@@ -81,6 +85,7 @@ CREATE TABLE IF NOT EXISTS revocations (
   session_id uuid NOT NULL,
   at         timestamptz NOT NULL
 );
+CREATE INDEX IF NOT EXISTS revocations_by_time ON revocations (at);
 
 INSERT INTO agentauri_migrations (version, name) VALUES (2, 'accounts') ON CONFLICT DO NOTHING;
 COMMIT;

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (next_at) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS jobs_leased ON jobs (lease_instance) WHERE state = 'leased';
 CREATE INDEX IF NOT EXISTS jobs_held ON jobs (chain_id, hold_until_block) WHERE state = 'held';
+CREATE INDEX IF NOT EXISTS jobs_unsent ON jobs (trigger_id, state) WHERE state IN ('held', 'pending');
 CREATE INDEX IF NOT EXISTS jobs_dead ON jobs (trigger_id, finished_at) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS jobs_by_trigger ON jobs (trigger_id, created_at DESC);
 CREATE INDEX IF NOT EXISTS jobs_by_block ON jobs (chain_id, block_hash);

@@ -87,10 +87,12 @@ const Query kDeleteSessions{"session_delete_dead",
                             "expires_at < :before LIMIT :limit)"};
 // A token is dead when it expired, or since a later one of its session was used.
 const Query kDeleteTokens{
-    "refresh_token_delete_dead",
-    "DELETE FROM refresh_tokens WHERE id IN (SELECT t.id FROM refresh_tokens t WHERE t.expires_at < :before OR EXISTS ("
-    "SELECT 1 FROM refresh_tokens n WHERE n.session_id = t.session_id AND n.created_at > t.created_at AND n.used_at < "
-    ":before) LIMIT :limit)"};
+    "refresh_token_delete_expired",
+    "DELETE FROM refresh_tokens WHERE id IN (SELECT id FROM refresh_tokens WHERE expires_at < :before LIMIT :limit)"};
+const Query kDeleteUsedTokens{
+    "refresh_token_delete_superseded",
+    "DELETE FROM refresh_tokens WHERE id IN (SELECT t.id FROM refresh_tokens n JOIN refresh_tokens t ON t.session_id = "
+    "n.session_id AND t.created_at < n.created_at WHERE n.used_at < :before LIMIT :limit)"};
 const Query kDeleteRevocations{
     "revocation_delete_old",
     "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < :before LIMIT :limit)"};
@@ -327,9 +329,11 @@ Result<std::int64_t> delete_dead_sessions(Tx& tx, Time before, std::int64_t limi
   const Params params = Params().time("before", before).i64("limit", limit);
   auto tokens = run_counted(tx, kDeleteTokens, params);
   if (!tokens) return fail(tokens);
+  auto used = run_counted(tx, kDeleteUsedTokens, params);
+  if (!used) return fail(used);
   auto sessions = run_counted(tx, kDeleteSessions, params);
   if (!sessions) return fail(sessions);
-  return *tokens + *sessions;
+  return *tokens + *used + *sessions;
 }
 
 Result<std::int64_t> delete_old_revocations(Tx& tx, Time before, std::int64_t limit) {

@@ -74,7 +74,7 @@ const Query kCanonical{"block_canonical",
                        "SELECT hash, num, parent_hash, time, seen_at FROM blocks WHERE chain_id = :chain AND num >= "
                        ":from AND num <= :to AND canonical = :yes ORDER BY num"};
 const Query kHighest{"block_highest", "SELECT MAX(num) FROM blocks WHERE chain_id = :chain"};
-const Query kPrune{"block_prune", "DELETE FROM blocks WHERE chain_id = :chain AND num < :below AND has_events = :no"};
+const Query kPrune{"block_prune", "DELETE FROM blocks WHERE chain_id = :chain AND num < :below AND NOT has_events"};
 
 ChainRow read_chain(const Rows& rows, std::size_t i) {
   ChainRow out;
@@ -360,8 +360,7 @@ Result<void> set_chain_state(Tx& tx, ChainId chain, std::int64_t epoch, std::str
 }
 
 Result<std::int64_t> prune_blocks(Tx& tx, ChainId chain, std::uint64_t below) {
-  auto row =
-      tx.run(kPrune, Params().i64("chain", chain).i64("below", static_cast<std::int64_t>(below)).boolean("no", false));
+  auto row = tx.run(kPrune, Params().i64("chain", chain).i64("below", static_cast<std::int64_t>(below)));
   if (!row) return fail(row);
   return row->affected();
 }

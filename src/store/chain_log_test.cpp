@@ -215,6 +215,12 @@ TEST_P(ChainLog, EventsAreFilteredAndPaged) {
   EXPECT_EQ(page({}, 5, 0).rows[0].block_num, 109U);
   EXPECT_EQ(page({.chain_id = 1}, 5, 0).total, 0);
   EXPECT_EQ(page({.agent_id = "42"}, 5, 0).total, 30);
+  EXPECT_EQ(page({.agent_id = "42"}, 5, 0).rows[0].block_num, 109U);
+  EXPECT_EQ(page({.chain_id = kChain, .agent_id = "43"}, 5, 0).total, 0);
+  EXPECT_EQ(page({.chain_id = 1, .agent_id = "42"}, 5, 0).total, 0);
+  EXPECT_EQ(page({.registry = "identity", .event_type = "NewFeedback"}, 5, 0).total, 0);
+  EXPECT_EQ(page({.chain_id = kChain, .event_type = "NewFeedback"}, 5, 2).rows.size(), 5U);
+  EXPECT_EQ(page({.chain_id = kChain}, 5, 29).rows.size(), 1U);
   EXPECT_EQ(page({.search = "FEEDB"}, 5, 0).total, 30);
   EXPECT_EQ(page({.search = "F%K"}, 5, 0).total, 0);
 }

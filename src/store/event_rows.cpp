@@ -50,18 +50,46 @@ const Query kBlockEvents{"event_of_block",
                          "SELECT " EVENT_COLUMNS
                          "FROM events WHERE chain_id = :chain AND block_hash = :hash AND block_time = :time AND live = "
                          ":yes ORDER BY txn_index, log_index LIMIT :limit OFFSET :from"};
-#define EVENT_FILTER                                                                                                  \
-  "FROM events WHERE canonical = :yes AND (CAST(:chain AS bigint) IS NULL OR chain_id = :chain) AND (CAST(:registry " \
-  "AS text) IS NULL OR registry = :registry) "                                                                        \
-  "AND (CAST(:event_type AS text) IS NULL OR event_type = :event_type) AND (CAST(:agent_id AS text) IS NULL OR "      \
-  "agent_id = :agent_id) "                                                                                            \
-  "AND (CAST(:search AS text) IS NULL OR LOWER(event_type) LIKE :search ESCAPE '!' OR LOWER(registry) LIKE :search "  \
+#define EVENT_FILTER(FIRST)                                                                                          \
+  "FROM events WHERE canonical = :yes AND " FIRST                                                                    \
+  "(CAST(:chain AS bigint) IS NULL OR chain_id = :chain) AND (CAST(:registry "                                       \
+  "AS text) IS NULL OR registry = :registry) "                                                                       \
+  "AND (CAST(:event_type AS text) IS NULL OR event_type = :event_type) AND (CAST(:agent_id AS text) IS NULL OR "     \
+  "agent_id = :agent_id) "                                                                                           \
+  "AND (CAST(:search AS text) IS NULL OR LOWER(event_type) LIKE :search ESCAPE '!' OR LOWER(registry) LIKE :search " \
   "ESCAPE '!' OR agent_id LIKE :search ESCAPE '!') "
-const Query kListEvents{
-    "event_list",
-    "SELECT " EVENT_COLUMNS EVENT_FILTER
-    "ORDER BY block_time DESC, block_num DESC, chain_id, txn_index DESC, log_index DESC LIMIT :limit OFFSET :offset"};
-const Query kCountEvents{"event_count", "SELECT count(*) FROM (SELECT 1 " EVENT_FILTER "LIMIT :limit) AS counted"};
+#define EVENT_LIST(FIRST) \
+  "SELECT " EVENT_COLUMNS EVENT_FILTER(FIRST) \
+  "ORDER BY block_time DESC, block_num DESC, chain_id, txn_index DESC, log_index DESC LIMIT :limit OFFSET :offset"
+#define EVENT_COUNT(FIRST) "SELECT count(*) FROM (SELECT 1 " EVENT_FILTER(FIRST) "LIMIT :limit) AS counted"
+#define BY_AGENT "agent_id = :agent_id AND "
+#define BY_TYPE "event_type = :event_type AND "
+#define BY_CHAIN "chain_id = :chain AND "
+// A filter that may be absent cannot use an index: the most selective one that is there has statements of its own, each
+// with an index in the order of the list.
+struct EventQueries {
+  Query list, count;
+};
+const EventQueries kEvents{{"event_list", EVENT_LIST("")}, {"event_count", EVENT_COUNT("")}};
+const EventQueries kEventsByAgent{{"event_list_agent", EVENT_LIST(BY_AGENT)},
+                                  {"event_count_agent", EVENT_COUNT(BY_AGENT)}};
+const EventQueries kEventsByType{{"event_list_type", EVENT_LIST(BY_TYPE)}, {"event_count_type", EVENT_COUNT(BY_TYPE)}};
+const EventQueries kEventsByChain{{"event_list_chain", EVENT_LIST(BY_CHAIN)},
+                                  {"event_count_chain", EVENT_COUNT(BY_CHAIN)}};
+#undef BY_CHAIN
+#undef BY_TYPE
+#undef BY_AGENT
+#undef EVENT_COUNT
+#undef EVENT_LIST
+#undef EVENT_FILTER
+#undef EVENT_COLUMNS
+
+const EventQueries& queries_for(const EventFilter& filter) {
+  return filter.agent_id     ? kEventsByAgent
+         : filter.event_type ? kEventsByType
+         : filter.chain_id   ? kEventsByChain
+                             : kEvents;
+}
 
 // `fault` names what cannot be read; the rest of the event stands.
 Event read_event(const Rows& rows, std::size_t i, const char*& fault) {
@@ -210,6 +238,7 @@ Result<std::vector<Event>> read_block_events(Tx& tx, ChainId chain, const Hash32
 }
 
 Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t limit, std::int64_t offset) {
+  const EventQueries& queries = queries_for(filter);
   const auto params = [&] {
     return Params()
         .boolean("yes", true)
@@ -219,9 +248,9 @@ Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t li
         .text("agent_id", filter.agent_id)
         .text("search", filter.search ? std::optional(like_pattern(*filter.search)) : std::nullopt);
   };
-  auto count = tx.run(kCountEvents, params().i64("limit", kMaxCounted));
+  auto count = tx.run(queries.count, params().i64("limit", kMaxCounted));
   if (!count) return fail(count);
-  auto rows = tx.run(kListEvents, params().i64("limit", limit).i64("offset", offset));
+  auto rows = tx.run(queries.list, params().i64("limit", limit).i64("offset", offset));
   if (!rows) return fail(rows);
   EventPage out;
   out.total = count->i64(0, 0);

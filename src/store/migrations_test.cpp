@@ -221,8 +221,9 @@ std::string index_of(const std::string& sql) {
   const std::regex shape(
       R"(CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?(\w+) ON (?:public\.)?(\w+) (?:USING btree )?\(([^)]*)\)(?: WHERE (.*))?)");
   if (!std::regex_match(sql, found, shape)) return "unread: " + sql;
-  return fmt::format("{} {} ({}) {}", found.str(1), found.str(2), without(found.str(3), "\""),
-                     without(found.str(4), "[()]|::text"));
+  // PostgreSQL says `a = ANY (ARRAY['b', 'c'])` for `a IN ('b', 'c')`.
+  const std::string where = without(without(found.str(4), "::text"), R"(= ANY \(ARRAY\[([^\]]*)\]\))", "IN ($1)");
+  return fmt::format("{} {} ({}) {}", found.str(1), found.str(2), without(found.str(3), "\""), without(where, "[()]"));
 }
 
 Schema sqlite_schema() {

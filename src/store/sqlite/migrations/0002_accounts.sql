@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS sessions (
   ip            TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_by_account ON sessions (account_id, created_at);
+CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (expires_at);
+CREATE INDEX IF NOT EXISTS sessions_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS refresh_tokens (
   id         BLOB PRIMARY KEY,
@@ -64,6 +66,8 @@ CREATE TABLE IF NOT EXISTS refresh_tokens (
   ip         TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS refresh_tokens_by_session ON refresh_tokens (session_id);
+CREATE INDEX IF NOT EXISTS refresh_tokens_by_end ON refresh_tokens (expires_at);
+CREATE INDEX IF NOT EXISTS refresh_tokens_used ON refresh_tokens (used_at) WHERE used_at IS NOT NULL;
 
 -- Sessions revoked, in order; every process polls it (counter `revocations`).
 CREATE TABLE IF NOT EXISTS revocations (
@@ -71,4 +75,5 @@ CREATE TABLE IF NOT EXISTS revocations (
   session_id BLOB NOT NULL,
   at         INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS revocations_by_time ON revocations (at);
 

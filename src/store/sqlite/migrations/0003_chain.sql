@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS blocks (
   PRIMARY KEY (chain_id, hash)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS blocks_by_num ON blocks (chain_id, num);
+CREATE INDEX IF NOT EXISTS blocks_without_events ON blocks (chain_id, num) WHERE NOT has_events;   -- those to forget
 
 -- The order of everything: +1 a block with events joined the chain, -1 it left. Append-only.
 CREATE TABLE IF NOT EXISTS block_log (
@@ -96,5 +97,7 @@ CREATE TABLE IF NOT EXISTS events (
   PRIMARY KEY (chain_id, block_hash, txn_index, log_index, block_time)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS events_by_time ON events (block_time DESC, block_num DESC);
-CREATE INDEX IF NOT EXISTS events_by_agent ON events (chain_id, agent_id, block_time DESC);
+CREATE INDEX IF NOT EXISTS events_by_agent ON events (agent_id, block_time DESC, block_num DESC);
+CREATE INDEX IF NOT EXISTS events_by_type ON events (event_type, block_time DESC, block_num DESC);
+CREATE INDEX IF NOT EXISTS events_by_chain ON events (chain_id, block_time DESC, block_num DESC);
 

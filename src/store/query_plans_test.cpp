@@ -1,0 +1,69 @@
+// Statements whose cost must not grow with history: SQLite says which index each of them would use.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <list>
+
+#include "store/testing/temp_database.hpp"
+
+namespace agentauri::store {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class QueryPlans : public ::testing::Test {
+ protected:
+  std::string plan_of(std::string_view name) {
+    const auto& all = all_queries();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Query* query) { return query->name == name; });
+    if (found == all.end()) return fmt::format("there is no statement {}", name);
+    const std::string& sql = texts_.emplace_back(fmt::format("EXPLAIN QUERY PLAN {}", (*found)->sql));
+    const Query& explain = queries_.emplace_back(Query::Unlisted{}, "test_plan", sql);
+    // Any parameters do: they are not looked at.
+    Params params;
+    for (const char* parameter : {"before", "limit", "chain", "below", "trigger", "action", "reason", "now", "yes",
+                                  "registry", "event_type", "agent_id", "search", "offset", "me", "from", "to"})
+      params.null(parameter);
+    const auto rows =
+        temp_.db->transact_blocking<Rows>(Priority::interactive, [&](Tx& tx) { return tx.run(explain, params); });
+    EXPECT_TRUE(rows) << name << ": " << rows.error().text;
+    std::string out;
+    for (std::size_t i = 0; rows && i < rows->size(); ++i) out += rows->text(i, 3) + "\n";
+    return out;
+  }
+
+  // Prepared statements are known by their queries' places.
+  std::list<std::string> texts_;
+  std::list<Query> queries_;
+  testing::TempDatabase temp_ = testing::make_temp_sqlite();
+};
+
+TEST_F(QueryPlans, WhatIsForgottenIsFoundByItsIndex) {
+  EXPECT_THAT(plan_of("block_prune"), HasSubstr("blocks_without_events"));
+  EXPECT_THAT(plan_of("job_cancel"), HasSubstr("jobs_unsent"));
+  EXPECT_THAT(plan_of("session_delete_dead"), HasSubstr("sessions_by_end"));
+  EXPECT_THAT(plan_of("session_delete_dead"), HasSubstr("sessions_revoked"));
+  EXPECT_THAT(plan_of("refresh_token_delete_expired"), HasSubstr("refresh_tokens_by_end"));
+  EXPECT_THAT(plan_of("refresh_token_delete_superseded"), HasSubstr("refresh_tokens_used"));
+  EXPECT_THAT(plan_of("revocation_delete_old"), HasSubstr("revocations_by_time"));
+  EXPECT_THAT(plan_of("job_leased"), HasSubstr("jobs_leased"));
+  for (const char* name : {"block_prune", "job_cancel", "session_delete_dead", "refresh_token_delete_expired",
+                           "refresh_token_delete_superseded", "revocation_delete_old", "block_forks"})
+    EXPECT_THAT(plan_of(name), Not(HasSubstr("SCAN"))) << name;
+}
+
+TEST_F(QueryPlans, EventsAreListedInTheOrderOfAnIndex) {
+  EXPECT_THAT(plan_of("event_list"), HasSubstr("events_by_time"));
+  EXPECT_THAT(plan_of("event_list_agent"), HasSubstr("events_by_agent (agent_id=?)"));
+  EXPECT_THAT(plan_of("event_list_type"), HasSubstr("events_by_type (event_type=?)"));
+  EXPECT_THAT(plan_of("event_list_chain"), HasSubstr("events_by_chain (chain_id=?)"));
+  for (const char* name : {"event_list", "event_list_agent", "event_list_type", "event_list_chain"})
+    EXPECT_THAT(plan_of(name), Not(HasSubstr("TEMP B-TREE FOR ORDER BY"))) << name;
+  EXPECT_THAT(plan_of("event_count_agent"), HasSubstr("(agent_id=?)"));
+}
+
+}   // namespace
+}   // namespace agentauri::store
