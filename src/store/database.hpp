@@ -141,28 +141,29 @@ inline constexpr std::size_t kMaxWaitingUnits = 16'384;
 struct Health {
   bool reachable = false;
   std::string detail;      // why not
-  bool migrated = false;   // the schema is the one this program needs
+  bool migrated = false;   // the schema has all that this program needs; a newer program may have added to it
 };
 
 class Database {
  public:
   virtual ~Database() = default;
 
-  // One statement outside a transaction, on a reader where the engine has one: SELECT only.
+  // One statement in a read-only transaction of its own, on a reader where the engine has one: SELECT only.
   Task<Result<Rows>> query(const Query& query, Params params = {});
   // All or nothing; committed durably when the result arrives.
   template <class T>
   Task<Result<T>> transact(Priority priority, std::move_only_function<Result<T>(Tx&)> body);
-  // A consistent read-only view for several SELECTs.
+  // A consistent read-only view for several SELECTs. `bulk`: one that may take long; where readers are few, one of them
+  // is kept free of those.
   template <class T>
-  Task<Result<T>> snapshot(std::move_only_function<Result<T>(Tx&)> body);
+  Task<Result<T>> snapshot(std::move_only_function<Result<T>(Tx&)> body, Priority priority = Priority::interactive);
 
   // The same for threads that may block: the engine, command-line tools, tests.
   Result<Rows> query_blocking(const Query& query, Params params = {});
   template <class T>
   Result<T> transact_blocking(Priority priority, std::move_only_function<Result<T>(Tx&)> body);
   template <class T>
-  Result<T> snapshot_blocking(std::move_only_function<Result<T>(Tx&)> body);
+  Result<T> snapshot_blocking(std::move_only_function<Result<T>(Tx&)> body, Priority priority = Priority::interactive);
 
   virtual std::string_view engine() const = 0;   // "sqlite" or "postgres"
   // Checks with a deadline of 2 s of its own, never waiting behind other units.
@@ -214,9 +215,9 @@ Task<Result<T>> Database::transact(Priority priority, std::move_only_function<Re
 }
 
 template <class T>
-Task<Result<T>> Database::snapshot(std::move_only_function<Result<T>(Tx&)> body) {
+Task<Result<T>> Database::snapshot(std::move_only_function<Result<T>(Tx&)> body, Priority priority) {
   auto out = std::make_shared<std::optional<T>>();
-  const auto done = co_await run(Mode::read, Priority::interactive, capture<T>(out, std::move(body)));
+  const auto done = co_await run(Mode::read, priority, capture<T>(out, std::move(body)));
   if (!done) co_return std::unexpected(done.error());
   co_return std::move(**out);
 }
@@ -234,9 +235,9 @@ Result<T> Database::transact_blocking(Priority priority, std::move_only_function
 }
 
 template <class T>
-Result<T> Database::snapshot_blocking(std::move_only_function<Result<T>(Tx&)> body) {
+Result<T> Database::snapshot_blocking(std::move_only_function<Result<T>(Tx&)> body, Priority priority) {
   auto out = std::make_shared<std::optional<T>>();
-  auto done = run_blocking(Mode::read, Priority::interactive, capture<T>(out, std::move(body)));
+  auto done = run_blocking(Mode::read, priority, capture<T>(out, std::move(body)));
   if (!done) return std::unexpected(std::move(done.error()));
   return std::move(**out);
 }

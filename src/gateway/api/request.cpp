@@ -24,7 +24,7 @@ Task<Outcome<Reply>> run_unit(Services& services, const Request& request, Unit u
   };
   Result<Outcome<Reply>> done =
       unit.writes ? co_await services.db.transact<Outcome<Reply>>(store::Priority::interactive, std::move(body))
-                  : co_await services.db.snapshot<Outcome<Reply>>(std::move(body));
+                  : co_await services.db.snapshot<Outcome<Reply>>(std::move(body), store::Priority::bulk);
   if (!done) {
     if (*refused && !(*refused)->message.empty()) co_return std::unexpected(std::move(**refused));
     static const Log log("gateway");

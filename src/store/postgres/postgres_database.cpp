@@ -157,7 +157,8 @@ void PostgresDatabase::submit(Mode mode, Priority priority, Body body, Done done
   Error refused{Code::cancelled, {}, "the store is stopping"};
   {
     const std::lock_guard lock(mutex_);
-    auto& queue = priority == Priority::interactive ? interactive_ : bulk_;
+    // A read that may take long is still somebody's request, and need not wait until nobody writes.
+    auto& queue = priority == Priority::interactive || mode == Mode::read ? interactive_ : bulk_;
     if (!stopping_ && queue.size() < kMaxWaitingUnits) {
       queue.push_back({mode, std::move(body), std::move(done), SteadyClock::now()});
       ready_.notify_one();

@@ -42,6 +42,8 @@ std::unexpected<Error> map_error(int code, std::string_view message, std::string
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return fail(Code::busy, text);
+    case SQLITE_INTERRUPT:
+      return fail(Code::timed_out, "the statement took too long: " + text);
     case SQLITE_FULL:
       return fail(Code::unavailable, "the disk or the file is full: " + text);
     case SQLITE_IOERR:
@@ -65,6 +67,9 @@ std::unexpected<Error> map_error(int code, std::string_view message, std::string
       return fail(Code::internal, text);
   }
 }
+
+// Of SQLite's virtual machine; about a millisecond.
+constexpr int kStepsBetweenLooks = 10'000;
 
 // Leaves the statement ready for its next run, whatever happened.
 struct Reset {
@@ -133,6 +138,17 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bo
   return connection;
 }
 
+void Connection::limit_statements(std::chrono::milliseconds limit) {
+  limit_ = limit;
+  sqlite3_progress_handler(
+      db_, kStepsBetweenLooks,
+      [](void* self) {
+        const auto& deadline = static_cast<Connection*>(self)->deadline_;
+        return deadline && std::chrono::steady_clock::now() > *deadline ? 1 : 0;
+      },
+      this);
+}
+
 Connection::~Connection() {
   for (auto& [query, statement] : statements_) sqlite3_finalize(statement.handle);
   sqlite3_close(db_);
@@ -198,6 +214,7 @@ Result<Rows> Connection::run(const Query& query, const Params& params) {
   const QueryTiming timing(statement.timing);
   const Reset reset{statement.handle};
   if (auto bound = bind(statement, params, query); !bound) return fail(bound);
+  if (limit_) deadline_ = std::chrono::steady_clock::now() + *limit_;
   const int columns = sqlite3_column_count(statement.handle);
   std::vector<Cell> cells;
   for (;;) {

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  // From now on run() ends with Code::timed_out after `limit`.
+  void limit_statements(std::chrono::milliseconds limit);
   // Statements without parameters and results, several at once.
   Result<void> execute(const char* sql);
   Result<Rows> run(const Query& query, const Params& params);
@@ -47,6 +50,8 @@ class Connection {
 
   sqlite3* db_;
   Metrics* metrics_;
+  std::optional<std::chrono::milliseconds> limit_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;   // of the statement that runs
   std::unordered_map<const Query*, Statement> statements_;
 };
 

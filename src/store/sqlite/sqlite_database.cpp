@@ -56,8 +56,10 @@ class SqliteDatabase final : public Database {
     Result<void> outcome = {};
   };
   struct Lane {
-    std::deque<Unit> units;   // guarded by mutex_
+    std::deque<Unit> units, bulk;   // guarded by mutex_
     std::condition_variable ready;
+    std::size_t bulk_running = 0, max_bulk = 0;
+    bool empty() const { return units.empty() && (bulk.empty() || bulk_running >= max_bulk); }
   };
   // What became of a member: broken means that the group's transaction is gone, or holds half of a unit.
   enum class Fate : std::uint8_t { kept, undone, broken };
@@ -119,9 +121,12 @@ Result<void> SqliteDatabase::open_writer() {
 }
 
 Result<void> SqliteDatabase::open_readers() {
-  for (unsigned i = 0; i < std::max(1U, settings_.readers) + 1; ++i) {
+  const unsigned readers = std::max(2U, settings_.readers);
+  reads_.max_bulk = readers - 1;
+  for (unsigned i = 0; i < readers + 1; ++i) {
     auto reader = Connection::open(path(), true, settings_.metrics);
     if (!reader) return fail(reader);
+    (*reader)->limit_statements(settings_.read_timeout);
     readers_.push_back(std::move(*reader));
   }
   for (auto& reader : readers_) {
@@ -135,16 +140,17 @@ void SqliteDatabase::submit(Mode mode, Priority priority, Body body, Done done) 
   Error refused;
   {
     const std::lock_guard lock(mutex_);
-    auto& queue = mode == Mode::read ? reads_.units : priority == Priority::interactive ? interactive_ : bulk_;
+    const bool reads = mode == Mode::read, bulk = priority == Priority::bulk;
+    auto& queue = reads ? (bulk ? reads_.bulk : reads_.units) : bulk ? bulk_ : interactive_;
     if (stopping_) {
       refused = {Code::cancelled, {}, "the store is stopping"};
-    } else if (mode == Mode::write && settings_.read_only) {
+    } else if (!reads && settings_.read_only) {
       refused = {Code::forbidden, {}, "the store was opened for reading"};
     } else if (queue.size() >= kMaxWaitingUnits) {
       refused = {Code::busy, {}, "too many units of work wait for the store"};
     } else {
       queue.push_back({std::move(body), std::move(done)});
-      (mode == Mode::read ? reads_.ready : writable_).notify_one();
+      (reads ? reads_.ready : writable_).notify_one();
       return;
     }
   }
@@ -255,18 +261,27 @@ void SqliteDatabase::read_loop(Connection& connection, Lane& lane) {
   pthread_setname_np(pthread_self(), "store-reader");
   for (;;) {
     Unit unit;
+    bool bulk = false;
     {
       std::unique_lock lock(mutex_);
-      lane.ready.wait(lock, [&] { return stopping_ || !lane.units.empty(); });
-      if (lane.units.empty()) return;
-      unit = std::move(lane.units.front());
-      lane.units.pop_front();
+      lane.ready.wait(lock, [&] { return stopping_ || !lane.empty(); });
+      if (lane.empty()) return;   // of the bulk reads that are left, whoever runs one now takes the next
+      bulk = lane.units.empty();
+      auto& from = bulk ? lane.bulk : lane.units;
+      unit = std::move(from.front());
+      from.pop_front();
+      if (bulk) ++lane.bulk_running;
     }
     unit.outcome = connection.execute("BEGIN");
     if (unit.outcome) {
       SqliteTx tx(connection, now());
       unit.outcome = tx.run_body(unit.body);
       if (connection.in_transaction()) (void)connection.execute("COMMIT");
+    }
+    if (bulk) {
+      const std::lock_guard lock(mutex_);
+      --lane.bulk_running;
+      if (!lane.bulk.empty()) lane.ready.notify_one();
     }
     unit.done(std::move(unit.outcome));
   }

@@ -2,9 +2,10 @@
 //
 // One writer thread runs the bodies of a group, each inside a savepoint, and commits the group (WAL, synchronous=FULL);
 // whatever arrives while a commit is being made durable forms the next group. Reader threads serve queries and
-// snapshots.
+// snapshots; bulk ones leave one of them free, so that a session's look-up does not wait behind a long list.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -17,10 +18,11 @@
 namespace agentauri::store {
 
 struct SqliteSettings {
-  std::string data_dir;   // exists; holds agentauri.db and the lock file
-  unsigned readers = 2;
-  std::size_t group_bodies = 256;               // at most so many units in one commit
-  std::chrono::microseconds group_time{2000};   // a group takes no further unit after this time
+  std::string data_dir;                             // exists; holds agentauri.db and the lock file
+  unsigned readers = 3;                             // one of them takes no bulk reads
+  std::chrono::milliseconds read_timeout{30'000};   // of a statement of a reader
+  std::size_t group_bodies = 256;                   // at most so many units in one commit
+  std::chrono::microseconds group_time{2000};       // a group takes no further unit after this time
   bool read_only = false;         // for tools beside a running process: no lock, no migration, every write fails
   std::int64_t max_pages = 0;     // of the file, for tests of a full disk; 0: no bound
   const Clock* clock = nullptr;   // of now(); nullptr: the system's

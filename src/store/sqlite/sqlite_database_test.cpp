@@ -222,6 +222,48 @@ TEST(SqliteGroup, MembersThatFailedByThemselvesAreNotRunAgain) {
   EXPECT_TRUE(outcomes[1]);
 }
 
+// --- readers ---------------------------------------------------------------------------------------------------------
+
+const Query kEndless{Query::Unlisted{}, "test_endless",
+                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"};
+
+TEST(SqliteReaders, EndAStatementThatTakesTooLong) {
+  SqliteSettings settings;
+  settings.read_timeout = std::chrono::milliseconds(50);
+  const auto temp = testing::make_temp_sqlite(settings);
+  const auto endless = temp.db->query_blocking(kEndless);
+  EXPECT_EQ(endless.error().code, Code::timed_out) << endless.error().text;
+  EXPECT_TRUE(temp.db->query_blocking(kInstances)) << "the next one has its own time";
+}
+
+TEST(SqliteReaders, OneIsFreeOfLongReads) {
+  const auto temp = testing::make_temp_sqlite();
+  constexpr int kLong = 8;   // more than there are readers
+  std::latch release(1);
+  std::atomic<int> running{0};
+  run_blocking([&]() -> Task<void> {
+    TaskGroup group(co_await this_executor());
+    for (int i = 0; i < kLong; ++i) {
+      group.spawn("long", [&]() -> Task<void> {
+        const auto done = co_await temp.db->snapshot<bool>(
+            [&](Tx&) -> Result<bool> {
+              ++running;
+              release.wait();
+              return true;
+            },
+            Priority::bulk);
+        EXPECT_TRUE(done);
+      });
+    }
+    while (running == 0) co_await sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(co_await temp.db->query(kInstances));
+    EXPECT_LT(running, kLong);
+    release.count_down();
+    co_await group.wait();
+  });
+  EXPECT_EQ(running, kLong);
+}
+
 // --- migrations ------------------------------------------------------------------------------------------------------
 
 std::string database_file(const testing::TempFolder& folder) {
