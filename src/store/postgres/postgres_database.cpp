@@ -12,6 +12,7 @@
 
 #include "core/telemetry/log.hpp"
 #include "store/hooks.hpp"
+#include "store/postgres/health_check.hpp"
 #include "store/postgres/session.hpp"
 #include "store/unit_tx.hpp"
 
@@ -25,7 +26,6 @@ constexpr int kMaxTries = 5;   // of a body: serialization failures, deadlocks, 
 constexpr auto kControlLimit = std::chrono::seconds(10);   // of BEGIN and ROLLBACK, unless statements may take less
 constexpr auto kFirstBackoff = std::chrono::milliseconds(50);
 constexpr auto kMaxBackoff = std::chrono::seconds(2);
-constexpr auto kHealthLimit = std::chrono::seconds(2);
 // Beyond its own time a unit makes no try of its own when another one failed so recently.
 constexpr auto kFailureIsRecent = std::chrono::seconds(1);
 constexpr auto kListenPoll = std::chrono::milliseconds(1000);
@@ -51,12 +51,13 @@ class PostgresDatabase final : public Database {
   explicit PostgresDatabase(PostgresSettings settings)
       : settings_(std::move(settings)),
         control_limit_(std::min<std::chrono::milliseconds>(kControlLimit, settings_.statement_timeout)),
-        log_("store") {}
+        log_("store"),
+        health_(settings_) {}
   ~PostgresDatabase() override { stop(); }
 
   Result<void> open();
   std::string_view engine() const override { return "postgres"; }
-  Task<Health> check_health() override;
+  Task<Health> check_health() override { return health_.check(); }
   void on_notify(std::string channel, std::function<void()> hook) override;
   void notify(std::string_view channel) override;
   void stop() override;
@@ -81,14 +82,12 @@ class PostgresDatabase final : public Database {
 
   void work_loop(std::unique_ptr<Session> session);
   void show(Share& share, bool connected, bool active);
-  bool next_unit(Unit& unit, std::unique_ptr<Session>& session);
+  bool next_unit(Unit& unit, std::unique_ptr<Session>& session, Share& share);
   Result<void> run_unit(Unit& unit, std::unique_ptr<Session>& session);
   Result<void> try_unit(Unit& unit, Session& session, bool& again);
   Result<void> ensure_session(std::unique_ptr<Session>& session, SteadyClock::time_point deadline);
   std::optional<Error> recent_failure();
   void listen_loop();
-  void health_loop();
-  Health probe(std::unique_ptr<Session>& session);
   bool stopping() {
     const std::lock_guard lock(mutex_);
     return stopping_;
@@ -111,8 +110,7 @@ class PostgresDatabase final : public Database {
   std::set<std::string> pending_notes_;
   int wake_fd_ = -1;
 
-  std::condition_variable health_wanted_;
-  std::vector<std::function<void(Health)>> health_waiters_;   // guarded by mutex_
+  postgres::HealthCheck health_;
   std::vector<std::thread> threads_;
 };
 
@@ -149,7 +147,7 @@ Result<void> PostgresDatabase::open() {
         });
   }
   threads_.emplace_back([this] { listen_loop(); });
-  threads_.emplace_back([this] { health_loop(); });
+  health_.start();
   return {};
 }
 
@@ -170,11 +168,12 @@ void PostgresDatabase::submit(Mode mode, Priority priority, Body body, Done done
 }
 
 // Waits for a unit; an idle connection is given back meanwhile. false: stop.
-bool PostgresDatabase::next_unit(Unit& unit, std::unique_ptr<Session>& session) {
+bool PostgresDatabase::next_unit(Unit& unit, std::unique_ptr<Session>& session, Share& share) {
   std::unique_lock lock(mutex_);
   const auto wanted = [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); };
   if (!ready_.wait_for(lock, settings_.idle_timeout, wanted)) {
     session.reset();
+    show(share, false, false);
     ready_.wait(lock, wanted);
   }
   auto& queue = interactive_.empty() ? bulk_ : interactive_;
@@ -190,7 +189,7 @@ void PostgresDatabase::work_loop(std::unique_ptr<Session> session) {
   Share share;
   Unit unit;
   show(share, session != nullptr, false);
-  while (next_unit(unit, session)) {
+  while (next_unit(unit, session, share)) {
     if (session && SteadyClock::now() - opened > settings_.max_lifetime) session.reset();
     if (!session) opened = SteadyClock::now();
     show(share, true, true);
@@ -316,84 +315,15 @@ void PostgresDatabase::listen_loop() {
     }
     for (const auto& channel : notes) (void)session->execute(fmt::format("NOTIFY \"{}\"", channel), kControlLimit);
     if (session->lost()) continue;
-    session->wait_readable(kListenPoll, wake_fd_);
-    eventfd_t ignored = 0;
-    (void)::eventfd_read(wake_fd_, &ignored);
+    // What has come with the answers above is not in the socket any more: first these, then the wait.
     while (PGnotify* note = PQnotifies(session->handle())) {
       if (note->be_pid != PQbackendPID(session->handle())) hooks_.fire(note->relname);
       PQfreemem(note);
     }
+    session->wait_readable(kListenPoll, wake_fd_);
+    eventfd_t ignored = 0;
+    (void)::eventfd_read(wake_fd_, &ignored);
   }
-}
-
-// --- health ----------------------------------------------------------------------------------------------------------
-
-Health PostgresDatabase::probe(std::unique_ptr<Session>& session) {
-  static const Query kProbe{Query::Unlisted{}, "health_probe", "SELECT count(*) FROM agentauri_migrations"};
-  PostgresSettings quick = settings_;
-  quick.connect_timeout = quick.statement_timeout = kHealthLimit;
-  if (session && session->lost()) session.reset();
-  if (!session) {
-    auto opened = Session::connect(quick);
-    if (!opened) return {false, opened.error().text, false};
-    session = std::move(*opened);
-  }
-  auto rows = session->run(kProbe, {});
-  if (!rows) {
-    const bool lost = session->lost();
-    session.reset();
-    // A schema that is not there is not an unreachable database.
-    if (!lost && rows.error().code == Code::internal) return {true, rows.error().text, false};
-    return {false, rows.error().text, false};
-  }
-  const bool current = rows->i64(0, 0) >= static_cast<std::int64_t>(postgres_migrations().size());
-  return {true, current ? "" : "the schema is older than this program; run `agentauri migrate up`", current};
-}
-
-void PostgresDatabase::health_loop() {
-  pthread_setname_np(pthread_self(), "store-health");
-  std::unique_ptr<Session> session;
-  for (;;) {
-    std::vector<std::function<void(Health)>> waiters;
-    {
-      std::unique_lock lock(mutex_);
-      health_wanted_.wait(lock, [this] { return stopping_ || !health_waiters_.empty(); });
-      if (stopping_) return;
-      waiters.swap(health_waiters_);
-    }
-    Health health = probe(session);
-    if (!health.reachable) {   // a connection that died while idle says nothing about the server
-      session.reset();
-      health = probe(session);
-    }
-    for (const auto& waiter : waiters) waiter(health);
-  }
-}
-
-Task<Health> PostgresDatabase::check_health() {
-  struct Answer {
-    explicit Answer(Executor executor) : answered(std::move(executor)) {}
-    Signal answered;
-    std::mutex mutex;
-    std::optional<Health> health;
-    bool abandoned = false;   // nobody waits any more, and the event loop may be gone
-  };
-  auto answer = std::make_shared<Answer>(co_await this_executor());
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) co_return Health{false, "the store is stopping", false};
-    health_waiters_.push_back([answer](Health health) {
-      const std::lock_guard guard(answer->mutex);
-      if (answer->abandoned) return;
-      answer->health = std::move(health);
-      answer->answered.notify();
-    });
-    health_wanted_.notify_one();
-  }
-  co_await answer->answered.wait_for(kHealthLimit);
-  const std::lock_guard lock(answer->mutex);
-  answer->abandoned = true;
-  co_return answer->health.value_or(Health{false, "no answer within 2 s", false});
 }
 
 void PostgresDatabase::stop() {
@@ -402,9 +332,9 @@ void PostgresDatabase::stop() {
     stopping_ = true;
     ready_.notify_all();
     stop_asked_.notify_all();
-    health_wanted_.notify_all();
   }
   if (wake_fd_ >= 0) (void)::eventfd_write(wake_fd_, 1);
+  health_.stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
   if (wake_fd_ >= 0) ::close(wake_fd_);

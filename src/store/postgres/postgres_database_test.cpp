@@ -266,6 +266,34 @@ TEST(PostgresNotify, ReachesOtherProcesses) {
   }
 }
 
+// A hint that comes together with the answer to a statement is in the socket no longer.
+TEST(PostgresNotify, IsHeardAtOnceThoughItCameWithAnAnswer) {
+  const auto temp = testing::make_temp_postgres();
+  auto other = make_postgres_database(temp.postgres);
+  std::atomic<int> heard{0};
+  (*other)->on_notify("jobs", [&heard] { ++heard; });
+  const Query kListener{Query::Unlisted{}, "pg_listener",
+                        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN "
+                        "\"jobs\"' AND state = 'idle'"};
+  Result<Rows> listener = Rows();
+  while (listener->empty()) listener = temp.db->query_blocking(kListener);
+  const auto pid = static_cast<pid_t>(listener->i64(0, 0));
+  auto shortest = std::chrono::steady_clock::duration::max();
+  for (int round = 0; round < 3; ++round) {
+    // While its server process stands still, the listener asks it for something, and the hint comes.
+    const int before = heard;
+    ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+    (*other)->notify("anything");
+    std::this_thread::sleep_for(50ms);
+    execute(temp.postgres, "NOTIFY jobs");
+    ::kill(pid, SIGCONT);
+    const auto started = std::chrono::steady_clock::now();
+    while (heard == before) std::this_thread::sleep_for(1ms);
+    shortest = std::min(shortest, std::chrono::steady_clock::now() - started);
+  }
+  EXPECT_LT(shortest, 500ms) << "the listener looks again after a second by itself";
+}
+
 TEST(PostgresNotify, IsHeardOnceByTheOneWhoGaveIt) {
   const auto temp = testing::make_temp_postgres();
   std::atomic<int> count{0};
@@ -424,8 +452,16 @@ TEST(PostgresMetrics, CountConnectionsAndTimeStatements) {
   const auto temp = testing::make_temp_postgres([&metrics](auto& s) {
     s.threads = 2;
     s.metrics = &metrics;
+    s.idle_timeout = 1s;
   });
   ASSERT_TRUE(transact(*temp.db, [](Tx& tx) { return put(tx, "k1"); }));
+  // A connection that was given back is idle no more.
+  const auto exposed = [&metrics] { return metrics.expose(); };
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!exposed().contains("db_pool_connections_idle{pool=\"write\"} 0") &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(5ms);
+  EXPECT_THAT(exposed(), HasSubstr("db_pool_connections_idle{pool=\"write\"} 0"));
   temp.db->stop();
   const std::string text = metrics.expose();
   EXPECT_THAT(text, HasSubstr("db_pool_connections_max{pool=\"write\"} 2"));
