@@ -37,9 +37,6 @@ const Query kInsertMember{"member_insert",
                           ":organization, :account, :role, :now)"};
 const Query kFindRole{"member_find_role",
                       "SELECT role FROM members WHERE organization_id = :organization AND account_id = :account"};
-const Query kFindPersonal{
-    "organization_find_personal",
-    "SELECT id FROM organizations WHERE owner_id = :account AND is_personal = :yes ORDER BY created_at, id LIMIT 1"};
 const Query kListMemberships{
     "member_list",
     "SELECT o.id, o.name, o.slug, m.role FROM members m JOIN organizations o ON o.id = m.organization_id "
@@ -198,13 +195,6 @@ Result<std::optional<domain::Role>> find_role(Tx& tx, OrganizationId organizatio
   const auto role = domain::parse_role(rows->text(0, 0));
   if (!role) return fail(Code::corrupt, "members.role", "is not a role");
   return role;
-}
-
-Result<std::optional<OrganizationId>> find_personal_organization(Tx& tx, AccountId account) {
-  auto rows = tx.run(kFindPersonal, Params().id("account", account).boolean("yes", true));
-  if (!rows) return fail(rows);
-  if (rows->empty()) return std::nullopt;
-  return rows->id<OrganizationId>(0, 0);
 }
 
 Result<std::vector<Membership>> list_memberships(Tx& tx, AccountId account) {

@@ -59,7 +59,6 @@ struct Membership {
 Result<void> insert_organization(Tx& tx, const Organization& organization, domain::MembershipId owner_membership);
 // nullopt: not a member, or no such organization.
 Result<std::optional<domain::Role>> find_role(Tx& tx, domain::OrganizationId organization, domain::AccountId account);
-Result<std::optional<domain::OrganizationId>> find_personal_organization(Tx& tx, domain::AccountId account);
 // By creation of the membership, oldest first.
 Result<std::vector<Membership>> list_memberships(Tx& tx, domain::AccountId account);
 

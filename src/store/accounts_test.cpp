@@ -111,9 +111,6 @@ TEST_P(Accounts, OrganizationsHaveTheirOwner) {
   const auto other = made("other");
   EXPECT_EQ(*in_tx<std::optional<domain::Role>>([&](Tx& tx) { return find_role(tx, organization.id, other.id); }),
             std::nullopt);
-  EXPECT_EQ(
-      *in_tx<std::optional<domain::OrganizationId>>([&](Tx& tx) { return find_personal_organization(tx, account.id); }),
-      organization.id);
   const auto memberships = *in_tx<std::vector<Membership>>([&](Tx& tx) { return list_memberships(tx, account.id); });
   ASSERT_EQ(memberships.size(), 1U);
   EXPECT_EQ(memberships[0].slug, "orbit7-personal");

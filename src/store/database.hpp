@@ -52,17 +52,15 @@ class Params {
   Params& boolean(std::string_view name, std::optional<bool> value);
   Params& text(std::string_view name, std::optional<std::string> value);
   Params& blob(std::string_view name, ByteView value);
-  Params& blob_or_null(std::string_view name, std::optional<Bytes> value);
   Params& uuid(std::string_view name, const std::optional<Uuid>& value);
   Params& time(std::string_view name, std::optional<Time> value);
   Params& numeric(std::string_view name, std::optional<std::string> decimal_text);
-  Params& json(std::string_view name, std::optional<std::string> text);
   template <class Tag>
   Params& id(std::string_view name, const Id<Tag>& value) {
     return uuid(name, value.uuid);
   }
 
-  enum class Kind : std::uint8_t { i64, boolean, text, blob, uuid, time, numeric, json, null };
+  enum class Kind : std::uint8_t { i64, boolean, text, blob, uuid, time, numeric, null };
   struct Param {
     std::string_view name;   // a literal of the caller
     Kind kind;
@@ -95,7 +93,6 @@ class Rows {
   Time time(std::size_t row, std::size_t column) const;
   std::optional<std::int64_t> i64_or_null(std::size_t row, std::size_t column) const;
   std::optional<std::string> text_or_null(std::size_t row, std::size_t column) const;
-  std::optional<Bytes> blob_or_null(std::size_t row, std::size_t column) const;
   std::optional<Uuid> uuid_or_null(std::size_t row, std::size_t column) const;
   std::optional<Time> time_or_null(std::size_t row, std::size_t column) const;
   template <class IdType>

@@ -103,6 +103,20 @@ domain::Condition read_condition(Reader r) {
   return c;
 }
 
+// Revisions from before there was one have none.
+bool read_breaker(const json::Object& object, domain::CircuitBreaker& out) {
+  const auto* value = json::find(object, "breaker");
+  if (value == nullptr) return true;
+  if (!value->is_array() || value->get_array().size() != 4) return false;
+  const auto& parts = value->get_array();
+  for (const auto& part : parts) {
+    if (!part.is_int64()) return false;
+  }
+  out = {static_cast<std::int32_t>(parts[0].get_int64()), static_cast<std::int32_t>(parts[1].get_int64()),
+         static_cast<std::int32_t>(parts[2].get_int64()), parts[3].get_int64()};
+  return true;
+}
+
 }   // namespace
 
 std::string trigger_to_json(const domain::Trigger& t) {
@@ -143,20 +157,6 @@ std::string trigger_to_json(const domain::Trigger& t) {
   out["conditions"] = std::move(conditions);
   out["actions"] = std::move(actions);
   return json::dump(out);
-}
-
-// Revisions from before there was one have none.
-bool read_breaker(const json::Object& object, domain::CircuitBreaker& out) {
-  const auto* value = json::find(object, "breaker");
-  if (value == nullptr) return true;
-  if (!value->is_array() || value->get_array().size() != 4) return false;
-  const auto& parts = value->get_array();
-  for (const auto& part : parts) {
-    if (!part.is_int64()) return false;
-  }
-  out = {static_cast<std::int32_t>(parts[0].get_int64()), static_cast<std::int32_t>(parts[1].get_int64()),
-         static_cast<std::int32_t>(parts[2].get_int64()), parts[3].get_int64()};
-  return true;
 }
 
 Result<domain::Trigger> trigger_from_json(std::string_view text) {

@@ -20,9 +20,6 @@ Params& Params::boolean(std::string_view name, std::optional<bool> value) {
 Params& Params::text(std::string_view name, std::optional<std::string> value) {
   return value ? add(name, Kind::text, std::move(*value)) : null(name);
 }
-Params& Params::blob_or_null(std::string_view name, std::optional<Bytes> value) {
-  return value ? add(name, Kind::blob, std::move(*value)) : null(name);
-}
 Params& Params::blob(std::string_view name, ByteView value) {
   return add(name, Kind::blob, Bytes(value.begin(), value.end()));
 }
@@ -34,9 +31,6 @@ Params& Params::time(std::string_view name, std::optional<Time> value) {
 }
 Params& Params::numeric(std::string_view name, std::optional<std::string> decimal_text) {
   return decimal_text ? add(name, Kind::numeric, std::move(*decimal_text)) : null(name);
-}
-Params& Params::json(std::string_view name, std::optional<std::string> text) {
-  return text ? add(name, Kind::json, std::move(*text)) : null(name);
 }
 
 Rows::Rows(std::size_t columns, std::vector<Cell> cells, std::int64_t affected)
@@ -92,10 +86,6 @@ std::optional<std::int64_t> Rows::i64_or_null(std::size_t row, std::size_t colum
 std::optional<std::string> Rows::text_or_null(std::size_t row, std::size_t column) const {
   if (is_null(row, column)) return std::nullopt;
   return text(row, column);
-}
-std::optional<Bytes> Rows::blob_or_null(std::size_t row, std::size_t column) const {
-  if (is_null(row, column)) return std::nullopt;
-  return blob(row, column);
 }
 std::optional<Uuid> Rows::uuid_or_null(std::size_t row, std::size_t column) const {
   if (is_null(row, column)) return std::nullopt;
