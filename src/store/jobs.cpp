@@ -1,11 +1,12 @@
 #include "store/jobs.hpp"
 
+#include "store/counting.hpp"
+
 namespace agentauri::store {
 namespace {
 
 using domain::JobState;
 
-constexpr std::int64_t kMaxTotal = 100'000;
 // Rows that are copied for the database at a time.
 constexpr std::size_t kInsertRows = 256;
 constexpr std::size_t kInsertBytes = 1 << 20;
@@ -178,7 +179,7 @@ Result<JobCounts> count_jobs(Tx& tx) {
 }
 
 Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int64_t limit, std::int64_t offset) {
-  auto total = tx.run(kTotal, Params().id("trigger", trigger).i64("limit", kMaxTotal));
+  auto total = tx.run(kTotal, Params().id("trigger", trigger).i64("limit", kMaxCounted));
   if (!total) return fail(total);
   auto rows = tx.run(kDeliveries, Params().id("trigger", trigger).i64("limit", limit).i64("offset", offset));
   if (!rows) return fail(rows);

@@ -196,7 +196,7 @@ struct Delivery {
 };
 struct DeliveryPage {
   std::vector<Delivery> rows;
-  std::int64_t total = 0;   // exact up to 100,000
+  std::int64_t total = 0;   // counted to kMaxCounted (counting.hpp)
 };
 Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int64_t limit, std::int64_t offset);
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "gateway/use_cases/trigger_parts.hpp"
-#include "store/counting.hpp"
 
 namespace agentauri::gateway {
 namespace {
@@ -268,8 +267,6 @@ Outcome<store::DeliveryPage> list_deliveries(Tx& tx, const Caller& caller, std::
   if (!*exists) return not_found("Trigger not found");
   auto rows = store::list_deliveries(tx, *id, page.limit + 1, page.offset);
   if (!rows) return broken(rows);
-  // Jobs are counted to kMaxTotal only: that many may be more.
-  if (rows->total == store::kMaxTotal) rows->total = store::kMaxCounted;
   return std::move(*rows);
 }
 
