@@ -245,7 +245,7 @@ TEST(Simulation, StateEqualsThatOfARunWhichSawOnlyTheFinalChain) {
   const char* one = std::getenv("SIMULATION_SEED");
   if (one != nullptr) return simulate(static_cast<unsigned>(std::atoi(one)));
   const char* many = std::getenv("SIMULATION_SEEDS");
-  const unsigned seeds = many != nullptr ? static_cast<unsigned>(std::atoi(many)) : 120;
+  const unsigned seeds = many != nullptr ? static_cast<unsigned>(std::atoi(many)) : 200;
   for (unsigned seed = 1; seed <= seeds; ++seed) {
     simulate(seed);
     if (HasFatalFailure() || HasNonfatalFailure()) return;
