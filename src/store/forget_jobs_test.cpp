@@ -44,9 +44,9 @@ class ForgettingJobs : public testing::EngineTest {
     ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return insert_jobs(tx, {job}, at); }));
   }
   std::vector<ClaimedJob> claim(Time at) {
-    auto jobs = in_tx<std::vector<ClaimedJob>>([&](Tx& tx) { return claim_jobs(tx, worker_, 100, {}, at); });
-    EXPECT_TRUE(jobs) << jobs.error().text;
-    return jobs.value_or(std::vector<ClaimedJob>{});
+    auto claimed = in_tx<Claim>([&](Tx& tx) { return claim_batch(tx, worker_, 100, {}, at); });
+    EXPECT_TRUE(claimed) << claimed.error().text;
+    return claimed.value_or(Claim{}).jobs;
   }
   // Everything that is due ends like this.
   void end_as(domain::JobState state, Time at) {
