@@ -149,4 +149,21 @@ bool percent_decode(std::string_view text, std::string& out) {
   return decode(text, false, out);
 }
 
+std::string percent_encode(std::string_view text) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const char small = to_lower(c);
+    if ((small >= 'a' && small <= 'z') || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~') {
+      out.push_back(c);
+    } else {
+      out.push_back('%');
+      out.push_back(kDigits[byte >> 4]);
+      out.push_back(kDigits[byte & 15]);
+    }
+  }
+  return out;
+}
+
 }   // namespace agentauri::net

@@ -35,5 +35,7 @@ std::string_view reason_phrase(int status);
 bool parse_query(std::string_view query, std::vector<std::pair<std::string, std::string>>& out);
 // Percent-decodes a path segment; false when an escape is malformed.
 bool percent_decode(std::string_view text, std::string& out);
+// Percent-encodes everything but unreserved characters (RFC 3986): one query or path component.
+std::string percent_encode(std::string_view text);
 
 }   // namespace agentauri::net

@@ -92,4 +92,8 @@ std::string Url::authority() const {
   return usual ? bracketed(host) : fmt::format("{}:{}", bracketed(host), port);
 }
 
+std::string Url::endpoint() const {
+  return fmt::format("{}://{}:{}", scheme, bracketed(host), port);
+}
+
 }   // namespace agentauri::net

@@ -18,6 +18,8 @@ struct Url {
 
   // `host:port` with brackets where needed, the port left out when it is the scheme's own: the Host field.
   std::string authority() const;
+  // `scheme://host:port`: key of per-endpoint limits.
+  std::string endpoint() const;
 };
 Result<Url> parse_url(std::string_view text);
 
