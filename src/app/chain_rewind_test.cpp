@@ -1,7 +1,6 @@
 // `agentauri chain rewind` and whoever follows the chain then: both meet in the lease and in the chain's row.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <thread>
 
 #include "app/chain_roles.hpp"
@@ -28,12 +27,9 @@ class ChainRewind : public ::testing::Test {
     EXPECT_TRUE(node_->start());
   }
   ~ChainRewind() override {
-    std::atomic<bool> ended{false};
-    spawn_detached(node_thread_.executor(), [&]() -> Task<void> {
-      co_await node_->stop();
-      ended = true;
+    run_blocking([this]() -> Task<void> {
+      co_await run_on(node_thread_.executor(), [this]() -> Task<void> { co_await node_->stop(); });
     });
-    while (!ended) std::this_thread::sleep_for(1ms);
     node_thread_.stop();
   }
 
@@ -53,34 +49,30 @@ class ChainRewind : public ::testing::Test {
     auto db = open_store(settings_, clock_, metrics_);
     ASSERT_TRUE(db) << db.error().text;
     IoThread thread("roles");
-    std::atomic<bool> ended{false};
     Signal stop(thread.executor());
-    spawn_detached(thread.executor(), [&]() -> Task<void> {
-      {
-        net::HttpClient client(co_await this_executor(), {});
-        Membership membership(**db, domain::InstanceId::make(clock_.now()), "indexer", [] {});
-        EXPECT_TRUE(co_await membership.join());
-        ChainSetting setting;
-        setting.id = kChain;
-        setting.rpc_urls.emplace_back(node_->url());
-        setting.identity = chain_.contracts().identity;
-        setting.reputation = chain_.contracts().reputation;
-        setting.validation = chain_.contracts().validation;
-        setting.poll_interval = 20ms;
-        TaskGroup group(co_await this_executor());
-        group.spawn("indexer", [&]() -> Task<void> {
-          co_await follow_chain({**db, clock_, metrics_, client, membership, [] {}}, setting);
-        });
-        (void)co_await stop.wait_for(2min);
-        group.cancel();
-        co_await group.wait();
-        co_await membership.leave();
-      }
-      ended = true;
-    });
+    const auto follow = [&]() -> Task<void> {
+      net::HttpClient client(co_await this_executor(), {});
+      Membership membership(**db, domain::InstanceId::make(clock_.now()), "indexer");
+      EXPECT_TRUE(co_await membership.join());
+      ChainSetting setting;
+      setting.id = kChain;
+      setting.rpc_urls.emplace_back(node_->url());
+      setting.identity = chain_.contracts().identity;
+      setting.reputation = chain_.contracts().reputation;
+      setting.validation = chain_.contracts().validation;
+      setting.poll_interval = 20ms;
+      TaskGroup group(co_await this_executor());
+      group.spawn("indexer", [&]() -> Task<void> {
+        co_await follow_chain({**db, clock_, metrics_, client, membership, [] {}}, setting);
+      });
+      (void)co_await stop.wait_for(2min);
+      co_await group.cancel_and_wait();
+      co_await membership.leave();
+    };
+    std::thread life([&] { run_blocking([&]() -> Task<void> { co_await run_on(thread.executor(), follow); }); });
     meanwhile(**db);
     stop.notify();
-    while (!ended) std::this_thread::sleep_for(1ms);
+    life.join();
     thread.stop();
   }
   // Blocks that are mined from now on are live ones.
