@@ -17,7 +17,7 @@ Hash32 hash_of(std::uint64_t num) {
   return crypto::sha256(as_bytes(std::to_string(num)));
 }
 
-class ChainRewind : public ::testing::Test {
+class ChainCommand : public ::testing::Test {
  protected:
   // Blocks 100 to 102, seen so long ago, and a head far above them.
   void follow(hours ago, std::uint64_t head) {
@@ -47,23 +47,23 @@ class ChainRewind : public ::testing::Test {
   store::testing::TempFolder folder_;
 };
 
-TEST_F(ChainRewind, MakesNoStore) {
+TEST_F(ChainCommand, MakesNoStore) {
   EXPECT_EQ(rewind(), kExitConfig);
   EXPECT_FALSE(store::make_sqlite_database({.data_dir = folder_.path(), .read_only = true}));
 }
 
-TEST_F(ChainRewind, GoesBackToRecentBlocksHoweverMany) {
+TEST_F(ChainCommand, GoesBackToRecentBlocksHoweverMany) {
   follow(hours(24 * 20), 50'000);
   EXPECT_EQ(rewind(), kExitOk);
 }
 
-TEST_F(ChainRewind, GoesBackToOldBlocksWhoseAlertsAreKeptForReorganisations) {
+TEST_F(ChainCommand, GoesBackToOldBlocksWhoseAlertsAreKeptForReorganisations) {
   follow(hours(24 * 40), 10'000);
   EXPECT_EQ(rewind(), kExitOk);
 }
 
 // Alerts that the store has forgotten would be sent a second time.
-TEST_F(ChainRewind, DoesNotGoBackToWhatIsForgottenUnlessAskedTo) {
+TEST_F(ChainCommand, DoesNotGoBackToWhatIsForgottenUnlessAskedTo) {
   follow(hours(24 * 40), 50'000);
   EXPECT_EQ(rewind(), kExitUsage);
   EXPECT_EQ(rewind(60), kExitOk);
