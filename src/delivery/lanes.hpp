@@ -25,7 +25,7 @@ struct LaneSettings {
   std::size_t widest = 16;   // of one that has
   std::size_t per_organization = 256;
   std::size_t slow_per_organization = 512;   // beside them
-  int failures_to_pause = 3;   // attempts without an answer in a row
+  int failures_to_pause = 3;                 // attempts without an answer in a row
   std::chrono::milliseconds first_pause{1000};
   std::chrono::milliseconds longest_pause{60'000};
 };
