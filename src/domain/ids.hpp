@@ -12,6 +12,7 @@ using AccountId = Id<struct AccountTag>;
 using OrganizationId = Id<struct OrganizationTag>;
 using MembershipId = Id<struct MembershipTag>;
 using SessionId = Id<struct SessionTag>;
+using ApiKeyId = Id<struct ApiKeyTag>;
 using TriggerId = Id<struct TriggerTag>;
 using InstanceId = Id<struct InstanceTag>;
 

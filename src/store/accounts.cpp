@@ -254,11 +254,14 @@ Result<bool> revoke_session(Tx& tx, SessionId id, std::string_view reason, Time 
       run_counted(tx, kRevokeSession, Params().time("now", now).text("reason", std::string(reason)).id("id", id));
   if (!revoked) return fail(revoked);
   if (*revoked == 0) return false;
+  if (auto noted = append_revocation(tx, id.uuid, now); !noted) return fail(noted);
+  return true;
+}
+
+Result<void> append_revocation(Tx& tx, const Uuid& id, Time now) {
   auto seq = tx.run(kDrawRevocation);
   if (!seq) return fail(seq);
-  auto noted = run_void(tx, kInsertRevocation, Params().i64("seq", seq->i64(0, 0)).id("session", id).time("now", now));
-  if (!noted) return fail(noted);
-  return true;
+  return run_void(tx, kInsertRevocation, Params().i64("seq", seq->i64(0, 0)).uuid("session", id).time("now", now));
 }
 
 Result<std::vector<SessionId>> live_sessions(Tx& tx, AccountId account, Time now) {
@@ -279,7 +282,7 @@ Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std
   auto rows = tx.run(kReadRevocations, Params().i64("after", after).i64("limit", limit));
   if (!rows) return fail(rows);
   std::vector<Revocation> out;
-  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back({rows->i64(i, 0), rows->id<SessionId>(i, 1)});
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back({rows->i64(i, 0), rows->uuid(i, 1)});
   return out;
 }
 

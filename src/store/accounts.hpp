@@ -89,10 +89,12 @@ Result<bool> revoke_session(Tx& tx, domain::SessionId id, std::string_view reaso
 // Of sessions that are neither revoked nor expired, oldest first.
 Result<std::vector<domain::SessionId>> live_sessions(Tx& tx, domain::AccountId account, Time now);
 
+// The sequence `revocations` says of which sessions and API keys every process must forget what it knew.
 struct Revocation {
   std::int64_t seq = 0;
-  domain::SessionId session_id;
+  Uuid id;   // of a session or a key
 };
+Result<void> append_revocation(Tx& tx, const Uuid& id, Time now);
 Result<std::int64_t> newest_revocation(Tx& tx);
 Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit);
 

@@ -127,8 +127,8 @@ TEST_P(Accounts, SessionsAreRevokedOnceAndInOrder) {
   EXPECT_TRUE(*in_tx<bool>([&](Tx& tx) { return revoke_session(tx, a.id, "logout", now); }));
   const auto rows = *in_tx<std::vector<Revocation>>([&](Tx& tx) { return read_revocations(tx, start, 10); });
   ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].session_id, b.id);
-  EXPECT_EQ(rows[1].session_id, a.id);
+  EXPECT_EQ(rows[0].id, b.id.uuid);
+  EXPECT_EQ(rows[1].id, a.id.uuid);
   EXPECT_EQ(rows[1].seq, start + 2);
   EXPECT_THAT(*in_tx<std::vector<Revocation>>([&](Tx& tx) { return read_revocations(tx, start + 2, 10); }), IsEmpty());
   const auto view = *in_tx<std::optional<SessionView>>([&](Tx& tx) { return find_session(tx, a.id); });

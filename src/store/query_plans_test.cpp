@@ -24,8 +24,10 @@ class QueryPlans : public ::testing::Test {
     const Query& explain = queries_.emplace_back(Query::Unlisted{}, "test_plan", sql);
     // Any parameters do: they are not looked at.
     Params params;
-    for (const char* parameter : {"before", "limit", "chain", "below", "trigger", "action", "reason", "now", "yes",
-                                  "registry", "event_type", "agent_id", "search", "offset", "me", "from", "to"})
+    for (const char* parameter :
+         {"before", "limit",        "chain",      "below",    "trigger", "action", "reason", "now",
+          "yes",    "registry",     "event_type", "agent_id", "search",  "offset", "me",     "from",
+          "to",     "organization", "all",        "hash",     "soon",    "day_ago"})
       params.null(parameter);
     const auto rows =
         temp_.db->transact_blocking<Rows>(Priority::interactive, [&](Tx& tx) { return tx.run(explain, params); });
@@ -50,8 +52,13 @@ TEST_F(QueryPlans, WhatIsForgottenIsFoundByItsIndex) {
   EXPECT_THAT(plan_of("refresh_token_delete_superseded"), HasSubstr("refresh_tokens_used"));
   EXPECT_THAT(plan_of("revocation_delete_old"), HasSubstr("revocations_by_time"));
   EXPECT_THAT(plan_of("job_leased"), HasSubstr("jobs_leased"));
-  for (const char* name : {"block_prune", "job_cancel", "session_delete_dead", "refresh_token_delete_expired",
-                           "refresh_token_delete_superseded", "revocation_delete_old", "block_forks"})
+  EXPECT_THAT(plan_of("api_key_audit_delete_old"), HasSubstr("api_key_audit_by_time"));
+  EXPECT_THAT(plan_of("api_key_calls"), Not(HasSubstr("SCAN api_key_audit")));
+  EXPECT_THAT(plan_of("auth_failure_delete_old"), HasSubstr("auth_failures_by_time"));
+  for (const char* name :
+       {"block_prune", "job_cancel", "session_delete_dead", "refresh_token_delete_expired",
+        "refresh_token_delete_superseded", "revocation_delete_old", "block_forks", "api_key_audit_delete_old",
+        "auth_failure_delete_old", "api_key_list", "api_key_find_by_hash", "api_key_stats"})
     EXPECT_THAT(plan_of(name), Not(HasSubstr("SCAN"))) << name;
 }
 

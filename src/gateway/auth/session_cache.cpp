@@ -93,7 +93,7 @@ Task<Result<void>> SessionCache::poll() {
     auto rows = co_await db_.snapshot<std::vector<store::Revocation>>(
         [from = *after](store::Tx& tx) { return store::read_revocations(tx, from, kRevocationBatch); });
     if (!rows) co_return fail(rows);
-    for (const auto& row : *rows) revoke(row.session_id);
+    for (const auto& row : *rows) revoke(domain::SessionId{row.id});
     if (!rows->empty()) after = rows->back().seq;
     if (static_cast<std::int64_t>(rows->size()) < kRevocationBatch) break;
   }
