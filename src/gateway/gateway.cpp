@@ -14,12 +14,15 @@ struct Gateway::Impl {
         guard(std::move(g)),
         cors(settings),
         sessions(db),
+        api_keys(db),
+        trail(db, metrics),
+        revocations(db, {&sessions.revocable(), &api_keys.revocable()}),
         limiter(settings, clock, metrics),
         issuer(settings),
-        authenticator(settings, clock, sessions),
-        services{db, clock, metrics, settings, {keys, guard}, cors, argon, sessions, limiter, issuer},
+        authenticator(settings, clock, sessions, api_keys),
+        services{db, clock, metrics, settings, {keys, guard}, cors, argon, sessions, limiter, issuer, api_keys, trail},
         pipeline(services, authenticator),
-        housekeeping(db, clock, metrics, sessions) {}
+        housekeeping(db, clock, metrics, revocations, trail) {}
 
   const GatewaySettings settings;
   const crypto::DataKeys keys;
@@ -27,6 +30,9 @@ struct Gateway::Impl {
   const Cors cors;
   ArgonLane argon;
   SessionCache sessions;
+  KeyCache api_keys;
+  KeyTrail trail;
+  RevocationFeed revocations;
   RateLimiter limiter;
   const SessionIssuer issuer;
   Authenticator authenticator;

@@ -1,23 +1,28 @@
 #include "gateway/housekeeping.hpp"
 
 #include "store/accounts.hpp"
+#include "store/api_keys.hpp"
 
 namespace agentauri::gateway {
 
-Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, SessionCache& sessions)
-    : db_(db), clock_(clock), metrics_(metrics), sessions_(sessions) {}
+Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, RevocationFeed& revocations,
+                           KeyTrail& trail)
+    : db_(db), clock_(clock), metrics_(metrics), revocations_(revocations), trail_(trail) {}
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
-  const Time before = clock_.now() - kDeadSessionRetention;
+  const Time now = clock_.now();
+  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention;
   std::int64_t gone = 0;
   for (int i = 0; i < kMaxCleanupBatches; ++i) {
-    auto batch =
-        co_await db_.transact<std::int64_t>(store::Priority::bulk, [before](store::Tx& tx) -> Result<std::int64_t> {
+    auto batch = co_await db_.transact<std::int64_t>(
+        store::Priority::bulk, [before, audit_before](store::Tx& tx) -> Result<std::int64_t> {
           auto sessions = store::delete_dead_sessions(tx, before, kCleanupBatch);
           if (!sessions) return fail(sessions);
           auto revocations = store::delete_old_revocations(tx, before, kCleanupBatch);
           if (!revocations) return fail(revocations);
-          return *sessions + *revocations;
+          auto audit = store::delete_old_audit(tx, audit_before, kCleanupBatch);
+          if (!audit) return fail(audit);
+          return *sessions + *revocations + *audit;
         });
     if (!batch) co_return fail(batch);
     gone += *batch;
@@ -26,30 +31,47 @@ Task<Result<std::int64_t>> Housekeeping::clean_up() {
   co_return gone;
 }
 
-Task<void> Housekeeping::run() {
-  bool follows = true;
-  auto cleaned_at = std::chrono::steady_clock::now() - kCleanupInterval;
-  do {
-    auto polled = co_await sessions_.poll();
-    // Once per change: a database that is away is noticed by everybody.
-    if (!polled && follows)
-      log_.warn("revocations cannot be followed; every session is looked up until they can",
-                {{"text", polled.error().text}});
-    if (polled && !follows) log_.info("revocations are followed again");
-    follows = polled.has_value();
+Task<void> Housekeeping::follow() {
+  auto polled = co_await revocations_.poll();
+  // Once per change: a database that is away is noticed by everybody.
+  if (!polled && follows_)
+    log_.warn("revocations cannot be followed; every credential is looked up until they can",
+              {{"text", polled.error().text}});
+  if (polled && !follows_) log_.info("revocations are followed again");
+  follows_ = polled.has_value();
+}
 
-    const auto now = std::chrono::steady_clock::now();
-    if (!follows || now - cleaned_at < kCleanupInterval) continue;
-    cleaned_at = now;
-    auto gone = co_await clean_up();
-    metrics_.counter("background_task_executions_total", "Runs of background tasks", {{"task", "dead_sessions"}}).add();
-    if (!gone)
-      log_.warn("dead sessions could not be removed; the next try is in an hour", {{"text", gone.error().text}});
-    else
-      metrics_
-          .counter("background_task_records_deleted", "Rows removed by background tasks", {{"task", "dead_sessions"}})
-          .add(static_cast<double>(*gone));
+Task<void> Housekeeping::write_trail() {
+  auto written = co_await trail_.flush();
+  if (!written && writes_)
+    log_.warn("the audit of API keys cannot be written; it waits in memory", {{"text", written.error().text}});
+  if (written && !writes_) log_.info("the audit of API keys is written again");
+  writes_ = written.has_value();
+}
+
+Task<void> Housekeeping::clean_up_when_due() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!follows_ || now - cleaned_at_ < kCleanupInterval) co_return;
+  cleaned_at_ = now;
+  auto gone = co_await clean_up();
+  metrics_.counter("background_task_executions_total", "Runs of background tasks", {{"task", "dead_sessions"}}).add();
+  if (!gone)
+    log_.warn("dead sessions could not be removed; the next try is in an hour", {{"text", gone.error().text}});
+  else
+    metrics_.counter("background_task_records_deleted", "Rows removed by background tasks", {{"task", "dead_sessions"}})
+        .add(static_cast<double>(*gone));
+}
+
+Task<void> Housekeeping::run() {
+  do {
+    co_await follow();
+    if (std::chrono::steady_clock::now() - written_at_ >= kTrailInterval) {
+      written_at_ = std::chrono::steady_clock::now();
+      co_await write_trail();
+    }
+    co_await clean_up_when_due();
   } while (co_await sleep_for(kRevocationPoll));
+  co_await write_trail();
 }
 
 }   // namespace agentauri::gateway

@@ -1,4 +1,5 @@
-// What the gateway does beside requests: it follows the sequence of revocations, and hourly forgets dead sessions.
+// What the gateway does beside requests: it follows the sequence of revocations, writes the trail of API keys every
+// second, and hourly forgets dead sessions and old audit rows.
 #pragma once
 
 #include <chrono>
@@ -7,30 +8,40 @@
 #include "core/base/time.hpp"
 #include "core/telemetry/log.hpp"
 #include "core/telemetry/metrics.hpp"
-#include "gateway/auth/session_cache.hpp"
+#include "gateway/auth/key_trail.hpp"
+#include "gateway/auth/revocation_feed.hpp"
 #include "store/database.hpp"
 
 namespace agentauri::gateway {
 
 inline constexpr std::chrono::hours kCleanupInterval{1};
 inline constexpr std::chrono::hours kDeadSessionRetention{7 * 24};
+inline constexpr std::chrono::hours kAuditRetention{30 * 24};
 inline constexpr std::int64_t kCleanupBatch = 500;
 inline constexpr int kMaxCleanupBatches = 1000;   // of one round; the rest waits for the next
 
 class Housekeeping {
  public:
-  Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, SessionCache& sessions);
-  // Until it is cancelled.
+  Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, RevocationFeed& revocations, KeyTrail& trail);
+  // Until it is cancelled; the trail is written once more then.
   Task<void> run();
   // One round; how many rows went.
   Task<Result<std::int64_t>> clean_up();
 
  private:
+  Task<void> follow();
+  Task<void> write_trail();
+  Task<void> clean_up_when_due();
+
   store::Database& db_;
   const Clock& clock_;
   Metrics& metrics_;
-  SessionCache& sessions_;
+  RevocationFeed& revocations_;
+  KeyTrail& trail_;
   Log log_{"gateway"};
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  bool follows_ = true, writes_ = true;
+  SteadyTime written_at_{}, cleaned_at_ = std::chrono::steady_clock::now() - kCleanupInterval;
 };
 
 }   // namespace agentauri::gateway

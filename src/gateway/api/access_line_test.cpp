@@ -39,7 +39,7 @@ TEST(AccessLine, TellsTheCauseOfEach401) {
   const std::vector<Refused> cases{
       {"", "unauthorized", "the request holds no credential"},
       {"Basic b3JiaXQ3", "token_invalid", "neither a key nor Bearer"},
-      {"sk_live_x", "api_key_invalid", "no API key is known"},
+      {"sk_live_x", "api_key_invalid", "the text is not that of an API key"},
       {"Bearer x.y", "token_invalid", "has not three parts"},
       {"Bearer x.y.z", "token_invalid", "header does not read"},
       {signed_by("another secret of at least 32 bytes", h.settings_.base_url), "token_invalid", "signed with a secret"},

@@ -10,8 +10,6 @@
 namespace agentauri::gateway {
 namespace {
 
-constexpr std::size_t kMaxUserAgentBytes = 512;
-
 std::pair<std::string, std::string> access_cookie(std::string_view token, bool production) {
   return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Lax; {}Path=/; Max-Age={}", kAccessCookie, token,
                                     production ? "Secure; " : "", kAccessTokenSeconds)};
@@ -34,15 +32,6 @@ Reply signed_in(SignedIn&& who, int status, bool production) {
 Refusal lane_full() {
   Refusal out = Refusal::make(503, "service_unavailable", "Too many logins at this moment. Please try again.");
   out.retry_after_s = 1;
-  return out;
-}
-
-std::optional<std::string> user_agent(const Request& request) {
-  const auto* value = request.http.headers.find("User-Agent");
-  if (value == nullptr) return std::nullopt;
-  // Header bytes need not be UTF-8, and what is not must not reach a text column.
-  std::string out;
-  for (const char c : value->substr(0, kMaxUserAgentBytes)) out.push_back(c >= 0x20 && c < 0x7F ? c : '?');
   return out;
 }
 
@@ -183,7 +172,7 @@ Outcome<Unit> refresh(const Services& services, const Request& request) {
   Unit unit;
   unit.writes = true;
   unit.operation = "Failed to process request";
-  unit.body = [token = **token, client = ClientInfo{user_agent(request), request.client_ip}, &issuer = services.issuer,
+  unit.body = [token = **token, client = ClientInfo{request.user_agent(), request.client_ip}, &issuer = services.issuer,
                &sessions = services.sessions, now = services.clock.now(),
                production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
     std::vector<domain::SessionId> revoked;

@@ -26,6 +26,25 @@ bool is_unsafe(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
 }
 
+// What a key must be allowed for a request.
+domain::Permission needed_permission(const Route& route, std::string_view method) {
+  if (route.access == Access::admin) return domain::Permission::admin;
+  if (method == "DELETE") return domain::Permission::remove;
+  return is_unsafe(method) ? domain::Permission::write : domain::Permission::read;
+}
+
+// What needs no look at the store: a key acts in its own organization, whatever else the request names, and as it is
+// permitted.
+Outcome<void> check_key(const Route& route, const Request& request) {
+  const auto& key = request.principal;
+  const auto* header = request.http.headers.find("X-Organization-ID");
+  if (header != nullptr && domain::OrganizationId::parse(*header) != key.organization)
+    return forbidden("Not a member of the specified organization");
+  if (!key.permissions.allows(needed_permission(route, request.http.method)))
+    return forbidden("Insufficient permissions");
+  return {};
+}
+
 // Labels are bounded: a method that nothing serves is one value.
 std::string_view method_label(std::string_view method) {
   constexpr std::array<std::string_view, 7> kKnown{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
@@ -153,19 +172,25 @@ bool Pipeline::has_monitoring_token(const net::Headers& headers) const {
 
 Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& request, bool is_exempt) {
   if (route.access == Access::open) co_return Outcome<void>();
-  auto principal = co_await authenticator_.authenticate(find_credential(request.http.headers));
+  const auto credential = find_credential(request.http.headers);
+  std::optional<KeyVerdict> refused_key;
+  auto principal = co_await authenticator_.authenticate(credential, refused_key);
   if (!principal && route.access == Access::optional) co_return Outcome<void>();
   if (principal && principal->kind == domain::Principal::Kind::anonymous && route.access != Access::optional) {
     principal = unauthenticated("unauthorized",
                                 route.access == Access::session ? "Authentication required" : "Missing authentication",
                                 "the request holds no credential");
   }
+  if (principal && principal->key && route.access == Access::session)
+    principal = unauthenticated("unauthorized", "Authentication required", "an API key is not enough here");
   if (!principal) {
     // Guessing credentials is limited like anonymous reading.
     if (principal.error().status == 401 && !is_exempt && route.counts != Counts::auth) {
       auto taken = take(kAnonymousRead, limit_key_of_address(request.client_ip), request);
       if (!taken) co_return taken;
     }
+    // After the limit, which therefore bounds the trail too.
+    if (refused_key) services_.trail.failed(*refused_key, credential.text, request.origin(), services_.clock.now());
     co_return pass(principal);
   }
   if (principal->by_cookie && is_unsafe(request.http.method) && !services_.cors.allows_cookie(request.http.headers)) {
@@ -186,12 +211,25 @@ Task<Outcome<void>> Pipeline::admit(const Route& route, Request& request, bool i
   }
   auto checked = co_await check_credentials(route, request, is_exempt);
   if (!checked) co_return checked;
-  if (is_exempt) co_return Outcome<void>();
-  const std::string user = to_string(request.principal.account);
-  if (route.counts == Counts::read) co_return take(kSessionRead, user, request);
-  if (route.counts != Counts::trigger_change) co_return Outcome<void>();
-  if (auto taken = take(kSessionWrite, user, request); !taken) co_return taken;
+  if (!is_exempt) {
+    if (auto counted = count(route, request); !counted) co_return counted;
+  }
+  const auto& principal = request.principal;
+  // Where no credential is needed, none is too weak.
+  if (principal.key && route.access != Access::optional) {
+    services_.trail.used(principal, request.origin(), services_.clock.now());
+    if (auto may = check_key(route, request); !may) co_return may;
+  }
+  if (is_exempt || route.counts != Counts::trigger_change) co_return Outcome<void>();
   co_return co_await count_trigger_change(request);
+}
+
+Outcome<void> Pipeline::count(const Route& route, Request& request) {
+  using enum Counts;
+  if (route.counts != read && route.counts != write && route.counts != trigger_change) return {};
+  const auto& principal = request.principal;
+  if (principal.key) return take(plan_limit(principal), plan_limit_key(principal), request);
+  return take(route.counts == read ? kSessionRead : kSessionWrite, to_string(principal.account), request);
 }
 
 Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {

@@ -1,12 +1,34 @@
 #include "gateway/api/request.hpp"
 
 namespace agentauri::gateway {
+namespace {
+
+constexpr std::size_t kMaxUserAgentBytes = 512, kMaxEndpointBytes = 512;
+
+std::string printable(std::string_view text, std::size_t max_bytes) {
+  std::string out;
+  for (const char c : text.substr(0, max_bytes)) out.push_back(c >= 0x20 && c < 0x7F ? c : '?');
+  return out;
+}
+
+}   // namespace
+
+std::optional<std::string> Request::user_agent() const {
+  const auto* value = http.headers.find("User-Agent");
+  if (value == nullptr) return std::nullopt;
+  return printable(*value, kMaxUserAgentBytes);
+}
+
+store::RequestOrigin Request::origin() const {
+  return {client_ip, user_agent(), printable(http.path, kMaxEndpointBytes)};
+}
 
 Caller Request::caller(const Clock& clock) const {
   Caller out;
   out.principal = principal;
   if (const auto* header = http.headers.find("X-Organization-ID")) out.organization_header = *header;
   out.now = clock.now();
+  out.origin = origin();
   return out;
 }
 
@@ -37,6 +59,7 @@ Task<Outcome<Reply>> run_unit(Services& services, const Request& request, Unit u
   }
   if (*done) {
     for (const auto session : (*done)->revoked) services.sessions.revoke(session);
+    for (const auto key : (*done)->revoked_keys) services.api_keys.revoke(key);
   }
   co_return std::move(*done);
 }

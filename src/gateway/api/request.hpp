@@ -15,6 +15,8 @@
 #include "core/telemetry/metrics.hpp"
 #include "gateway/auth/argon_lane.hpp"
 #include "gateway/auth/authenticate.hpp"
+#include "gateway/auth/key_cache.hpp"
+#include "gateway/auth/key_trail.hpp"
 #include "gateway/auth/session_cache.hpp"
 #include "gateway/limits/rate_limiter.hpp"
 #include "gateway/refusal.hpp"
@@ -41,6 +43,8 @@ struct Services {
   SessionCache& sessions;
   RateLimiter& limiter;
   const SessionIssuer& issuer;
+  KeyCache& api_keys;
+  KeyTrail& trail;
 };
 
 struct Reply {
@@ -48,7 +52,8 @@ struct Reply {
   std::optional<json::Value> body;   // nullopt: `text`, or nothing at all
   std::string text;                  // already JSON
   std::vector<std::pair<std::string, std::string>> headers;
-  std::vector<domain::SessionId> revoked;   // refused by this process from now on
+  std::vector<domain::SessionId> revoked;       // refused by this process from now on
+  std::vector<domain::ApiKeyId> revoked_keys;   // likewise, or changed
 };
 
 struct Request {
@@ -60,6 +65,9 @@ struct Request {
   Allowance allowance;
 
   Caller caller(const Clock& clock) const;
+  // Header bytes need not be UTF-8, and what is not must not reach a text column: here they are printable ASCII.
+  std::optional<std::string> user_agent() const;
+  store::RequestOrigin origin() const;
 };
 
 // One transaction (or consistent read) that ends in a reply. `body` owns what it uses and may run more than once.

@@ -12,11 +12,12 @@ namespace agentauri::gateway {
 enum class Access : std::uint8_t {
   open,       // credentials are not looked at
   optional,   // a good credential is used, a bad one is as none
-  member,     // a session or a key
+  member,     // a session, or a key with the permission of the method: read, write, delete
+  admin,      // a session, or a key with the permission `admin`
   session,    // a session only
 };
 // What a route counts in (limits/rate_limiter.hpp).
-enum class Counts : std::uint8_t { exempt, auth, registration, read, trigger_change };
+enum class Counts : std::uint8_t { exempt, auth, registration, read, write, trigger_change };
 
 struct Route {
   std::string_view method;
@@ -73,6 +74,25 @@ Outcome<Unit> delete_action(const Services&, const Request&);
 Outcome<Unit> rotate_secret(const Services&, const Request&);
 
 Outcome<Unit> list_events(const Services&, const Request&);
+
+Outcome<Unit> create_organization(const Services&, const Request&);
+Outcome<Unit> list_organizations(const Services&, const Request&);
+Outcome<Unit> get_organization(const Services&, const Request&);
+Outcome<Unit> update_organization(const Services&, const Request&);
+Outcome<Unit> delete_organization(const Services&, const Request&);
+Outcome<Unit> transfer_organization(const Services&, const Request&);
+Outcome<Unit> add_member(const Services&, const Request&);
+Outcome<Unit> list_members(const Services&, const Request&);
+Outcome<Unit> update_member(const Services&, const Request&);
+Outcome<Unit> remove_member(const Services&, const Request&);
+
+Outcome<Unit> create_api_key(const Services&, const Request&);
+Outcome<Unit> list_api_keys(const Services&, const Request&);
+Outcome<Unit> api_key_stats(const Services&, const Request&);
+Outcome<Unit> get_api_key(const Services&, const Request&);
+Outcome<Unit> update_api_key(const Services&, const Request&);
+Outcome<Unit> revoke_api_key(const Services&, const Request&);
+Outcome<Unit> rotate_api_key(const Services&, const Request&);
 
 }   // namespace handlers
 }   // namespace agentauri::gateway

@@ -1,15 +1,12 @@
 #include "gateway/auth/authenticate.hpp"
 
+#include "gateway/auth/api_key.hpp"
 #include "gateway/auth/jwt.hpp"
 
 namespace agentauri::gateway {
 namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
-
-bool is_api_key(std::string_view text) {
-  return text.starts_with("sk_live_") || text.starts_with("sk_test_");
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -19,12 +16,12 @@ std::string_view trimmed(std::string_view text) {
 
 Credential from_authorization(std::string_view value) {
   value = trimmed(value);
-  if (is_api_key(value)) return {Credential::Kind::api_key, std::string(value), false};
+  if (looks_like_api_key(value)) return {Credential::Kind::api_key, std::string(value), false};
   // The scheme has no case and is followed by one space (RFC 9110).
   if (value.size() <= kBearer.size() || !net::equal_ignoring_case(value.substr(0, kBearer.size()), kBearer))
     return {Credential::Kind::malformed, {}, false};
   const std::string_view token = value.substr(kBearer.size());
-  if (is_api_key(token)) return {Credential::Kind::api_key, std::string(token), false};
+  if (looks_like_api_key(token)) return {Credential::Kind::api_key, std::string(token), false};
   return {Credential::Kind::bearer_token, std::string(token), false};
 }
 
@@ -61,11 +58,34 @@ Credential find_credential(const net::Headers& headers) {
   return {};
 }
 
-Task<Outcome<domain::Principal>> Authenticator::authenticate(Credential credential) {
+Task<Outcome<domain::Principal>> Authenticator::authenticate_key(std::string text, std::optional<KeyVerdict>& refused) {
+  auto checked = co_await api_keys_.check(std::move(text), clock_.now());
+  if (!checked) co_return std::unexpected(store_refusal(checked.error(), "API key authentication not available"));
+  if (checked->fault != KeyVerdict::Fault::none) {
+    refused = std::move(*checked);
+    co_return unauthenticated("api_key_invalid", "Invalid or expired API key", why(refused->fault));
+  }
+  const auto& view = *checked->view;
+  domain::Principal out;
+  out.kind = domain::Principal::Kind::api_key;
+  out.account = view.key.created_by;
+  out.username = view.username;
+  out.organization = view.key.organization_id;
+  for (const auto& name : view.key.permissions) {
+    if (const auto permission = domain::parse_permission(name)) out.permissions.add(*permission);
+  }
+  out.role = out.permissions.role();
+  out.key = view.key.id;
+  out.plan = view.plan;
+  out.rate_limit_override = view.key.rate_limit_override;
+  co_return out;
+}
+
+Task<Outcome<domain::Principal>> Authenticator::authenticate(Credential credential,
+                                                             std::optional<KeyVerdict>& refused) {
   if (credential.kind == Credential::Kind::none) co_return domain::Principal();
-  // The store of keys answers here once there is one: until then no key is known.
   if (credential.kind == Credential::Kind::api_key)
-    co_return unauthenticated("api_key_invalid", "Invalid or expired API key", "no API key is known to this service");
+    co_return co_await authenticate_key(std::move(credential.text), refused);
   if (credential.kind == Credential::Kind::malformed)
     co_return bad_token("token_invalid", "Authorization is there twice, or holds neither a key nor Bearer and a token");
 

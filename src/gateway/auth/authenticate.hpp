@@ -11,6 +11,7 @@
 #include "core/async/task.hpp"
 #include "core/base/time.hpp"
 #include "domain/principal.hpp"
+#include "gateway/auth/key_cache.hpp"
 #include "gateway/auth/session_cache.hpp"
 #include "gateway/refusal.hpp"
 #include "gateway/settings.hpp"
@@ -34,17 +35,21 @@ Credential find_credential(const net::Headers& headers);
 
 class Authenticator {
  public:
-  Authenticator(const GatewaySettings& settings, const Clock& clock, SessionCache& sessions)
-      : settings_(settings), clock_(clock), sessions_(sessions) {}
+  Authenticator(const GatewaySettings& settings, const Clock& clock, SessionCache& sessions, KeyCache& api_keys)
+      : settings_(settings), clock_(clock), sessions_(sessions), api_keys_(api_keys) {}
 
   // Without any credential: an anonymous principal; whether that is enough is the route's business. The organization of
-  // a session is the user's personal one; `X-Organization-ID` is looked at by the use-case, inside its transaction.
-  Task<Outcome<domain::Principal>> authenticate(Credential credential);
+  // a session is the user's personal one, that of a key the key's; `X-Organization-ID` is looked at by the use-case,
+  // inside its transaction. `refused` is set when it was a key, for the audit.
+  Task<Outcome<domain::Principal>> authenticate(Credential credential, std::optional<KeyVerdict>& refused);
 
  private:
+  Task<Outcome<domain::Principal>> authenticate_key(std::string text, std::optional<KeyVerdict>& refused);
+
   const GatewaySettings& settings_;
   const Clock& clock_;
   SessionCache& sessions_;
+  KeyCache& api_keys_;
 };
 
 }   // namespace agentauri::gateway

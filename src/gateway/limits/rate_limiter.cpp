@@ -17,6 +17,19 @@ std::string full_key(const LimitClass& limit, std::string_view key) {
 
 }   // namespace
 
+LimitClass plan_limit(const domain::Principal& key) {
+  if (key.rate_limit_override) return {"key", "key", Window::hour, *key.rate_limit_override};
+  const std::int64_t limit = key.plan == "starter"      ? 100
+                             : key.plan == "pro"        ? 500
+                             : key.plan == "enterprise" ? 2000
+                                                        : 50;
+  return {"plan", "org", Window::hour, limit};
+}
+
+std::string plan_limit_key(const domain::Principal& key) {
+  return key.rate_limit_override ? to_string(*key.key) : to_string(*key.organization);
+}
+
 std::string limit_key_of_address(std::string_view address) {
   auto parsed = net::parse_ip(address);
   if (!parsed || !parsed->v6) return std::string(address);

@@ -30,6 +30,9 @@ inline constexpr LimitClass kSessionRead{"session-read", "user", Window::minute,
 inline constexpr LimitClass kSessionWrite{"session-write", "user", Window::minute, 60};
 inline constexpr LimitClass kTriggerChange{"trigger-change", "org", Window::hour, 300};
 inline constexpr LimitClass kAnonymousRead{"anonymous-read", "ip", Window::minute, 60};
+// Of an API key: by the plan of its organization, or by its own override.
+LimitClass plan_limit(const domain::Principal& key);
+std::string plan_limit_key(const domain::Principal& key);
 
 // Under which an address is limited: IPv4 whole, IPv6 by its /64.
 std::string limit_key_of_address(std::string_view address);

@@ -8,6 +8,7 @@
 #include "domain/principal.hpp"
 #include "gateway/refusal.hpp"
 #include "store/accounts.hpp"
+#include "store/api_keys.hpp"
 
 namespace agentauri::gateway {
 
@@ -16,12 +17,17 @@ struct Caller {
   domain::Principal principal;
   std::optional<std::string> organization_header;   // X-Organization-ID, as sent
   Time now;
+  store::RequestOrigin origin;   // for audit rows
 };
 
 struct OrganizationContext {
   domain::OrganizationId id;
   domain::Role role = domain::Role::viewer;
 };
+
+// The caller's role in an organization, as it is now: of a session the user's membership, of a key its permissions in
+// its own organization. nullopt: not a member, or no such organization.
+Outcome<std::optional<domain::Role>> role_in(store::Tx& tx, const Caller& caller, domain::OrganizationId organization);
 
 // 403 for an organization that is not the caller's, whether it exists or not; 400 missing_organization when there is
 // none.
