@@ -107,6 +107,13 @@ std::optional<std::int64_t> QueryReader::integer(std::initializer_list<std::stri
   return number;
 }
 
+std::optional<bool> QueryReader::flag(std::string_view name) {
+  const auto value = text({name});
+  if (value && *value != "true" && *value != "false") fault(fmt::format("field `{}` must be true or false", name));
+  if (!value) return std::nullopt;
+  return *value == "true";
+}
+
 PageBounds QueryReader::page() {
   PageBounds out;
   out.limit = integer({"limit"}).value_or(out.limit);

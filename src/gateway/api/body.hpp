@@ -54,6 +54,7 @@ class QueryReader {
   // The first of several spellings that is present. A repeated parameter is a fault.
   std::optional<std::string> text(std::initializer_list<std::string_view> names);
   std::optional<std::int64_t> integer(std::initializer_list<std::string_view> names);
+  std::optional<bool> flag(std::string_view name);   // `true` or `false`
   PageBounds page();
   const std::optional<Refusal>& refusal() const { return refusal_; }
 

@@ -1,39 +1,11 @@
 // Triggers, their conditions, actions and deliveries.
-#include "gateway/api/body.hpp"
+#include "gateway/api/handler_parts.hpp"
 #include "gateway/api/render.hpp"
 #include "gateway/api/routes.hpp"
 #include "gateway/use_cases/triggers.hpp"
 
 namespace agentauri::gateway::handlers {
 namespace {
-
-Reply reply_with(json::Object body, int status = 200) {
-  Reply reply;
-  reply.status = status;
-  reply.body = std::move(body);
-  return reply;
-}
-Reply no_content() {
-  Reply reply;
-  reply.status = 204;
-  return reply;
-}
-
-template <class Body>
-Unit unit_of(bool writes, std::string operation, Body body) {
-  Unit unit;
-  unit.writes = writes;
-  unit.operation = std::move(operation);
-  unit.body = std::move(body);
-  return unit;
-}
-
-Outcome<PageBounds> read_page(const Request& request) {
-  QueryReader query(request.http.query);
-  const auto page = query.page();
-  if (query.refusal()) return std::unexpected(*query.refusal());
-  return page;
-}
 
 json::Object render_edited(const EditedTrigger& edited, bool detail) {
   return wrap(detail ? render_trigger_detail(edited.trigger, &edited.new_secrets) : render_trigger(edited.trigger),

@@ -1,30 +1,14 @@
 #include "gateway/api/render.hpp"
 
+#include "gateway/api/render_parts.hpp"
 #include "gateway/auth/jwt.hpp"
 #include "rules/action_secrets.hpp"
 
 namespace agentauri::gateway {
-namespace {
 
-json::Value text(std::string_view value) {
-  return json::String(value);
-}
-json::Value text(const std::string& value) {
-  return json::String(value);
-}
-json::Value text(const std::optional<std::string>& value) {
-  return value ? text(*value) : json::Value();
-}
-json::Value time(Time value) {
-  return text(to_rfc3339(value));
-}
-json::Value time(const std::optional<Time>& value) {
-  return value ? time(*value) : json::Value();
-}
-template <class T>
-json::Value number(const std::optional<T>& value) {
-  return value ? json::Value(static_cast<std::int64_t>(*value)) : json::Value();
-}
+using namespace render_parts;
+
+namespace {
 
 // Stored JSON. What is not JSON was not written by us; it is shown as text rather than lost.
 json::Value stored_json(const std::string& stored) {

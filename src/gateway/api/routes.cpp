@@ -78,6 +78,28 @@ const std::vector<Route>& routes() {
       {"POST", "/api/v1/triggers/{trigger_id}/actions/{id}/rotate-secret", member, trigger_change, &h::rotate_secret},
 
       {"GET", "/api/v1/events", member, read, &h::list_events},
+
+      {"POST", "/api/v1/organizations", session, Counts::write, &h::create_organization},
+      {"GET", "/api/v1/organizations", member, read, &h::list_organizations},
+      {"GET", "/api/v1/organizations/{id}", member, read, &h::get_organization},
+      {"PUT", "/api/v1/organizations/{id}", admin, Counts::write, &h::update_organization},
+      {"DELETE", "/api/v1/organizations/{id}", member, Counts::write, &h::delete_organization},
+      {"POST", "/api/v1/organizations/{id}/transfer", member, Counts::write, &h::transfer_organization},
+      {"POST", "/api/v1/organizations/{id}/members", admin, Counts::write, &h::add_member},
+      {"GET", "/api/v1/organizations/{id}/members", member, read, &h::list_members},
+      {"PUT", "/api/v1/organizations/{id}/members/{user_id}", member, Counts::write, &h::update_member},
+      {"DELETE", "/api/v1/organizations/{id}/members/{user_id}", admin, Counts::write, &h::remove_member},
+
+      {"POST", "/api/v1/organizations/{id}/api-keys", admin, Counts::write, &h::create_api_key},
+      {"GET", "/api/v1/organizations/{id}/api-keys", member, read, &h::list_api_keys},
+      {"GET", "/api/v1/organizations/{id}/api-keys/stats", member, read, &h::api_key_stats},
+      {"POST", "/api/v1/api-keys", admin, Counts::write, &h::create_api_key},
+      {"GET", "/api/v1/api-keys", member, read, &h::list_api_keys},
+      {"GET", "/api/v1/api-keys/{id}", member, read, &h::get_api_key},
+      {"PATCH", "/api/v1/api-keys/{id}", admin, Counts::write, &h::update_api_key},
+      {"DELETE", "/api/v1/api-keys/{id}", member, Counts::write, &h::revoke_api_key},
+      {"POST", "/api/v1/api-keys/{id}/rotate", admin, Counts::write, &h::rotate_api_key},
+      {"POST", "/api/v1/api-keys/{id}/regenerate", admin, Counts::write, &h::rotate_api_key},
   };
   return table;
 }

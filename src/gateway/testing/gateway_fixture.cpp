@@ -143,6 +143,13 @@ HeaderList Harness::signed_in(const std::string& username) {
   return bearer(registered(username));
 }
 
+std::string Harness::user_id(const HeaderList& who) {
+  return get("/api/v1/auth/me", who).at("id");
+}
+std::string Harness::organization_id(const HeaderList& who) {
+  return get("/api/v1/auth/me", who).at("organizations.0.id");
+}
+
 Answer Harness::log_in(const std::string& identifier, std::string_view password, std::string peer) {
   json::Object body;
   body["username_or_email"] = json::String(identifier);

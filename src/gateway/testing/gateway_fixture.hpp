@@ -60,6 +60,9 @@ class Harness {
   Answer put(std::string target, std::string body, HeaderList headers = {}) {
     return call({"PUT", std::move(target), std::move(body), std::move(headers)});
   }
+  Answer patch(std::string target, std::string body, HeaderList headers = {}) {
+    return call({"PATCH", std::move(target), std::move(body), std::move(headers)});
+  }
   Answer erase(std::string target, HeaderList headers = {}) {
     return call({"DELETE", std::move(target), std::nullopt, std::move(headers)});
   }
@@ -71,6 +74,10 @@ class Harness {
   // {Authorization: Bearer …} of a new user.
   HeaderList signed_in(const std::string& username);
   static HeaderList bearer(const Answer& auth);
+  static HeaderList with_key(std::string text) { return {{"X-API-Key", std::move(text)}}; }
+  // Of the caller: the user's id, and the personal organization.
+  std::string user_id(const HeaderList& who);
+  std::string organization_id(const HeaderList& who);
   Answer log_in(const std::string& identifier, std::string_view password, std::string peer = "203.0.113.7");
 
   store::Database& db() { return *temp_.db; }
@@ -86,6 +93,12 @@ class Harness {
 
  private:
   int addresses_ = 0;
+};
+
+// The same test on both engines.
+class EngineHarness : public ::testing::TestWithParam<std::string> {
+ protected:
+  Harness h{{}, GetParam() == "sqlite" ? store::testing::make_temp_sqlite() : store::testing::make_temp_postgres()};
 };
 
 net::HttpRequest make_request(const Call& call);

@@ -124,6 +124,40 @@ std::string check(const json::Value& value, const json::Value& schema_or_ref, co
 
 }   // namespace
 
+namespace {
+
+void check_example(const json::Value& holder, const std::string& place, bool wanted, ExampleFaults& out) {
+  const auto* content = at(holder, "content");
+  const auto* media = content == nullptr ? nullptr : at(*content, "application/json");
+  if (media == nullptr) return;
+  const auto* example = at(*media, "example");
+  if (example == nullptr) {
+    if (wanted) out.missing.push_back(place);
+    return;
+  }
+  ++out.seen;
+  auto fault = check(*example, *at(*media, "schema"), "example", true);
+  if (!fault.empty()) out.wrong.push_back(place + ": " + fault);
+}
+
+}   // namespace
+
+ExampleFaults check_examples(const std::set<std::string>& tags) {
+  ExampleFaults out;
+  for (const auto& path : at(openapi_document(), "paths")->get_object()) {
+    for (const auto& operation : path.value().get_object()) {
+      const auto* tag = at(operation.value(), "tags");
+      if (tag == nullptr) continue;
+      const bool wanted = tags.contains(std::string(json::view(tag->get_array()[0].get_string())));
+      const std::string place = std::string(operation.key()) + " " + std::string(path.key());
+      if (const auto* body = at(operation.value(), "requestBody")) check_example(*body, place, wanted, out);
+      for (const auto& response : at(operation.value(), "responses")->get_object())
+        check_example(response.value(), place + " " + std::string(response.key()), wanted, out);
+    }
+  }
+  return out;
+}
+
 const json::Value& openapi_document() {
   static const json::Value document = [] {
     auto parsed = json::parse(embedded::openapi().front().text);

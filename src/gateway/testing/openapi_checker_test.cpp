@@ -1,5 +1,6 @@
 #include "gateway/testing/openapi_checker.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace agentauri::gateway::testing {
@@ -24,6 +25,13 @@ TEST(OpenapiChecker, NoticesWhatIsNotDescribed) {
   EXPECT_NE(check_answer("POST", "/api/v1/auth/logout", 200, nullptr), "");
   EXPECT_EQ(check_answer("DELETE", "/api/v1/triggers/{id}", 204, nullptr), "");
   EXPECT_NE(check(R"({"status":"fine","timestamp":"t","version":"v"})", 200, "GET", "/api/v1/health/live"), "");
+}
+
+TEST(OpenapiChecker, ExamplesAreWhatTheirSchemasSay) {
+  const auto faults = check_examples({"Organizations", "Members", "API Keys"});
+  EXPECT_THAT(faults.wrong, ::testing::IsEmpty());
+  EXPECT_THAT(faults.missing, ::testing::ElementsAre("get /api/v1/organizations/{id}/triggers 200"));
+  EXPECT_GT(faults.seen, 25U);
 }
 
 }   // namespace
