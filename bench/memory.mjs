@@ -23,6 +23,9 @@ const node = await PacedNode.start({ blocksPerSecond: 4, eventsOfBlock: 1 });
 const receiver = await FastReceiver.start(1);
 // Creating a thousand triggers, and reading, is above what a free plan may ask for in an hour.
 const app = await AgentAuri.prepare({ ...node.environment, RATE_LIMIT_MODE: 'shadow' });
+// A store that is older than its folder's secrets would be refused.
+await launchLogged(app);
+await end(app);
 const began = nowMs();
 const filled = spawnSync(path.join(ROOT, 'build/release/bin/fill_store'), [app.data, String(events)], { cwd: ROOT, stdio: 'inherit' });
 if (filled.status !== 0) throw new Error('the store could not be filled');
