@@ -1,4 +1,4 @@
-// Accounts, organizations, members, sessions and refresh tokens in the store, the same on SQLite and PostgreSQL.
+// Accounts, with the organization and the memberships that each has, in the store, the same on SQLite and PostgreSQL.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include "domain/ids.hpp"
 #include "domain/principal.hpp"
 #include "store/database.hpp"
+#include "store/sessions.hpp"
 
 namespace agentauri::store {
 
@@ -29,14 +30,20 @@ struct Account {
 Result<void> insert_account(Tx& tx, const Account& account, const std::string& username_key,
                             const std::string& email_key);
 Result<std::optional<Account>> find_account(Tx& tx, domain::AccountId id);
+// The same, and nobody else changes the account until the transaction ends.
+Result<std::optional<Account>> hold_account(Tx& tx, domain::AccountId id);
 Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::string& username_key);
 Result<std::optional<Account>> find_account_by_email(Tx& tx, const std::string& email_key);
 
 // Adds one wrong password; returns the new count. Concurrent callers each see their own number.
 Result<std::int64_t> count_failed_login(Tx& tx, domain::AccountId id, Time now);
+// The same for a user who does not exist: all of them are one number.
+Result<void> count_login_of_nobody(Tx& tx);
 Result<void> lock_account(Tx& tx, domain::AccountId id, Time until);
-// Clears counter and lock, notes the time; locks the row, so that logins of one account follow each other.
+// Clears counter and lock, notes the time.
 Result<void> record_login(Tx& tx, domain::AccountId id, Time now);
+// Clears counter and lock too. Sessions stay: who calls it says which of them end.
+Result<void> set_password(Tx& tx, domain::AccountId id, const std::string& password_hash, Time now);
 
 // --- organizations ---------------------------------------------------------------------------------------------------
 
@@ -61,63 +68,5 @@ Result<void> insert_organization(Tx& tx, const Organization& organization, domai
 Result<std::optional<domain::Role>> find_role(Tx& tx, domain::OrganizationId organization, domain::AccountId account);
 // By creation of the membership, oldest first.
 Result<std::vector<Membership>> list_memberships(Tx& tx, domain::AccountId account);
-
-// --- sessions --------------------------------------------------------------------------------------------------------
-
-struct Session {
-  domain::SessionId id;
-  domain::AccountId account_id;
-  Time created_at, last_used_at, expires_at;
-  std::optional<Time> revoked_at;
-  std::optional<std::string> user_agent, ip;
-};
-// A session with what authentication needs to know of its user.
-struct SessionView {
-  Session session;
-  std::string username;
-  bool is_active = false;
-  std::optional<domain::OrganizationId> personal_organization;
-};
-
-Result<void> insert_session(Tx& tx, const Session& session);
-Result<std::optional<SessionView>> find_session(Tx& tx, domain::SessionId id);
-// Locks the row. false when the session is gone or revoked.
-Result<bool> touch_session(Tx& tx, domain::SessionId id, Time now);
-Result<void> extend_session(Tx& tx, domain::SessionId id, Time expires_at);
-// Also appends to `revocations`. false when it was revoked already or does not exist.
-Result<bool> revoke_session(Tx& tx, domain::SessionId id, std::string_view reason, Time now);
-// Of sessions that are neither revoked nor expired, oldest first.
-Result<std::vector<domain::SessionId>> live_sessions(Tx& tx, domain::AccountId account, Time now);
-
-// The sequence `revocations` says of which sessions and API keys every process must forget what it knew.
-struct Revocation {
-  std::int64_t seq = 0;
-  Uuid id;   // of a session or a key
-};
-Result<void> append_revocation(Tx& tx, const Uuid& id, Time now);
-Result<std::int64_t> newest_revocation(Tx& tx);
-Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit);
-
-// --- refresh tokens --------------------------------------------------------------------------------------------------
-
-struct RefreshToken {
-  Uuid id;
-  domain::SessionId session_id;
-  std::string token_hash;   // SHA-256, hex
-  Time created_at, expires_at;
-  std::optional<Time> used_at;   // first presented
-  std::optional<std::string> user_agent, ip;
-};
-
-Result<void> insert_refresh_token(Tx& tx, const RefreshToken& token);
-Result<std::optional<RefreshToken>> find_refresh_token(Tx& tx, const std::string& token_hash);
-Result<void> mark_refresh_token_used(Tx& tx, const Uuid& id, Time now);
-
-// --- clean-up --------------------------------------------------------------------------------------------------------
-
-// Sessions revoked or expired, and tokens expired or superseded, before `before`; at most `limit` rows of each. Returns
-// how many rows went.
-Result<std::int64_t> delete_dead_sessions(Tx& tx, Time before, std::int64_t limit);
-Result<std::int64_t> delete_old_revocations(Tx& tx, Time before, std::int64_t limit);
 
 }   // namespace agentauri::store

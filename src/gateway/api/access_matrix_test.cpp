@@ -45,6 +45,8 @@ const std::map<std::string, Row>& rows() {
       {"POST /api/v1/auth/refresh", {open, none, "{}"}},
       {"POST /api/v1/auth/logout", {optional, none, "{}"}},
       {"GET /api/v1/auth/me", {session, none}},
+      {"GET /api/v1/auth/password-policy", {open, none}},
+      {"POST /api/v1/auth/password", {session, none, R"({"current_password":"x","new_password":"x"})"}},
 
       {"POST /api/v1/triggers", {key, header, kTrigger}},
       {"GET /api/v1/triggers", {key, header}},

@@ -1,39 +1,14 @@
-// /auth/*: registration, sessions, who am I.
+// /auth/*: registration, the next pair of tokens, logout, who am I.
 #include <fmt/format.h>
 
+#include "gateway/api/auth_replies.hpp"
 #include "gateway/api/body.hpp"
 #include "gateway/api/origin.hpp"
 #include "gateway/api/render.hpp"
 #include "gateway/api/routes.hpp"
-#include "gateway/auth/jwt.hpp"
 
 namespace agentauri::gateway {
 namespace {
-
-std::pair<std::string, std::string> access_cookie(std::string_view token, bool production) {
-  return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Lax; {}Path=/; Max-Age={}", kAccessCookie, token,
-                                    production ? "Secure; " : "", kAccessTokenSeconds)};
-}
-std::pair<std::string, std::string> refresh_cookie(std::string_view token, bool production) {
-  const auto life = std::chrono::duration_cast<std::chrono::seconds>(kRefreshTokenLife).count();
-  return {"Set-Cookie", fmt::format("{}={}; HttpOnly; SameSite=Strict; {}Path=/api/v1/auth; Max-Age={}", kRefreshCookie,
-                                    token, production ? "Secure; " : "", life)};
-}
-
-Reply signed_in(SignedIn&& who, int status, bool production) {
-  Reply reply;
-  reply.status = status;
-  reply.body = render_auth(who);
-  reply.headers = {access_cookie(who.tokens.access, production), refresh_cookie(who.tokens.refresh, production)};
-  reply.revoked = std::move(who.revoked);
-  return reply;
-}
-
-Refusal lane_full() {
-  Refusal out = Refusal::make(503, "service_unavailable", "Too many logins at this moment. Please try again.");
-  out.retry_after_s = 1;
-  return out;
-}
 
 // The refresh token of a body that may be missing, else of the cookie, which needs an allowed Origin.
 Outcome<std::optional<std::string>> find_refresh_token(const Services& services, const Request& request,
@@ -46,71 +21,6 @@ Outcome<std::optional<std::string>> find_refresh_token(const Services& services,
   if (token && !services.cors.allows_cookie(request.http.headers))
     return forbidden("A cookie on this method needs an allowed Origin");
   return token;
-}
-
-struct LoginForm {
-  std::string identifier, password;
-};
-Outcome<LoginForm> read_login(const net::HttpRequest& http) {
-  auto body = read_body(http);
-  if (!body) return pass(body);
-  BodyReader reader(*body);
-  std::optional<std::string> identifier;
-  for (const auto* name : {"username_or_email", "username", "email"}) {
-    if (auto value = reader.text(name); value && !identifier) identifier = std::move(value);
-  }
-  reader.require("username_or_email", identifier.has_value());
-  LoginForm out{identifier.value_or(""), reader.required_text("password")};
-  if (reader.refusal()) return std::unexpected(*reader.refusal());
-  Validation validation;
-  validation.length("username_or_email", out.identifier, 1, 1000);
-  validation.length("password", out.password, 1, 1000);
-  if (!validation.ok()) return std::unexpected(validation.refusal());
-  return out;
-}
-
-std::unexpected<Refusal> invalid_credentials(std::string_view why) {
-  return unauthenticated("invalid_credentials", "Invalid credentials", why);
-}
-
-// Everything after the reservation in the limiter.
-Task<Outcome<Reply>> check_and_log_in(Services& services, const Request& request, LoginForm form) {
-  auto found = co_await services.db.snapshot<std::optional<store::Account>>(
-      [id = form.identifier](store::Tx& tx) { return find_login(tx, id); });
-  if (!found) {
-    auto refusal = store_refusal(found.error(), "Failed to process login");
-    if (refusal.status == 503) refusal.message = "Unable to verify account status. Please try again later.";
-    co_return std::unexpected(std::move(refusal));
-  }
-  const bool has_password = *found && (*found)->password_hash;
-  if (!has_password) {
-    // The same work as for a user who exists, so that the time says nothing.
-    auto checked = co_await services.argon.verify_nobody(std::move(form.password));
-    if (!checked) co_return std::unexpected(lane_full());
-    co_return invalid_credentials(*found ? "the user has no password" : "there is no such user");
-  }
-  const store::Account account = std::move(**found);
-  if (auto may = check_may_log_in(account, services.clock.now()); !may) co_return pass(may);
-  auto right = co_await services.argon.verify(*account.password_hash, std::move(form.password));
-  if (!right) co_return std::unexpected(lane_full());
-
-  Unit unit;
-  unit.writes = true;
-  unit.operation = "Failed to process login";
-  if (!*right) {
-    unit.body = [id = account.id, now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
-      if (auto noted = note_wrong_password(tx, id, now); !noted) return pass(noted);
-      return invalid_credentials("the password is wrong");
-    };
-  } else {
-    unit.body = [account, &issuer = services.issuer, now = services.clock.now(),
-                 production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
-      auto who = log_in(tx, account, issuer, now);
-      if (!who) return pass(who);
-      return signed_in(std::move(*who), 200, production);
-    };
-  }
-  co_return co_await run_unit(services, request, std::move(unit));
 }
 
 }   // namespace
@@ -138,24 +48,13 @@ Task<Outcome<Reply>> register_account(Services& services, Request& request) {
   Unit unit;
   unit.writes = true;
   unit.operation = "Failed to create user";
-  unit.body = [user, hash = *hash, &issuer = services.issuer, now = services.clock.now(),
+  unit.body = [user, hash = *hash, client = request.client(), &issuer = services.issuer, now = services.clock.now(),
                production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
-    auto who = create_account(tx, user, hash, issuer, now);
+    auto who = create_account(tx, user, hash, issuer, now, client);
     if (!who) return pass(who);
     return signed_in(std::move(*who), 201, production);
   };
   co_return co_await run_unit(services, request, std::move(unit));
-}
-
-Task<Outcome<Reply>> log_in(Services& services, Request& request) {
-  auto form = read_login(request.http);
-  if (!form) co_return pass(form);
-  auto reservation = services.limiter.reserve_login(request.client_ip, form->identifier, request.allowance);
-  if (!reservation) co_return pass(reservation);
-  auto reply = co_await check_and_log_in(services, request, std::move(*form));
-  // What the client did not get wrong is not held against it.
-  if (reply || reply.error().status >= 500) services.limiter.refund(*reservation);
-  co_return reply;
 }
 
 Outcome<Unit> refresh(const Services& services, const Request& request) {
@@ -172,9 +71,8 @@ Outcome<Unit> refresh(const Services& services, const Request& request) {
   Unit unit;
   unit.writes = true;
   unit.operation = "Failed to process request";
-  unit.body = [token = **token, client = ClientInfo{request.user_agent(), request.client_ip}, &issuer = services.issuer,
-               &sessions = services.sessions, now = services.clock.now(),
-               production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
+  unit.body = [token = **token, client = request.client(), &issuer = services.issuer, &sessions = services.sessions,
+               now = services.clock.now(), production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
     std::vector<domain::SessionId> revoked;
     auto tokens = issuer.rotate(tx, token, client, now, revoked);
     // A replay ends the session although the answer is a refusal. Should the commit fail, refusing it a little early
@@ -183,7 +81,7 @@ Outcome<Unit> refresh(const Services& services, const Request& request) {
     if (!tokens) return pass(tokens);
     Reply reply;
     reply.body = render_tokens(*tokens);
-    reply.headers = {access_cookie(tokens->access, production), refresh_cookie(tokens->refresh, production)};
+    reply.headers = token_cookies(*tokens, production);
     return reply;
   };
   return unit;
@@ -216,8 +114,7 @@ Outcome<Unit> log_out(const Services& services, const Request& request) {
     out["success"] = true;
     out["message"] = "Logged out successfully";
     reply.body = std::move(out);
-    reply.headers = {{"Set-Cookie", fmt::format("{}=; HttpOnly; Path=/; Max-Age=0", kAccessCookie)},
-                     {"Set-Cookie", fmt::format("{}=; HttpOnly; Path=/api/v1/auth; Max-Age=0", kRefreshCookie)}};
+    reply.headers = no_token_cookies();
     reply.revoked = std::move(*ended);
     return reply;
   };

@@ -2,6 +2,7 @@
 
 #include "gateway/api/render_parts.hpp"
 #include "gateway/auth/jwt.hpp"
+#include "gateway/auth/passwords.hpp"
 #include "rules/action_secrets.hpp"
 
 namespace agentauri::gateway {
@@ -39,6 +40,29 @@ json::Object render_auth(const SignedIn& signed_in) {
   user["is_active"] = account.is_active;
   auto out = render_tokens(signed_in.tokens);
   out["user"] = std::move(user);
+  return out;
+}
+
+json::Object render_password_policy(const GatewaySettings& settings) {
+  const auto policy = password_rules(settings.password_policy);
+  json::Array rules;
+  for (const auto& rule : policy.rules) {
+    json::Object row;
+    row["code"] = text(rule.code);
+    row["message"] = text(rule.text);
+    rules.push_back(std::move(row));
+  }
+  const bool is_strict = settings.password_policy == GatewaySettings::PasswordPolicy::strict;
+  json::Object out;
+  out["policy"] = text(std::string_view(is_strict ? "strict" : "default"));
+  out["min_length"] = policy.min_length;
+  out["max_length"] = policy.max_length;
+  out["require_uppercase"] = policy.needs_each_class;
+  out["require_lowercase"] = policy.needs_each_class;
+  out["require_digit"] = policy.needs_each_class;
+  out["require_special"] = policy.needs_each_class;
+  out["special_characters"] = text(policy.special);
+  out["rules"] = std::move(rules);
   return out;
 }
 

@@ -16,6 +16,8 @@ namespace agentauri::gateway {
 
 json::Object render_auth(const SignedIn& signed_in);
 json::Object render_tokens(const TokenPair& tokens);
+// PasswordPolicy, and who may register.
+json::Object render_password_policy(const GatewaySettings& settings);
 json::Object render_me(const Me& me);
 json::Object render_trigger(const domain::Trigger& trigger);
 // With conditions and actions; `new_secrets` may be null.

@@ -68,6 +68,7 @@ struct Request {
   // Header bytes need not be UTF-8, and what is not must not reach a text column: here they are printable ASCII.
   std::optional<std::string> user_agent() const;
   store::RequestOrigin origin() const;
+  ClientInfo client() const { return {user_agent(), client_ip}; }
 };
 
 // One transaction (or consistent read) that ends in a reply. `body` owns what it uses and may run more than once.

@@ -57,6 +57,8 @@ const std::vector<Route>& routes() {
       {"POST", "/api/v1/auth/refresh", open, Counts::auth, &h::refresh},
       {"POST", "/api/v1/auth/logout", Access::optional, Counts::auth, &h::log_out},
       {"GET", "/api/v1/auth/me", session, Counts::auth, &h::me},
+      {"GET", "/api/v1/auth/password-policy", open, Counts::auth, nullptr, &h::password_policy},
+      {"POST", "/api/v1/auth/password", session, Counts::auth, nullptr, &h::change_password},
 
       {"POST", "/api/v1/triggers", member, trigger_change, &h::create_trigger},
       {"GET", "/api/v1/triggers", member, read, &h::list_triggers},

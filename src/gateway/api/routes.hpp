@@ -46,6 +46,8 @@ namespace handlers {
 
 Task<Outcome<Reply>> register_account(Services&, Request&);
 Task<Outcome<Reply>> log_in(Services&, Request&);
+Task<Outcome<Reply>> password_policy(Services&, Request&);
+Task<Outcome<Reply>> change_password(Services&, Request&);
 Task<Outcome<Reply>> health(Services&, Request&);
 Task<Outcome<Reply>> health_live(Services&, Request&);
 Task<Outcome<Reply>> health_ready(Services&, Request&);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/auth/common_passwords.hpp"
 #include "net/address_guard.hpp"
 
 namespace agentauri::gateway {
@@ -12,22 +13,6 @@ namespace {
 
 constexpr std::size_t kMinLength = 8, kMinStrictLength = 12, kMaxLength = 128;
 constexpr std::string_view kSpecial = "!@#$%^&*()_+-=[]{}|;':\",./<>?`~";
-
-// A password that is one of these, in any case, is refused.
-constexpr std::array<std::string_view, 60> kCommon{
-    "password",   "12345678",    "123456789", "1234567890", "qwertyui",  "qwertyuiop",    "qwerty123", "password1",
-    "password12", "password123", "iloveyou",  "11111111",   "00000000",  "88888888",      "12341234",  "11223344",
-    "87654321",   "123123123",   "1q2w3e4r",  "1qaz2wsx",   "abcd1234",  "abcdefgh",      "asdfghjk",  "asdfasdf",
-    "baseball",   "football",    "superman",  "starwars",   "sunshine",  "princess",      "trustno1",  "welcome1",
-    "whatever",   "computer",    "internet",  "letmein1",   "michelle",  "jennifer",      "jordan23",  "liverpool",
-    "passw0rd",   "p@ssw0rd",    "changeme",  "admin123",   "admin1234", "administrator", "dragon12",  "monkey12",
-    "master12",   "shadow12",    "corvette",  "midnight",   "mercedes",  "maverick",      "samantha",  "victoria",
-    "qazwsxedc",  "zaq12wsx",    "password!", "letmein123"};
-// One that holds one of these is refused too.
-constexpr std::array<std::string_view, 20> kCommonParts{
-    "password123456", "123456password", "qwerty123456", "admin123456!", "letmein12345", "welcome12345", "monkey123456",
-    "dragon123456",   "master123456",   "login1234567", "abc123456789", "password1234", "iloveyou1234", "sunshine1234",
-    "princess1234",   "football1234",   "baseball1234", "trustno1234!", "shadow123456", "michael12345"};
 
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
@@ -45,6 +30,44 @@ bool is_alnum(char c) {
 template <class Test>
 bool has(std::string_view text, Test test) {
   return std::any_of(text.begin(), text.end(), test);
+}
+
+struct Candidate {
+  std::string_view password, username, email;
+  std::string folded;
+  std::size_t length, min_length;   // characters
+};
+// A row of http-api.md 3.7.
+struct PasswordRule {
+  std::string_view code;
+  std::string_view text;   // `{}`: the least length
+  bool only_strict;
+  bool (*is_broken)(const Candidate&);
+};
+constexpr std::array kRules{
+    PasswordRule{"password_too_short", "Password must be at least {} characters", false,
+                 [](const Candidate& c) { return c.length < c.min_length; }},
+    PasswordRule{"password_too_long", "Password must be at most 128 characters", false,
+                 [](const Candidate& c) { return c.length > kMaxLength; }},
+    PasswordRule{"password_too_common", "Password is too common", false,
+                 [](const Candidate& c) { return is_common_password(c.folded); }},
+    PasswordRule{
+        "password_is_identity", "Password must differ from user name and e-mail", false,
+        [](const Candidate& c) { return c.folded == fold_case(c.username) || c.folded == fold_case(c.email); }},
+    PasswordRule{"password_no_uppercase", "Password must contain at least one uppercase letter", true,
+                 [](const Candidate& c) { return !has(c.password, is_upper); }},
+    PasswordRule{"password_no_lowercase", "Password must contain at least one lowercase letter", true,
+                 [](const Candidate& c) { return !has(c.password, is_lower); }},
+    PasswordRule{"password_no_digit", "Password must contain at least one digit", true,
+                 [](const Candidate& c) { return !has(c.password, is_digit); }},
+    PasswordRule{"password_no_special", "Password must contain at least one special character", true,
+                 [](const Candidate& c) { return !has(c.password, [](char x) { return kSpecial.contains(x); }); }},
+};
+
+static_assert(kMaxLength == 128, "the text of password_too_long says so");
+
+std::string text_of(const PasswordRule& rule, std::size_t min_length) {
+  return fmt::format(fmt::runtime(rule.text), min_length);
 }
 
 // Simple case folding of the letters that differ by a fixed step, or lie in pairs.
@@ -106,30 +129,28 @@ bool is_mail_domain(std::string_view domain) {
 
 }   // namespace
 
-void check_password(std::string_view password, std::string_view username, std::string_view email,
-                    GatewaySettings::PasswordPolicy policy, Validation& validation) {
+PasswordRules password_rules(GatewaySettings::PasswordPolicy policy) {
   const bool strict = policy == GatewaySettings::PasswordPolicy::strict;
-  const std::size_t least = strict ? kMinStrictLength : kMinLength;
-  const std::size_t length = count_characters(password);
-  const auto broken = [&](std::string_view code, std::string text) {
-    validation.add("password", code, std::move(text));
-  };
-  if (length < least) broken("password_too_short", fmt::format("Password must be at least {} characters", least));
-  if (length > kMaxLength)
-    broken("password_too_long", fmt::format("Password must be at most {} characters", kMaxLength));
-  const std::string folded = fold_case(password);
-  const bool common = std::find(kCommon.begin(), kCommon.end(), folded) != kCommon.end() ||
-                      std::any_of(kCommonParts.begin(), kCommonParts.end(),
-                                  [&](std::string_view part) { return folded.contains(part); });
-  if (common) broken("password_too_common", "Password is too common");
-  if (folded == fold_case(username) || folded == fold_case(email))
-    broken("password_is_identity", "Password must differ from user name and e-mail");
-  if (!strict) return;
-  if (!has(password, is_upper)) broken("password_no_uppercase", "Password must contain at least one uppercase letter");
-  if (!has(password, is_lower)) broken("password_no_lowercase", "Password must contain at least one lowercase letter");
-  if (!has(password, is_digit)) broken("password_no_digit", "Password must contain at least one digit");
-  if (!has(password, [](char c) { return kSpecial.contains(c); }))
-    broken("password_no_special", "Password must contain at least one special character");
+  PasswordRules out{strict ? kMinStrictLength : kMinLength, kMaxLength, strict, kSpecial, {}};
+  for (const auto& rule : kRules) {
+    if (strict || !rule.only_strict) out.rules.push_back({rule.code, text_of(rule, out.min_length)});
+  }
+  return out;
+}
+
+void check_password(std::string_view password, std::string_view username, std::string_view email,
+                    GatewaySettings::PasswordPolicy policy, Validation& validation, std::string_view field) {
+  const bool strict = policy == GatewaySettings::PasswordPolicy::strict;
+  const Candidate candidate{password,
+                            username,
+                            email,
+                            fold_case(password),
+                            count_characters(password),
+                            strict ? kMinStrictLength : kMinLength};
+  for (const auto& rule : kRules) {
+    if ((strict || !rule.only_strict) && rule.is_broken(candidate))
+      validation.add(field, rule.code, text_of(rule, candidate.min_length));
+  }
 }
 
 std::string fold_case(std::string_view utf8) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace agentauri::gateway {
 namespace {
 
@@ -43,6 +45,35 @@ TEST(Passwords, TheStrictPolicy) {
               ElementsAre("password_no_lowercase", "password_no_digit", "password_no_special"));
   for (const char c : std::string_view("!@#$%^&*()_+-=[]{}|;':\",./<>?`~"))
     EXPECT_THAT(broken_rules(std::string("Quartz1Lamp42x") + c, Policy::strict), IsEmpty()) << c;
+}
+
+TEST(Passwords, WhatEverybodyHasIsCommon) {
+  for (const char* common : {"Iloveyou1", "P@ssw0rd", "aaaaaaaa", "12121212", "123123123", "abcdefgh", "98765432",
+                             "QwertyUi", "lkjhgfdsa", "welcome1"})
+    EXPECT_THAT(broken_rules(common), ElementsAre("password_too_common")) << common;
+  // What only begins or ends like one is somebody's own; and long ones have their length.
+  for (const std::string fine :
+       {"SecurePass123!", "abcdefgh1", "aaaaaaab", "12345679", "qwertyuix", "abcabcabcabcabcabc", "wxyzabcd"})
+    EXPECT_THAT(broken_rules(fine), IsEmpty()) << fine;
+}
+
+TEST(Passwords, ThePolicyNamesEveryRuleThatAPasswordCanBreak) {
+  for (const auto policy : {Policy::standard, Policy::strict}) {
+    const auto rules = password_rules(policy);
+    EXPECT_EQ(rules.rules.size(), policy == Policy::strict ? 8U : 4U);
+    EXPECT_EQ(rules.rules[0].text, policy == Policy::strict ? "Password must be at least 12 characters"
+                                                            : "Password must be at least 8 characters");
+    EXPECT_THAT(broken_rules(std::string(rules.min_length - 1, 'x'), policy),
+                ::testing::Contains("password_too_short"));
+    Validation validation;
+    check_password("", "orbit7", "", policy, validation, "new_password");
+    for (const auto& detail : validation.refusal().details) {
+      EXPECT_EQ(detail.field, "new_password");
+      EXPECT_TRUE(std::any_of(rules.rules.begin(), rules.rules.end(), [&](const auto& rule) {
+        return rule.code == detail.code && rule.text == detail.message;
+      })) << detail.code;
+    }
+  }
 }
 
 TEST(Names, AreComparedWithoutCase) {

@@ -63,13 +63,15 @@ TokenPair SessionIssuer::make_pair(const std::string& account_id, const std::str
   return {sign_access_token(claims, issuer_, jwt_secret_), std::move(refresh)};
 }
 
-Outcome<TokenPair> SessionIssuer::open(Tx& tx, const store::Account& account, Time now,
-                                       std::vector<SessionId>& revoked) const {
+Outcome<TokenPair> SessionIssuer::open(Tx& tx, const store::Account& account, Time now, std::vector<SessionId>& revoked,
+                                       const ClientInfo& client) const {
   store::Session session;
   session.id = SessionId::make(now);
   session.account_id = account.id;
   session.created_at = now;
   session.expires_at = now + kRefreshTokenLife;
+  session.user_agent = client.user_agent;
+  session.ip = client.ip;
   if (auto inserted = store::insert_session(tx, session); !inserted) return broken(inserted);
   auto live = store::live_sessions(tx, account.id, now);
   if (!live) return broken(live);
@@ -136,7 +138,7 @@ Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const
 }
 
 Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string& password_hash,
-                                 const SessionIssuer& issuer, Time now) {
+                                 const SessionIssuer& issuer, Time now, const ClientInfo& client) {
   if (auto is_free = check_name_is_free(tx, user); !is_free) return pass(is_free);
   SignedIn out;
   out.account.id = domain::AccountId::make(now);
@@ -155,7 +157,7 @@ Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string&
   personal.is_personal = true;
   personal.created_at = personal.updated_at = now;
   if (auto made = store::insert_organization(tx, personal, domain::MembershipId::make(now)); !made) return broken(made);
-  auto tokens = issuer.open(tx, out.account, now, out.revoked);
+  auto tokens = issuer.open(tx, out.account, now, out.revoked, client);
   if (!tokens) return pass(tokens);
   out.tokens = std::move(*tokens);
   return out;
@@ -191,8 +193,14 @@ Outcome<void> note_wrong_password(Tx& tx, domain::AccountId account, Time now) {
   return {};
 }
 
-Outcome<SignedIn> log_in(Tx& tx, const store::Account& seen, const SessionIssuer& issuer, Time now) {
-  auto current = store::find_account(tx, seen.id);
+Outcome<void> note_login_of_nobody(Tx& tx) {
+  if (auto noted = store::count_login_of_nobody(tx); !noted) return broken(noted);
+  return {};
+}
+
+Outcome<SignedIn> log_in(Tx& tx, const store::Account& seen, const SessionIssuer& issuer, Time now,
+                         const ClientInfo& client) {
+  auto current = store::hold_account(tx, seen.id);
   if (!current) return broken(current);
   if (!*current || (*current)->password_hash != seen.password_hash)
     return unauthenticated("invalid_credentials", "Invalid credentials", "the password was changed in between");
@@ -200,10 +208,39 @@ Outcome<SignedIn> log_in(Tx& tx, const store::Account& seen, const SessionIssuer
   if (auto noted = store::record_login(tx, seen.id, now); !noted) return broken(noted);
   SignedIn out;
   out.account = std::move(**current);
-  auto tokens = issuer.open(tx, out.account, now, out.revoked);
+  auto tokens = issuer.open(tx, out.account, now, out.revoked, client);
   if (!tokens) return pass(tokens);
   out.tokens = std::move(*tokens);
   return out;
+}
+
+Outcome<void> check_new_password(const store::Account& account, const PasswordChange& change,
+                                 GatewaySettings::PasswordPolicy policy) {
+  Validation validation;
+  check_password(change.next, account.username, account.email, policy, validation, "new_password");
+  if (change.next == change.current)
+    validation.add("new_password", "password_unchanged", "New password must differ from the current one");
+  if (!validation.ok()) return std::unexpected(validation.refusal());
+  return {};
+}
+
+std::unexpected<Refusal> wrong_current_password() {
+  Validation validation;
+  validation.add("current_password", "password_incorrect", "Current password is incorrect");
+  return std::unexpected(validation.refusal());
+}
+
+Outcome<std::vector<SessionId>> change_password(Tx& tx, const store::Account& seen, const std::string& new_hash,
+                                                SessionId kept, Time now) {
+  // Held, so that a login with the old password that is under way finds the new one.
+  auto current = store::hold_account(tx, seen.id);
+  if (!current) return broken(current);
+  if (!*current || (*current)->password_hash != seen.password_hash)
+    return refuse(409, "conflict", "The password was changed in between");
+  if (auto set = store::set_password(tx, seen.id, new_hash, now); !set) return broken(set);
+  auto ended = store::revoke_sessions_of(tx, seen.id, kept, "password changed", now);
+  if (!ended) return broken(ended);
+  return std::move(*ended);
 }
 
 Outcome<std::vector<SessionId>> log_out(Tx& tx, const LogOut& what, Time now) {

@@ -36,6 +36,7 @@ struct SignedIn {
   TokenPair tokens;
   std::vector<domain::SessionId> revoked;   // sessions beyond the cap
 };
+// Where a session was opened or used. Printable ASCII.
 struct ClientInfo {
   std::optional<std::string> user_agent, ip;
 };
@@ -45,9 +46,10 @@ class SessionIssuer {
  public:
   explicit SessionIssuer(const GatewaySettings& settings);
 
-  // A new session with its first pair; the oldest sessions beyond the cap are revoked.
+  // A new session with its first pair, however its user was recognised; the oldest sessions beyond the cap are revoked.
+  // The caller holds the account (store::hold_account), or has just made it.
   Outcome<TokenPair> open(store::Tx& tx, const store::Account& account, Time now,
-                          std::vector<domain::SessionId>& revoked) const;
+                          std::vector<domain::SessionId>& revoked, const ClientInfo& client = {}) const;
   // The successor of `token`: the same pair again until the successor is first used. After that a replay revokes the
   // session. 401 invalid_refresh_token for everything that is wrong.
   Outcome<TokenPair> rotate(store::Tx& tx, const std::string& token, const ClientInfo& client, Time now,
@@ -63,7 +65,7 @@ class SessionIssuer {
 
 // Account, personal organization, membership, session and tokens as one.
 Outcome<SignedIn> create_account(store::Tx& tx, const NewUser& user, const std::string& password_hash,
-                                 const SessionIssuer& issuer, Time now);
+                                 const SessionIssuer& issuer, Time now, const ClientInfo& client = {});
 
 // `identifier` with an `@` is an e-mail address, otherwise a user name.
 Result<std::optional<store::Account>> find_login(store::Tx& tx, const std::string& identifier);
@@ -72,8 +74,23 @@ Outcome<void> check_may_log_in(const store::Account& account, Time now);
 std::optional<Time> lock_after(std::int64_t failures, Time now);
 // The failure stays counted.
 Outcome<void> note_wrong_password(store::Tx& tx, domain::AccountId account, Time now);
+// What a login of nobody leaves: a count, with the same commit as the failure of a user who exists.
+Outcome<void> note_login_of_nobody(store::Tx& tx);
 // Looks at the account again: it may have been locked, disabled or given another password while this one was checked.
-Outcome<SignedIn> log_in(store::Tx& tx, const store::Account& seen, const SessionIssuer& issuer, Time now);
+Outcome<SignedIn> log_in(store::Tx& tx, const store::Account& seen, const SessionIssuer& issuer, Time now,
+                         const ClientInfo& client = {});
+
+struct PasswordChange {
+  std::string current, next;
+};
+// Every broken rule at once, of the field `new_password`.
+Outcome<void> check_new_password(const store::Account& account, const PasswordChange& change,
+                                 GatewaySettings::PasswordPolicy policy);
+// 400: the account has a password, and it is another one.
+std::unexpected<Refusal> wrong_current_password();
+// `seen` is the account whose password was checked; `kept` the session that lives on, alone. Which ones ended.
+Outcome<std::vector<domain::SessionId>> change_password(store::Tx& tx, const store::Account& seen,
+                                                        const std::string& new_hash, domain::SessionId kept, Time now);
 
 struct LogOut {
   std::optional<std::string> refresh_token;
