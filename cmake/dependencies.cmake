@@ -11,3 +11,6 @@ find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+find_library(SECP256K1_ARCHIVE libsecp256k1.a REQUIRED)   # static: Ubuntu 22.04 has another soname
+add_library(secp256k1 STATIC IMPORTED GLOBAL)
+set_target_properties(secp256k1 PROPERTIES IMPORTED_LOCATION ${SECP256K1_ARCHIVE})

@@ -20,6 +20,7 @@ HOMES = {
     r"libpq|pg_config|postgres_ext": ("store/postgres/",),
     r"sqlite3": ("store/sqlite/",),
     r"openssl/|sodium": ("core/crypto/", "core/base/uuid.cpp", "core/async/", "net/"),
+    r"secp256k1": ("core/crypto/",),
     r"prometheus/": ("core/telemetry/",),
     r"boost/json": ("core/json/",),
     r"CLI/": ("app/",),

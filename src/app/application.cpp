@@ -12,6 +12,7 @@
 #include "app/housekeeping.hpp"
 #include "app/membership.hpp"
 #include "app/open_store.hpp"
+#include "app/rpc_chain_reader.hpp"
 #include "app/version.hpp"
 #include "chain/chain_table.hpp"
 #include "core/async/task.hpp"
@@ -47,6 +48,10 @@ gateway::GatewaySettings gateway_settings(const Settings& settings) {
   out.monitoring_token = settings.monitoring_token;
   out.hsts = settings.hsts;
   out.hsts_max_age = settings.hsts_max_age;
+  out.siwe_domains = settings.siwe_domains;
+  out.siwe_uri = settings.siwe_uri;
+  out.siwe_chain_ids = settings.siwe_chain_ids;
+  out.siwe_strict_checksum = settings.siwe_strict_checksum;
   for (const auto& chain : settings.chains) out.chain_names[chain.id] = chain_name(chain.id);
   out.version = std::string(kVersion);
   return out;
@@ -82,6 +87,7 @@ struct Application::Impl {
 
   std::vector<std::unique_ptr<IoThread>> gateway_threads;
   std::unique_ptr<IoThread> roles_thread;
+  std::unique_ptr<RpcChainReader> chain_reader;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<net::HttpServer> server, metrics_server;
   std::unique_ptr<net::HttpClient> guarded_client, open_client;
@@ -119,7 +125,10 @@ Result<void> Application::Impl::prepare_secrets() {
 Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   for (unsigned i = 0; i < settings.threads; ++i)
     gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
-  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard);
+  chain_reader =
+      std::make_unique<RpcChainReader>(roles_thread->executor(), *open_client, settings.chains, metrics);
+  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard,
+                                               *chain_reader);
   std::vector<Executor> executors;
   for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
   net::HttpServer::Settings http;
@@ -309,6 +318,8 @@ void Application::stop() {
     return std::max(std::chrono::milliseconds(1),
                     std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
   };
+  // Half of the grace is for requests, and those that ask a chain must be told in time.
+  if (app.chain_reader) app.chain_reader->stop_by(std::chrono::steady_clock::now() + left() / 2);
   run_blocking([&app, left]() -> Task<void> {
     if (app.server) co_await app.server->stop(left() / 2);
     if (app.gateway_tasks) {

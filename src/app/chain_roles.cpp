@@ -7,8 +7,6 @@
 #include "chain/indexer/follower.hpp"
 
 namespace agentauri::app {
-namespace {
-
 std::string chain_key(domain::ChainId id) {
   const auto* known = chain::find_known_chain(id);
   return known != nullptr ? std::string(known->key) : fmt::format("chain{}", id);
@@ -23,8 +21,6 @@ chain::Contracts contracts_of(const ChainSetting& setting) {
   if (setting.validation) out.validation = setting.validation;
   return out;
 }
-
-}   // namespace
 
 std::string chain_name(domain::ChainId id) {
   const auto* known = chain::find_known_chain(id);

@@ -5,6 +5,7 @@
 
 #include "app/membership.hpp"
 #include "app/settings.hpp"
+#include "chain/evm/normalise.hpp"
 #include "core/base/time.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "net/http_client.hpp"
@@ -32,6 +33,9 @@ Result<std::uint64_t> take_chain_back(store::Tx& tx, domain::ChainId chain, std:
                                       Time now);
 
 std::string chain_name(domain::ChainId id);
+std::string chain_key(domain::ChainId id);   // label of metrics
+// The official ones where the chain is known, and what the operator says instead.
+chain::Contracts contracts_of(const ChainSetting& chain);
 std::uint32_t chain_confirmations(const ChainSetting& chain);
 
 }   // namespace agentauri::app

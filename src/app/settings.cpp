@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <thread>
 
@@ -10,6 +11,7 @@
 #include "app/database_settings.hpp"
 #include "delivery/retry_policy.hpp"
 #include "net/address_guard.hpp"
+#include "net/url.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -147,6 +149,35 @@ std::vector<std::string> read_trusted_proxies(Environment& env) {
   return list;
 }
 
+// What wallets sign is compared byte by byte, so what cannot stand in such a text is a fault here.
+void read_siwe(Environment& env, Settings& out) {
+  if (const auto domains = env.text("SIWE_DOMAINS")) out.siwe_domains = split_list(*domains);
+  const bool are_authorities =
+      std::all_of(out.siwe_domains.begin(), out.siwe_domains.end(), [](const std::string& domain) {
+        return std::all_of(domain.begin(), domain.end(), [](char c) {
+          return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("-._~:[]").contains(c);
+        });
+      });
+  if (out.siwe_domains.empty() || !are_authorities)
+    env.fault("SIWE_DOMAINS", "must list hosts with or without a port, such as app.example.org,localhost:3000");
+  out.siwe_uri = env.text("SIWE_URI").value_or(out.siwe_uri);
+  if (!net::parse_url(out.siwe_uri)) env.fault("SIWE_URI", "must be a URL, such as https://app.example.org");
+  out.siwe_strict_checksum = env.boolean("SIWE_STRICT_CHECKSUM", true);
+  const auto ids = env.text("SIWE_CHAIN_IDS");
+  if (!ids) {
+    out.siwe_chain_ids = {1, 8453, 11155111, 84532, 59141};
+    for (const auto& chain : out.chains) out.siwe_chain_ids.push_back(chain.id);
+    return;
+  }
+  for (const auto& item : split_list(*ids)) {
+    domain::ChainId id = 0;
+    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), id);
+    if (error != std::errc{} || end != item.data() + item.size() || id < 1)
+      env.fault("SIWE_CHAIN_IDS", "must list chain ids, such as 1,8453");
+    out.siwe_chain_ids.push_back(id);
+  }
+}
+
 }   // namespace
 
 std::string to_string(const Roles& roles) {
@@ -233,6 +264,7 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
 #endif
   out.hsts_max_age = env.integer("HSTS_MAX_AGE", 31'536'000, 0, 1'000'000'000);
   out.chains = read_chains(env);
+  read_siwe(env, out);
   out.egress_allow = split_list(env.text("EGRESS_ALLOW").value_or(""));
   out.egress_https_only = env.boolean("EGRESS_HTTPS_ONLY", out.production);
   if (const auto guard = net::AddressGuard::make(out.egress_allow, out.egress_https_only); !guard)

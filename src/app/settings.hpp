@@ -73,6 +73,10 @@ struct Settings {
   std::int64_t hsts_max_age = 31'536'000;
 
   std::vector<ChainSetting> chains;
+  std::vector<std::string> siwe_domains{"agentauri.ai"};   // never empty
+  std::string siwe_uri = "https://agentauri.ai";
+  std::vector<domain::ChainId> siwe_chain_ids;
+  bool siwe_strict_checksum = true;
   std::vector<std::string> egress_allow;
   bool egress_https_only = false;
   std::string webhook_ladder;   // WEBHOOK_RETRY_SECONDS as given; empty: the default ladder

@@ -33,6 +33,11 @@ Read read(const Environment::Map& process) {
 
 TEST(Settings, WhatIsMalformedIsAFault) {
   const std::pair<std::string, std::string> malformed[] = {
+      {"SIWE_DOMAINS", "https://agentauri.ai"},
+      {"SIWE_DOMAINS", ","},
+      {"SIWE_URI", "agentauri.ai"},
+      {"SIWE_CHAIN_IDS", "1,x"},
+      {"SIWE_CHAIN_IDS", "0"},
       {"METRICS_ADDR", "127.0.0.1:9464x"},
       {"METRICS_ADDR", "127.0.0.1: 9464"},
       {"METRICS_ADDR", "127.0.0.1:+9464"},

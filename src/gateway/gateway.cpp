@@ -8,7 +8,7 @@ namespace agentauri::gateway {
 // Members in the order in which they need each other.
 struct Gateway::Impl {
   Impl(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings s, crypto::DataKeys k,
-       net::AddressGuard g)
+       net::AddressGuard g, ChainReader& chains)
       : settings(std::move(s)),
         keys(std::move(k)),
         guard(std::move(g)),
@@ -20,7 +20,7 @@ struct Gateway::Impl {
         limiter(settings, clock, metrics),
         issuer(settings),
         authenticator(settings, clock, sessions, api_keys),
-        services{db, clock, metrics, settings, {keys, guard}, cors, argon, sessions, limiter, issuer, api_keys, trail},
+        services{db, clock, metrics, settings, {keys, guard}, cors, argon, sessions, limiter, issuer, api_keys, trail, chains},
         pipeline(services, authenticator),
         housekeeping(db, clock, metrics, revocations, trail) {}
 
@@ -42,8 +42,9 @@ struct Gateway::Impl {
 };
 
 Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings,
-                 crypto::DataKeys keys, net::AddressGuard guard)
-    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard))) {}
+                 crypto::DataKeys keys, net::AddressGuard guard, ChainReader& chains)
+    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard),
+                                   chains)) {}
 Gateway::~Gateway() = default;
 
 Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) {

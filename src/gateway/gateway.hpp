@@ -11,6 +11,7 @@
 #include "core/base/time.hpp"
 #include "core/crypto/crypto.hpp"
 #include "core/telemetry/metrics.hpp"
+#include "gateway/chain_reader.hpp"
 #include "gateway/settings.hpp"
 #include "net/address_guard.hpp"
 #include "net/http_server.hpp"
@@ -20,9 +21,9 @@ namespace agentauri::gateway {
 
 class Gateway {
  public:
-  // `guard`: as the worker's, for the addresses of receivers that users give.
+  // `guard`: as the worker's, for the addresses of receivers that users give. `chains` outlives the gateway.
   Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings, crypto::DataKeys keys,
-          net::AddressGuard guard);
+          net::AddressGuard guard, ChainReader& chains);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;

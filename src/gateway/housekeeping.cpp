@@ -2,6 +2,7 @@
 
 #include "store/accounts.hpp"
 #include "store/api_keys.hpp"
+#include "store/wallets.hpp"
 
 namespace agentauri::gateway {
 
@@ -11,18 +12,20 @@ Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& met
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
   const Time now = clock_.now();
-  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention;
+  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention, nonces_before = now - kNonceRetention;
   std::int64_t gone = 0;
   for (int i = 0; i < kMaxCleanupBatches; ++i) {
     auto batch = co_await db_.transact<std::int64_t>(
-        store::Priority::bulk, [before, audit_before](store::Tx& tx) -> Result<std::int64_t> {
+        store::Priority::bulk, [before, audit_before, nonces_before](store::Tx& tx) -> Result<std::int64_t> {
           auto sessions = store::delete_dead_sessions(tx, before, kCleanupBatch);
           if (!sessions) return fail(sessions);
           auto revocations = store::delete_old_revocations(tx, before, kCleanupBatch);
           if (!revocations) return fail(revocations);
           auto audit = store::delete_old_audit(tx, audit_before, kCleanupBatch);
           if (!audit) return fail(audit);
-          return *sessions + *revocations + *audit;
+          auto nonces = store::delete_old_nonces(tx, nonces_before, kCleanupBatch);
+          if (!nonces) return fail(nonces);
+          return *sessions + *revocations + *audit + *nonces;
         });
     if (!batch) co_return fail(batch);
     gone += *batch;

@@ -1,5 +1,5 @@
 // What the gateway does beside requests: it follows the sequence of revocations, writes the trail of API keys every
-// second, and hourly forgets dead sessions and old audit rows.
+// second, and hourly forgets dead sessions, old audit rows and nonces.
 #pragma once
 
 #include <chrono>
@@ -17,6 +17,7 @@ namespace agentauri::gateway {
 inline constexpr std::chrono::hours kCleanupInterval{1};
 inline constexpr std::chrono::hours kDeadSessionRetention{7 * 24};
 inline constexpr std::chrono::hours kAuditRetention{30 * 24};
+inline constexpr std::chrono::hours kNonceRetention{1};   // after their end: until then a reply names what was wrong
 inline constexpr std::int64_t kCleanupBatch = 500;
 inline constexpr int kMaxCleanupBatches = 1000;   // of one round; the rest waits for the next
 

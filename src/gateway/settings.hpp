@@ -28,6 +28,11 @@ struct GatewaySettings {
   crypto::Secret<std::string> monitoring_token;   // empty: no bypass
   bool hsts = true;
   std::int64_t hsts_max_age = 31'536'000;
+  // What wallets sign (EIP-4361): authorities, the URI, chains, and whether addresses must carry their EIP-55 checksum.
+  std::vector<std::string> siwe_domains{"agentauri.ai"};   // the first is issued, each is accepted
+  std::string siwe_uri = "https://agentauri.ai";
+  std::vector<domain::ChainId> siwe_chain_ids{1, 8453, 11155111, 84532, 59141};   // to sign in
+  bool siwe_strict_checksum = true;
   std::map<domain::ChainId, std::string> chain_names;   // for reports; a chain that is not named shows its stored name
   std::string version = "0.1.0";
 };

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "chain/evm/eth_call.hpp"
 #include "chain/evm/rpc_refusal.hpp"
 
 namespace agentauri::chain {
@@ -20,9 +21,10 @@ json::Object request_object(const RpcCall& call, std::size_t id) {
   return out;
 }
 
-Result<json::Value> result_of(json::Object& answer, std::string_view method) {
+Result<json::Value> result_of(json::Object& answer, std::string_view method, bool may_revert) {
   if (const auto* error = json::find(answer, "error"); error != nullptr && !error->is_null()) {
     const auto* object = error->if_object();
+    if (may_revert && object != nullptr && is_revert(*object)) return *error;
     const auto* code = object != nullptr ? json::find(*object, "code") : nullptr;
     const auto* message = object != nullptr ? json::find(*object, "message") : error;
     const std::int64_t number = code != nullptr && code->is_int64() ? code->get_int64() : 0;
@@ -69,7 +71,8 @@ Result<std::vector<json::Value>> match_answers(json::Value answer, const std::ve
     if (!member.is_object()) return fail(Code::protocol, "an answer is not an object");
     auto& object = member.get_object();
     const auto place = place_of(object, calls.size());
-    auto result = result_of(object, place ? calls[*place].method : std::string_view("request"));
+    auto result = result_of(object, place ? calls[*place].method : std::string_view("request"),
+                            place && calls[*place].may_revert);
     // Nodes that refuse a whole batch name no call, or the first one alone.
     if (!result && (!place || members.size() < calls.size())) return fail(result);
     if (!place || seen[*place]) return fail(Code::protocol, "an answer to nothing that was asked");

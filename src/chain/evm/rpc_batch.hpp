@@ -15,6 +15,7 @@ namespace agentauri::chain {
 struct RpcCall {
   std::string_view method;   // lives as long as the program
   json::Array params;
+  bool may_revert = false;   // a contract that fails is an answer then: the result is the error object (eth_call.hpp)
 };
 
 // One object for one call, else a batch; ids are the places, from 0.

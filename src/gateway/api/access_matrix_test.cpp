@@ -86,6 +86,9 @@ const std::map<std::string, Row>& rows() {
       {"DELETE /api/v1/api-keys/{id}", {key, of_key}},
       {"POST /api/v1/api-keys/{id}/rotate", {admin_key, of_key, "{}"}},
       {"POST /api/v1/api-keys/{id}/regenerate", {admin_key, of_key, "{}"}},
+
+      {"POST /api/v1/auth/nonce", {open, none, "{}"}},
+      {"POST /api/v1/auth/wallet", {open, none, "{}"}},
   };
   return table;
 }

@@ -73,8 +73,20 @@ json::Object render_me(const Me& me) {
   out["email"] = text(me.account.email);
   out["name"] = text(me.account.name);
   out["avatar"] = text(me.account.avatar);
-  out["wallets"] = json::Array();
-  out["providers"] = json::Array();
+  json::Array wallets, providers;
+  for (const auto& identity : me.identities) {
+    if (identity.provider != store::kWalletProvider) {
+      if (const auto name = text(identity.provider); std::find(providers.begin(), providers.end(), name) == providers.end())
+        providers.push_back(name);
+      continue;
+    }
+    json::Object row;
+    row["address"] = text(identity.wallet_address.value_or(""));
+    row["chain_id"] = number(identity.chain_id);
+    wallets.push_back(std::move(row));
+  }
+  out["wallets"] = std::move(wallets);
+  out["providers"] = std::move(providers);
   json::Array organizations;
   for (const auto& membership : me.organizations) {
     json::Object row;

@@ -18,6 +18,7 @@
 #include "gateway/auth/key_cache.hpp"
 #include "gateway/auth/key_trail.hpp"
 #include "gateway/auth/session_cache.hpp"
+#include "gateway/chain_reader.hpp"
 #include "gateway/limits/rate_limiter.hpp"
 #include "gateway/refusal.hpp"
 #include "gateway/settings.hpp"
@@ -45,6 +46,7 @@ struct Services {
   const SessionIssuer& issuer;
   KeyCache& api_keys;
   KeyTrail& trail;
+  ChainReader& chains;
 };
 
 struct Reply {

@@ -102,6 +102,9 @@ const std::vector<Route>& routes() {
       {"DELETE", "/api/v1/api-keys/{id}", member, Counts::write, &h::revoke_api_key},
       {"POST", "/api/v1/api-keys/{id}/rotate", admin, Counts::write, &h::rotate_api_key},
       {"POST", "/api/v1/api-keys/{id}/regenerate", admin, Counts::write, &h::rotate_api_key},
+
+      {"POST", "/api/v1/auth/nonce", open, Counts::auth, &h::issue_nonce},
+      {"POST", "/api/v1/auth/wallet", open, Counts::auth, nullptr, &h::log_in_with_wallet},
   };
   return table;
 }

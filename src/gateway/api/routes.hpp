@@ -96,5 +96,8 @@ Outcome<Unit> update_api_key(const Services&, const Request&);
 Outcome<Unit> revoke_api_key(const Services&, const Request&);
 Outcome<Unit> rotate_api_key(const Services&, const Request&);
 
+Outcome<Unit> issue_nonce(const Services&, const Request&);
+Task<Outcome<Reply>> log_in_with_wallet(Services&, Request&);
+
 }   // namespace handlers
 }   // namespace agentauri::gateway

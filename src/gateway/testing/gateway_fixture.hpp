@@ -15,6 +15,7 @@
 #include "core/json/json.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/testing/fake_chains.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::gateway::testing {
@@ -89,6 +90,7 @@ class Harness {
   Metrics metrics_;
   GatewaySettings settings_;
   net::AddressGuard guard_ = net::AddressGuard::make({}, false).value();   // of gateways that are made from now on
+  FakeChains chains_;
   std::unique_ptr<Gateway> gateway_;
 
  private:

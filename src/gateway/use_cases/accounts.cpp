@@ -137,6 +137,19 @@ Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const
   return make_pair(account_id, (*session)->username, session_id, std::move(successor), now);
 }
 
+Outcome<void> make_personal_organization(Tx& tx, const store::Account& owner, std::string name, std::string slug,
+                                         Time now) {
+  store::Organization personal;
+  personal.id = domain::OrganizationId::make(now);
+  personal.name = std::move(name);
+  personal.slug = std::move(slug);
+  personal.owner_id = owner.id;
+  personal.is_personal = true;
+  personal.created_at = personal.updated_at = now;
+  if (auto made = store::insert_organization(tx, personal, domain::MembershipId::make(now)); !made) return broken(made);
+  return {};
+}
+
 Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string& password_hash,
                                  const SessionIssuer& issuer, Time now, const ClientInfo& client) {
   if (auto is_free = check_name_is_free(tx, user); !is_free) return pass(is_free);
@@ -149,14 +162,9 @@ Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string&
   auto inserted = store::insert_account(tx, out.account, fold_case(user.username), fold_case(user.email));
   if (!inserted) return insert_refused(inserted);
 
-  store::Organization personal;
-  personal.id = domain::OrganizationId::make(now);
-  personal.name = fmt::format("{}'s Personal", user.username);
-  personal.slug = personal_slug(user.username);
-  personal.owner_id = out.account.id;
-  personal.is_personal = true;
-  personal.created_at = personal.updated_at = now;
-  if (auto made = store::insert_organization(tx, personal, domain::MembershipId::make(now)); !made) return broken(made);
+  auto made = make_personal_organization(tx, out.account, fmt::format("{}'s Personal", user.username),
+                                         personal_slug(user.username), now);
+  if (!made) return pass(made);
   auto tokens = issuer.open(tx, out.account, now, out.revoked, client);
   if (!tokens) return pass(tokens);
   out.tokens = std::move(*tokens);
@@ -268,7 +276,9 @@ Outcome<Me> read_me(Tx& tx, domain::AccountId account) {
   if (!*found) return unauthenticated("token_invalid", "Invalid or expired token", "the user is gone");
   auto memberships = store::list_memberships(tx, account);
   if (!memberships) return broken(memberships);
-  return Me{std::move(**found), std::move(*memberships)};
+  auto identities = store::list_identities(tx, account);
+  if (!identities) return broken(identities);
+  return Me{std::move(**found), std::move(*memberships), std::move(*identities)};
 }
 
 }   // namespace agentauri::gateway

@@ -11,6 +11,7 @@
 #include "gateway/refusal.hpp"
 #include "gateway/settings.hpp"
 #include "store/accounts.hpp"
+#include "store/wallets.hpp"
 
 namespace agentauri::gateway {
 
@@ -63,6 +64,10 @@ class SessionIssuer {
   std::vector<RefreshKeys> keys_;   // of the secret, then of the previous one
 };
 
+// What every account begins with, its membership included.
+Outcome<void> make_personal_organization(store::Tx& tx, const store::Account& owner, std::string name,
+                                         std::string slug, Time now);
+
 // Account, personal organization, membership, session and tokens as one.
 Outcome<SignedIn> create_account(store::Tx& tx, const NewUser& user, const std::string& password_hash,
                                  const SessionIssuer& issuer, Time now, const ClientInfo& client = {});
@@ -103,6 +108,7 @@ Outcome<std::vector<domain::SessionId>> log_out(store::Tx& tx, const LogOut& wha
 struct Me {
   store::Account account;
   std::vector<store::Membership> organizations;
+  std::vector<store::Identity> identities;
 };
 Outcome<Me> read_me(store::Tx& tx, domain::AccountId account);
 
