@@ -2,6 +2,7 @@
 
 #include "store/accounts.hpp"
 #include "store/api_keys.hpp"
+#include "store/idempotency.hpp"
 #include "store/wallets.hpp"
 
 namespace agentauri::gateway {
@@ -12,11 +13,12 @@ Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& met
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
   const Time now = clock_.now();
-  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention, nonces_before = now - kNonceRetention;
+  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention, nonces_before = now - kNonceRetention,
+             keys_before = now - store::kIdempotencyLife;
   std::int64_t gone = 0;
   for (int i = 0; i < kMaxCleanupBatches; ++i) {
     auto batch = co_await db_.transact<std::int64_t>(
-        store::Priority::bulk, [before, audit_before, nonces_before](store::Tx& tx) -> Result<std::int64_t> {
+        store::Priority::bulk, [before, audit_before, nonces_before, keys_before](store::Tx& tx) -> Result<std::int64_t> {
           auto sessions = store::delete_dead_sessions(tx, before, kCleanupBatch);
           if (!sessions) return fail(sessions);
           auto revocations = store::delete_old_revocations(tx, before, kCleanupBatch);
@@ -25,7 +27,9 @@ Task<Result<std::int64_t>> Housekeeping::clean_up() {
           if (!audit) return fail(audit);
           auto nonces = store::delete_old_nonces(tx, nonces_before, kCleanupBatch);
           if (!nonces) return fail(nonces);
-          return *sessions + *revocations + *audit + *nonces;
+          auto keys = store::delete_old_idempotency_keys(tx, keys_before, kCleanupBatch);
+          if (!keys) return fail(keys);
+          return *sessions + *revocations + *audit + *nonces + *keys;
         });
     if (!batch) co_return fail(batch);
     gone += *batch;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/api/idempotency.hpp"
+
 namespace agentauri::gateway {
 namespace {
 
@@ -158,7 +160,9 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
   if (route.async != nullptr) co_return co_await route.async(services_, request);
   auto unit = route.unit(services_, request);
   if (!unit) co_return pass(unit);
-  co_return co_await run_unit(services_, request, std::move(*unit));
+  auto once = with_idempotency(route, request, services_.clock, std::move(*unit));
+  if (!once) co_return pass(once);
+  co_return co_await run_unit(services_, request, std::move(*once));
 }
 
 bool Pipeline::has_monitoring_token(const net::Headers& headers) const {
