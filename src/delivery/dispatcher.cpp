@@ -223,7 +223,9 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
   const auto channel = channels_.find(job.action_type);
   static const RetryLadder kNone{{std::chrono::milliseconds(0)}, 0};
   const RetryLadder& ladder = channel == channels_.end() ? kNone : channel->second->ladder();
-  Next next = decide(sent.end, job.attempt, ladder, sent.retry_count, job.expires_at, now, random_unit);
+  // Who tries an action out wants to know now, and not for days.
+  const auto retry_count = job.kind == domain::kTestKind ? std::optional(0) : sent.retry_count;
+  Next next = decide(sent.end, job.attempt - job.ladder_from, ladder, retry_count, job.expires_at, now, random_unit);
   if (!job.action_exists)
     next = {JobState::cancelled, std::nullopt, "action deleted"};
   else if (sent.end.outcome == domain::Outcome::refused && is_expired(job, now))

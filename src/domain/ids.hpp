@@ -14,6 +14,7 @@ using MembershipId = Id<struct MembershipTag>;
 using SessionId = Id<struct SessionTag>;
 using ApiKeyId = Id<struct ApiKeyTag>;
 using TriggerId = Id<struct TriggerTag>;
+using FollowId = Id<struct FollowTag>;
 using InstanceId = Id<struct InstanceTag>;
 
 using ChainId = std::int64_t;

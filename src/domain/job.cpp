@@ -60,4 +60,13 @@ JobId occurrence_id(const Event& event, TriggerId trigger, ActionId action, std:
   return crypto::sha256(text);
 }
 
+JobId test_job_id(TriggerId trigger, ActionId action, const Uuid& nonce) {
+  Bytes text;
+  put(text, as_bytes("agentauri:test:1"));
+  put(text, trigger.uuid.view());
+  put(text, static_cast<std::uint64_t>(action));
+  put(text, nonce.view());
+  return crypto::sha256(text);
+}
+
 }   // namespace agentauri::domain

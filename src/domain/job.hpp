@@ -12,6 +12,9 @@
 
 namespace agentauri::domain {
 
+// What a job is about: an event that a trigger matched, or somebody who tries an action out.
+inline constexpr std::string_view kAlertKind = "alert", kTestKind = "test";
+
 enum class JobState : std::uint8_t { held, pending, leased, succeeded, dead, cancelled, expired };
 std::string_view to_string(JobState state);
 std::optional<JobState> parse_job_state(std::string_view text);
@@ -26,5 +29,7 @@ std::optional<Outcome> parse_outcome(std::string_view text);
 // transaction mined again in another block is the same occurrence) and no trigger version.
 JobId occurrence_id(const Event& event, TriggerId trigger, ActionId action, std::string_view kind = "alert",
                     std::uint32_t count = 0);
+// Of a test: new each time (`nonce`), and by its beginning never that of an occurrence.
+JobId test_job_id(TriggerId trigger, ActionId action, const Uuid& nonce);
 
 }   // namespace agentauri::domain

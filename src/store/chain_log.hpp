@@ -63,6 +63,13 @@ struct EventPage {
 // Canonical events, newest first by block time, then block number.
 Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t limit, std::int64_t offset);
 
+struct FoundEvent {
+  domain::Event event;
+  bool canonical = true;   // its block is part of the chain
+};
+// By its public id, history included; nullopt for every text that is none.
+Result<std::optional<FoundEvent>> find_event(Tx& tx, std::string_view id);
+
 // --- indexer side ----------------------------------------------------------------------------------------------------
 
 // Code::fenced from any of these: the chain's lease has passed on. Code::conflict from append_blocks and append_range:

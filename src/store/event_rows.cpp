@@ -50,6 +50,10 @@ const Query kBlockEvents{"event_of_block",
                          "SELECT " EVENT_COLUMNS
                          "FROM events WHERE chain_id = :chain AND block_hash = :hash AND block_time = :time AND live = "
                          ":yes ORDER BY txn_index, log_index LIMIT :limit OFFSET :from"};
+// One id in two blocks: that of the chain as it is.
+const Query kFindEvent{"event_find", "SELECT " EVENT_COLUMNS
+                                     ", canonical FROM events WHERE txn_hash = :txn AND id = :id ORDER BY canonical "
+                                     "DESC, block_num DESC LIMIT 1"};
 #define EVENT_FILTER(FIRST)                                                                                          \
   "FROM events WHERE canonical = :yes AND " FIRST                                                                    \
   "(CAST(:chain AS bigint) IS NULL OR chain_id = :chain) AND (CAST(:registry "                                       \
@@ -235,6 +239,20 @@ Result<std::vector<Event>> read_block_events(Tx& tx, ChainId chain, const Hash32
       return fail(Code::corrupt, fmt::format("event {}: its {} cannot be read", domain::event_id(out.back()), fault));
   }
   return out;
+}
+
+Result<std::optional<FoundEvent>> find_event(Tx& tx, std::string_view id) {
+  // {registry}-{chain}-{txn hash}-{log index}
+  const std::size_t last = id.rfind('-');
+  const std::size_t before = last == std::string_view::npos || last == 0 ? last : id.rfind('-', last - 1);
+  if (last == std::string_view::npos || before == std::string_view::npos) return std::nullopt;
+  const auto txn = parse_hash(id.substr(before + 1, last - before - 1));
+  if (!txn) return std::nullopt;
+  auto rows = tx.run(kFindEvent, Params().blob("txn", txn->view()).text("id", std::string(id)));
+  if (!rows) return fail(rows);
+  if (rows->empty()) return std::nullopt;
+  const char* fault = nullptr;   // what can be read of it stands
+  return FoundEvent{read_event(*rows, 0, fault), rows->boolean(0, 37)};
 }
 
 Result<EventPage> list_events(Tx& tx, const EventFilter& filter, std::int64_t limit, std::int64_t offset) {

@@ -27,7 +27,7 @@ const Query kJustDue{"job_just_due", DUE("DESC"), DUE("DESC") SKIP};
   "updated_at = :now WHERE id "
 #define LEASED                                                                                                        \
   " RETURNING id, organization_id, trigger_id, action_id, action_type, attempts, lease_epoch, event_id, event_data, " \
-  "request_id, body, endpoint, expires_at, created_at"
+  "request_id, body, endpoint, expires_at, created_at, kind, ladder_from"
 const Query kLease{"job_lease", LEASE "IN " JOB_IDS LEASED, LEASE "= ANY " JOB_IDS_POSTGRES LEASED};
 #undef LEASE
 #undef LEASED
@@ -115,6 +115,8 @@ ClaimedJob read_claimed(const Rows& rows, std::size_t i) {
   job.endpoint = rows.text_or_null(i, 11);
   job.expires_at = rows.time_or_null(i, 12);
   job.created_at = rows.time(i, 13);
+  job.kind = rows.text(i, 14);
+  job.ladder_from = static_cast<std::int32_t>(rows.i64(i, 15));
   return job;
 }
 

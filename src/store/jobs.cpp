@@ -1,6 +1,7 @@
 #include "store/jobs.hpp"
 
 #include "store/counting.hpp"
+#include "store/delivery_rows.hpp"
 
 namespace agentauri::store {
 namespace {
@@ -63,8 +64,8 @@ const Query kCount{"job_count", "SELECT " COUNT("held") ", " COUNT("pending") ",
 const Query kTotal{"delivery_count",
                    "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE trigger_id = :trigger LIMIT :limit) AS counted"};
 const Query kDeliveries{"delivery_list",
-                        "SELECT id, action_id, action_type, kind, state, event_id, explanation, reason, orphaned, "
-                        "chain_id, block_num, attempts, next_at, created_at, finished_at FROM jobs "
+                        "SELECT " DELIVERY_COLUMNS
+                        "FROM jobs "
                         "WHERE trigger_id = :trigger ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"};
 const Query kTries{"delivery_attempts",
                    "SELECT n, intended_at, finished_at, outcome, status, duration_us, excerpt, request_id FROM "
@@ -183,25 +184,29 @@ Result<DeliveryPage> list_deliveries(Tx& tx, domain::TriggerId trigger, std::int
   if (!total) return fail(total);
   auto rows = tx.run(kDeliveries, Params().id("trigger", trigger).i64("limit", limit).i64("offset", offset));
   if (!rows) return fail(rows);
+  return read_deliveries(tx, *rows, total->i64(0, 0));
+}
+
+Result<DeliveryPage> read_deliveries(Tx& tx, const Rows& rows, std::int64_t total) {
   DeliveryPage page;
-  page.total = total->i64(0, 0);
-  for (std::size_t i = 0; i < rows->size(); ++i) {
+  page.total = total;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
     Delivery d;
-    d.id = rows->fixed<32>(i, 0);
-    d.action_id = static_cast<domain::ActionId>(rows->i64(i, 1));
-    d.action_type = rows->text(i, 2);
-    d.kind = rows->text(i, 3);
-    d.state = rows->text(i, 4);
-    d.event_id = rows->text(i, 5);
-    d.explanation = rows->text(i, 6);
-    d.reason = rows->text_or_null(i, 7);
-    d.orphaned = rows->boolean(i, 8);
-    d.chain_id = rows->i64(i, 9);
-    d.block_num = rows->i64(i, 10);
-    d.attempts = static_cast<std::int32_t>(rows->i64(i, 11));
-    if (d.state == "pending") d.next_at = rows->time(i, 12);
-    d.created_at = rows->time(i, 13);
-    d.finished_at = rows->time_or_null(i, 14);
+    d.id = rows.fixed<32>(i, 0);
+    d.action_id = static_cast<domain::ActionId>(rows.i64(i, 1));
+    d.action_type = rows.text(i, 2);
+    d.kind = rows.text(i, 3);
+    d.state = rows.text(i, 4);
+    d.event_id = rows.text(i, 5);
+    d.explanation = rows.text(i, 6);
+    d.reason = rows.text_or_null(i, 7);
+    d.orphaned = rows.boolean(i, 8);
+    d.chain_id = rows.i64(i, 9);
+    d.block_num = rows.i64(i, 10);
+    d.attempts = static_cast<std::int32_t>(rows.i64(i, 11));
+    if (d.state == "pending") d.next_at = rows.time(i, 12);
+    d.created_at = rows.time(i, 13);
+    d.finished_at = rows.time_or_null(i, 14);
     auto tries = tx.run(kTries, Params().blob("job", d.id.view()));
     if (!tries) return fail(tries);
     for (std::size_t t = 0; t < tries->size(); ++t) {

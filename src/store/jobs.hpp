@@ -74,7 +74,9 @@ struct ClaimedJob {
   domain::TriggerId trigger_id;
   domain::ActionId action_id = 0;
   domain::ActionType action_type = domain::ActionType::rest;
-  std::int32_t attempt = 1;   // n of the attempt row, already durable when the claim returns
+  std::string kind = "alert";
+  std::int32_t attempt = 1;       // n of the attempt row, already durable when the claim returns
+  std::int32_t ladder_from = 0;   // attempts up to this one are of an earlier life (dead_jobs.hpp)
   std::int64_t lease_epoch = 0;
   std::string event_id, event_data, request_id;
   std::optional<std::string> body;

@@ -25,9 +25,10 @@ class QueryPlans : public ::testing::Test {
     // Any parameters do: they are not looked at.
     Params params;
     for (const char* parameter :
-         {"before", "limit",        "chain",      "below",    "trigger", "action", "reason", "now",
-          "yes",    "registry",     "event_type", "agent_id", "search",  "offset", "me",     "from",
-          "to",     "organization", "all",        "hash",     "soon",    "day_ago"})
+         {"before",  "limit",        "chain",      "below",    "trigger",  "action",  "reason", "now",
+          "yes",     "registry",     "event_type", "agent_id", "search",   "offset",  "me",     "from",
+          "to",      "organization", "all",        "hash",     "soon",     "day_ago", "job",    "event",
+          "enabled", "follow",       "id",         "txn",      "revision", "agent"})
       params.null(parameter);
     const auto rows =
         temp_.db->transact_blocking<Rows>(Priority::interactive, [&](Tx& tx) { return tx.run(explain, params); });
@@ -59,6 +60,18 @@ TEST_F(QueryPlans, WhatIsForgottenIsFoundByItsIndex) {
        {"block_prune", "job_cancel", "session_delete_dead", "refresh_token_delete_expired",
         "refresh_token_delete_superseded", "revocation_delete_old", "block_forks", "api_key_audit_delete_old",
         "auth_failure_delete_old", "api_key_list", "api_key_find_by_hash", "api_key_stats"})
+    EXPECT_THAT(plan_of(name), Not(HasSubstr("SCAN"))) << name;
+}
+
+TEST_F(QueryPlans, WhatATriggerHasOfItsOwnIsFoundByItsIndex) {
+  EXPECT_THAT(plan_of("dead_job_list"), HasSubstr("jobs_dead (trigger_id=?)"));
+  EXPECT_THAT(plan_of("dead_job_list"), Not(HasSubstr("TEMP B-TREE FOR ORDER BY")));
+  for (const char* name : {"dead_job_count", "dead_job_lock_event", "dead_job_lock_replayable", "dead_job_purge"})
+    EXPECT_THAT(plan_of(name), HasSubstr("jobs_dead")) << name;
+  EXPECT_THAT(plan_of("follow_list"), HasSubstr("agent_follows_by_organization"));
+  EXPECT_THAT(plan_of("event_find"), HasSubstr("events_by_txn"));
+  for (const char* name : {"follow_list", "follow_find", "follow_parts", "follow_actions", "trigger_delete_follow",
+                           "breaker_read", "event_find", "dead_job_lock"})
     EXPECT_THAT(plan_of(name), Not(HasSubstr("SCAN"))) << name;
 }
 

@@ -35,6 +35,15 @@ const Query kUpdate{"trigger_update",
                     "UPDATE triggers SET name = :name, description = :description, chain_id = :chain, registry = "
                     ":registry, enabled = :enabled, is_stateful = :stateful, "
                     "min_confirmations = :confirmations, updated_at = :updated_at WHERE id = :id"};
+// A follow goes with the last of its triggers. Its row is held first, so that of two triggers that are deleted at the
+// same time one is the last.
+#define FOLLOW_OF \
+  "SELECT f.id FROM agent_follows f JOIN agent_follow_triggers ft ON ft.follow_id = f.id WHERE ft.trigger_id = :id"
+const Query kLockFollow{"trigger_lock_follow", FOLLOW_OF, FOLLOW_OF " FOR UPDATE OF f"};
+#undef FOLLOW_OF
+const Query kDeleteFollow{"trigger_delete_follow",
+                          "DELETE FROM agent_follows WHERE id = :follow AND NOT EXISTS (SELECT 1 FROM "
+                          "agent_follow_triggers ft WHERE ft.follow_id = agent_follows.id AND ft.trigger_id <> :id)"};
 const Query kDelete{"trigger_delete", "DELETE FROM triggers WHERE id = :id"};
 const Query kList{"trigger_list", "SELECT " TRIGGER_COLUMNS
                                   "FROM triggers WHERE organization_id = :organization ORDER BY created_at DESC, id "
@@ -214,6 +223,12 @@ Result<void> update_trigger(Tx& tx, const Trigger& trigger) {
 Result<void> delete_trigger(Tx& tx, const Trigger& trigger, Time now) {
   if (auto cancelled = cancel_jobs(tx, trigger.id, std::nullopt, "trigger_deleted", now); !cancelled)
     return fail(cancelled);
+  auto follow = tx.run(kLockFollow, Params().id("id", trigger.id));
+  if (!follow) return fail(follow);
+  if (!follow->empty()) {
+    const auto params = Params().id("follow", follow->id<domain::FollowId>(0, 0)).id("id", trigger.id);
+    if (auto deleted = run_void(tx, kDeleteFollow, params); !deleted) return deleted;
+  }
   if (auto deleted = run_void(tx, kDelete, Params().id("id", trigger.id)); !deleted) return deleted;
   if (auto appended = append_revision(tx, trigger, true, now); !appended) return fail(appended);
   return {};

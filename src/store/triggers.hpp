@@ -22,7 +22,8 @@ Result<std::optional<domain::Trigger>> lock_trigger(Tx& tx, domain::Organization
 Result<bool> trigger_exists(Tx& tx, domain::OrganizationId owner, domain::TriggerId id);
 // Name, description, chain, registry, switches, min_confirmations, updated_at.
 Result<void> update_trigger(Tx& tx, const domain::Trigger& trigger);
-// With conditions and actions; its unsent jobs are cancelled; the engine hears of it.
+// With conditions and actions, and with the follow that it is the last trigger of; its unsent jobs are cancelled; the
+// engine hears of it.
 Result<void> delete_trigger(Tx& tx, const domain::Trigger& trigger, Time now);
 // Appends the trigger as it is now to the revisions. Returns it.
 Result<domain::Trigger> commit_edit(Tx& tx, domain::OrganizationId owner, domain::TriggerId id, Time now);

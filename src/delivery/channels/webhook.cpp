@@ -116,6 +116,7 @@ Result<Prepared> prepare(Opened opened, const store::ClaimedJob& job, const cryp
   headers.set("X-AgentAuri-Delivery-Id", id);
   headers.set("X-AgentAuri-Attempt", std::to_string(job.attempt));
   headers.set("X-AgentAuri-Timestamp", std::to_string(timestamp));
+  if (job.kind == domain::kTestKind) headers.set("X-AgentAuri-Test", "true");
   headers.set("X-Request-ID", job.request_id);
   if (out.config.secret) headers.set("X-AgentAuri-Signature", sign_legacy(*out.config.secret, request.body));
   return out;
