@@ -306,6 +306,25 @@ TEST_F(TriggersApi, RolesDecideWhoMayChange) {
   EXPECT_EQ(h.put(path, R"({"name":"by a member"})", member).status, 200);
 }
 
+// http-api.md 1.8: what is wrong with the request itself comes before what it does not find.
+TEST_F(TriggersApi, BadRequestsAreToldBeforeWhatIsMissing) {
+  const std::string nowhere = std::string(kTriggers) + "/01936b1e-7a00-7000-8000-000000000001";
+  const std::vector<std::tuple<std::string, std::string, std::string>> bad{
+      {"PUT", nowhere, R"({"name":""})"},
+      {"POST", nowhere + "/conditions", R"({"condition_type":"","field":"f","operator":"=","value":"1"})"},
+      {"PUT", nowhere + "/conditions/1", R"({"value":""})"},
+      {"POST", nowhere + "/actions", R"({"action_type":"rest","config":{"url":"ftp://x"}})"},
+      {"PUT", nowhere + "/actions/1", R"({"action_type":"pigeon"})"},
+      {"POST", nowhere + "/actions/1/rotate-secret", R"({"overlap_seconds":-1})"},
+  };
+  for (const auto& [method, target, body] : bad) {
+    const auto answer = h.call({method, target, body, user, "203.0.113.7"});
+    EXPECT_EQ(answer.status, 400) << method << target << answer.text;
+    EXPECT_EQ(answer.at("error"), "validation_error") << method << target;
+  }
+  EXPECT_EQ(h.put(nowhere, R"({"name":"good"})", user).status, 404);
+}
+
 TEST_F(TriggersApi, AnUnknownEventNameIsAWarning) {
   const auto answer = h.post(
       kTriggers,

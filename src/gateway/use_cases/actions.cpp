@@ -34,12 +34,11 @@ Outcome<EditedAction> write(Tx& tx, const domain::Trigger& trigger, CheckedActio
 
 Outcome<EditedAction> create_action(Tx& tx, const Caller& caller, const ActionContext& context,
                                     std::string_view trigger_id, const ActionDraft& draft) {
-  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate);
-  if (!trigger) return pass(trigger);
   Validation validation;
   std::vector<rules::Warning> warnings;
   auto checked = check_action(draft, domain::Action(), true, "", context.guard, validation, warnings);
-  if (!validation.ok()) return std::unexpected(validation.refusal());
+  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate, validation);
+  if (!trigger) return pass(trigger);
   if (trigger->actions.size() >= kMaxActionsPerTrigger)
     return bad_request(fmt::format("A trigger has at most {} actions", kMaxActionsPerTrigger));
   return write(tx, *trigger, checked, std::move(warnings), context.keys, caller.now);
@@ -47,7 +46,7 @@ Outcome<EditedAction> create_action(Tx& tx, const Caller& caller, const ActionCo
 
 Outcome<EditedAction> update_action(Tx& tx, const Caller& caller, const ActionContext& context,
                                     std::string_view trigger_id, domain::ActionId id, const ActionDraft& draft) {
-  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
+  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate, check_alone(draft));
   if (!trigger) return pass(trigger);
   auto stored = find_in(*trigger, id);
   if (!stored) return pass(stored);
@@ -70,13 +69,12 @@ Outcome<void> delete_action(Tx& tx, const Caller& caller, std::string_view trigg
 
 Outcome<EditedAction> rotate_secret(Tx& tx, const Caller& caller, const crypto::DataKeys& keys,
                                     std::string_view trigger_id, domain::ActionId id, std::int64_t overlap_seconds) {
-  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
+  Validation validation;
+  validation.range("overlap_seconds", overlap_seconds, 0, kMaxOverlapSeconds);
+  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate, validation);
   if (!trigger) return pass(trigger);
   auto action = find_in(*trigger, id);
   if (!action) return pass(action);
-  Validation validation;
-  validation.range("overlap_seconds", overlap_seconds, 0, kMaxOverlapSeconds);
-  if (!validation.ok()) return std::unexpected(validation.refusal());
   if (action->type != domain::ActionType::rest) return bad_request("Only rest actions have a signing secret");
   auto secrets = store::read_signing_secrets(tx, id);
   if (!secrets) return broken(secrets);

@@ -57,7 +57,7 @@ Outcome<EditedCondition> commit(Tx& tx, const domain::Trigger& trigger, domain::
 
 Outcome<EditedCondition> create_condition(Tx& tx, const Caller& caller, std::string_view trigger_id,
                                           const ConditionDraft& draft) {
-  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate);
+  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotCreate, check_alone(draft));
   if (!trigger) return pass(trigger);
   domain::Condition base;
   base.created_at = caller.now;
@@ -75,7 +75,7 @@ Outcome<EditedCondition> create_condition(Tx& tx, const Caller& caller, std::str
 
 Outcome<EditedCondition> update_condition(Tx& tx, const Caller& caller, std::string_view trigger_id,
                                           domain::ConditionId id, const ConditionDraft& draft) {
-  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate);
+  auto trigger = begin_edit(tx, caller, trigger_id, kMayNotUpdate, check_alone(draft));
   if (!trigger) return pass(trigger);
   auto stored = find_in(*trigger, id);
   if (!stored) return pass(stored);

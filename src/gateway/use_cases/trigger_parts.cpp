@@ -8,6 +8,10 @@
 namespace agentauri::gateway {
 namespace {
 
+// Characters of a condition's parts (pipeline.md 10).
+constexpr std::size_t kMaxConditionType = 100, kMaxField = 255, kMaxOperator = 50, kMaxValue = 1000;
+constexpr const char* kTypes = "must be telegram, rest (or webhook) or mcp";
+
 std::string place(std::string_view prefix, std::string_view member) {
   return fmt::format("{}{}", prefix, member);
 }
@@ -39,13 +43,33 @@ domain::Condition merge(const ConditionDraft& draft, domain::Condition base) {
   return base;
 }
 
+Validation check_alone(const ConditionDraft& draft) {
+  Validation out;
+  if (draft.condition_type) out.length("condition_type", *draft.condition_type, 1, kMaxConditionType);
+  if (draft.field) out.length("field", *draft.field, 1, kMaxField);
+  if (draft.op) out.length("operator", *draft.op, 1, kMaxOperator);
+  if (draft.value) out.length("value", *draft.value, 1, kMaxValue);
+  if (draft.config && draft.config->size() > kMaxConditionConfigBytes)
+    out.add("config", "length", fmt::format("must have at most {} bytes", kMaxConditionConfigBytes));
+  return out;
+}
+
+Validation check_alone(const ActionDraft& draft) {
+  Validation out;
+  if (draft.action_type && !domain::parse_action_type(*draft.action_type))
+    out.add("action_type", "action_type", kTypes);
+  if (draft.config && draft.config_bytes > kMaxActionConfigBytes)
+    out.add("config", "length", fmt::format("must have at most {} bytes", kMaxActionConfigBytes));
+  return out;
+}
+
 void check_condition(const domain::Condition& condition, bool is_stateful, std::string_view prefix,
                      Validation& validation, std::vector<rules::Warning>* warnings) {
   Validation own;
-  own.length(place(prefix, "condition_type"), condition.condition_type, 1, 100);
-  own.length(place(prefix, "field"), condition.field, 1, 255);
-  own.length(place(prefix, "operator"), condition.op, 1, 50);
-  own.length(place(prefix, "value"), condition.value, 1, 1000);
+  own.length(place(prefix, "condition_type"), condition.condition_type, 1, kMaxConditionType);
+  own.length(place(prefix, "field"), condition.field, 1, kMaxField);
+  own.length(place(prefix, "operator"), condition.op, 1, kMaxOperator);
+  own.length(place(prefix, "value"), condition.value, 1, kMaxValue);
   if (condition.config && condition.config->size() > kMaxConditionConfigBytes)
     own.add(place(prefix, "config"), "length", fmt::format("must have at most {} bytes", kMaxConditionConfigBytes));
   if (!own.ok()) return validation.add(std::move(own));
@@ -69,7 +93,7 @@ CheckedAction check_action(const ActionDraft& draft, domain::Action base, bool i
     if (const auto type = domain::parse_action_type(*draft.action_type))
       base.type = *type;
     else
-      validation.add(place(prefix, "action_type"), "action_type", "must be telegram, rest (or webhook) or mcp");
+      validation.add(place(prefix, "action_type"), "action_type", kTypes);
   }
   if (draft.priority) base.priority = *draft.priority;
   const auto too_long = [&] {
@@ -133,9 +157,10 @@ Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerI
 }
 
 Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::string_view trigger,
-                                    std::string_view denial) {
+                                    std::string_view denial, const Validation& alone) {
   auto organization = require_role(tx, caller, domain::Role::member, denial);
   if (!organization) return pass(organization);
+  if (!alone.ok()) return std::unexpected(alone.refusal());
   const auto id = domain::TriggerId::parse(trigger);
   if (!id) return not_found("Trigger not found");
   auto found = store::lock_trigger(tx, organization->id, *id);

@@ -26,8 +26,12 @@ Outcome<std::optional<std::string>> write_action(store::Tx& tx, domain::TriggerI
                                                  const crypto::DataKeys& keys, Time now);
 std::string make_signing_secret();
 
-// Every edit begins here: role, then the trigger, locked.
+// What a request can be told before anybody looks for what it names.
+Validation check_alone(const ConditionDraft& draft);
+Validation check_alone(const ActionDraft& draft);
+// Every edit begins here, in the order of http-api.md 1.8: role, what is wrong with the request whatever it names, then
+// the trigger, locked.
 Outcome<domain::Trigger> begin_edit(store::Tx& tx, const Caller& caller, std::string_view trigger,
-                                    std::string_view denial);
+                                    std::string_view denial, const Validation& alone = {});
 
 }   // namespace agentauri::gateway

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "gateway/use_cases/trigger_parts.hpp"
+#include "store/organizations.hpp"
 
 namespace agentauri::gateway {
 namespace {
@@ -198,6 +199,10 @@ Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const Action
   trigger.account_id = caller.principal.account;
   trigger.created_at = trigger.updated_at = caller.now;
   if (auto counted = check_counts(draft); !counted) return pass(counted);
+  // Held, so that the limit is exact however many ask at once.
+  auto held = store::lock_organization(tx, organization->id);
+  if (!held) return broken(held);
+  if (!*held) return forbidden("Not a member of the specified organization");
   auto existing = store::count_triggers(tx, organization->id, kMaxTriggersPerOrganization);
   if (!existing) return broken(existing);
   EditedTrigger out;
@@ -209,7 +214,11 @@ Outcome<EditedTrigger> create_trigger(Tx& tx, const Caller& caller, const Action
 
 Outcome<EditedTrigger> update_trigger(Tx& tx, const Caller& caller, const ActionContext& context, std::string_view id,
                                       const TriggerDraft& draft) {
-  auto trigger = begin_edit(tx, caller, id, kMayNotUpdate);
+  Validation alone;
+  Trigger nobody;
+  nobody.name = "n";
+  apply(draft, nobody, alone);
+  auto trigger = begin_edit(tx, caller, id, kMayNotUpdate, alone);
   if (!trigger) return pass(trigger);
   if (auto counted = check_counts(draft); !counted) return pass(counted);
   EditedTrigger out;
