@@ -24,7 +24,8 @@ enum class Org : std::uint8_t { none, header, named, of_key };
 struct Row {
   Auth auth;
   Org org;
-  std::string body = {};   // one that can be parsed, where the method wants one
+  std::string body = {};    // one that can be parsed, where the method wants one
+  std::string query = {};   // where the route cannot do without
 };
 
 const std::string kTrigger = R"({"name":"t","registry":"identity"})";
@@ -64,6 +65,19 @@ const std::map<std::string, Row>& rows() {
       {"PUT /api/v1/triggers/{trigger_id}/actions/{id}", {key, header, "{}"}},
       {"DELETE /api/v1/triggers/{trigger_id}/actions/{id}", {key, header}},
       {"POST /api/v1/triggers/{trigger_id}/actions/{id}/rotate-secret", {key, header, "{}"}},
+      {"GET /api/v1/triggers/{id}/circuit-breaker", {key, header}},
+      {"PATCH /api/v1/triggers/{id}/circuit-breaker", {key, header, "{}"}},
+      {"POST /api/v1/triggers/{id}/circuit-breaker/reset", {key, header}},
+      {"GET /api/v1/triggers/{id}/dlq", {key, header}},
+      {"DELETE /api/v1/triggers/{id}/dlq", {key, header}},
+      {"POST /api/v1/triggers/{id}/dlq/replay", {key, header}},
+      {"DELETE /api/v1/triggers/{id}/dlq/{event_id}", {key, header}},
+      {"POST /api/v1/triggers/{id}/dlq/{event_id}/replay", {key, header}},
+      {"POST /api/v1/triggers/{id}/test", {key, header}},
+      {"GET /api/v1/agents/following", {key, header}},
+      {"POST /api/v1/agents/{agent_id}/follow", {key, header, R"({"chain_id":1,"actions":[]})"}},
+      {"PUT /api/v1/agents/{agent_id}/follow", {key, header, "{}", "?chain_id=1"}},
+      {"DELETE /api/v1/agents/{agent_id}/follow", {key, header, {}, "?chain_id=1"}},
       {"GET /api/v1/events", {key, header}},
 
       {"POST /api/v1/organizations", {session, none, R"({"name":"x","slug":"x"})"}},
@@ -117,12 +131,15 @@ class AccessMatrix : public ::testing::Test {
     };
     put("{trigger_id}", key_id);
     put("{user_id}", key_id);
+    put("{event_id}", "no-such-event");
+    put("{agent_id}", "42");
     put("{id}", row.org == Org::of_key                                            ? std::string_view(key_id)
                 : row.org == Org::named                                           ? std::string_view(organization)
                 : target.contains("/conditions/") || target.contains("/actions/") ? std::string_view("1")
                                                                                   : std::string_view(key_id));
     if (row.org == Org::named && route.path.find("{id}") == std::string_view::npos)
       target += "?organization_id=" + organization;
+    target += row.query;
     if (row.org == Org::header) who.emplace_back("X-Organization-ID", organization);
     Call call{std::string(route.method), target, std::nullopt, std::move(who), "203.0.113.7"};
     if (!row.body.empty()) call.body = row.body;

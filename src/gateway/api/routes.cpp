@@ -79,6 +79,21 @@ const std::vector<Route>& routes() {
       {"DELETE", "/api/v1/triggers/{trigger_id}/actions/{id}", member, trigger_change, &h::delete_action},
       {"POST", "/api/v1/triggers/{trigger_id}/actions/{id}/rotate-secret", member, trigger_change, &h::rotate_secret},
 
+      {"GET", "/api/v1/triggers/{id}/circuit-breaker", member, read, &h::get_breaker},
+      {"PATCH", "/api/v1/triggers/{id}/circuit-breaker", member, trigger_change, &h::update_breaker},
+      {"POST", "/api/v1/triggers/{id}/circuit-breaker/reset", member, trigger_change, &h::reset_breaker},
+      {"GET", "/api/v1/triggers/{id}/dlq", member, read, &h::list_dead_letters},
+      {"DELETE", "/api/v1/triggers/{id}/dlq", member, trigger_change, &h::purge_dead_letters},
+      {"POST", "/api/v1/triggers/{id}/dlq/replay", member, trigger_change, nullptr, &h::replay_dead_letters},
+      {"DELETE", "/api/v1/triggers/{id}/dlq/{event_id}", member, trigger_change, &h::purge_dead_letter},
+      {"POST", "/api/v1/triggers/{id}/dlq/{event_id}/replay", member, trigger_change, nullptr, &h::replay_dead_letter},
+      {"POST", "/api/v1/triggers/{id}/test", member, trigger_change, nullptr, &h::test_trigger},
+
+      {"GET", "/api/v1/agents/following", member, read, &h::list_follows},
+      {"POST", "/api/v1/agents/{agent_id}/follow", member, trigger_change, &h::create_follow},
+      {"PUT", "/api/v1/agents/{agent_id}/follow", member, trigger_change, &h::update_follow},
+      {"DELETE", "/api/v1/agents/{agent_id}/follow", member, trigger_change, &h::delete_follow},
+
       {"GET", "/api/v1/events", member, read, &h::list_events},
 
       {"POST", "/api/v1/organizations", session, Counts::write, &h::create_organization},

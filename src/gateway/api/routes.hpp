@@ -75,6 +75,22 @@ Outcome<Unit> update_action(const Services&, const Request&);
 Outcome<Unit> delete_action(const Services&, const Request&);
 Outcome<Unit> rotate_secret(const Services&, const Request&);
 
+Outcome<Unit> get_breaker(const Services&, const Request&);
+Outcome<Unit> update_breaker(const Services&, const Request&);
+Outcome<Unit> reset_breaker(const Services&, const Request&);
+
+Outcome<Unit> list_dead_letters(const Services&, const Request&);
+Task<Outcome<Reply>> replay_dead_letters(Services&, Request&);
+Task<Outcome<Reply>> replay_dead_letter(Services&, Request&);
+Outcome<Unit> purge_dead_letters(const Services&, const Request&);
+Outcome<Unit> purge_dead_letter(const Services&, const Request&);
+Task<Outcome<Reply>> test_trigger(Services&, Request&);
+
+Outcome<Unit> create_follow(const Services&, const Request&);
+Outcome<Unit> list_follows(const Services&, const Request&);
+Outcome<Unit> update_follow(const Services&, const Request&);
+Outcome<Unit> delete_follow(const Services&, const Request&);
+
 Outcome<Unit> list_events(const Services&, const Request&);
 
 Outcome<Unit> create_organization(const Services&, const Request&);

@@ -75,8 +75,9 @@ TEST(Routes, DescribedOperationsNameTheirParametersAndCredentials) {
     if (const auto* list = json::find(path, "parameters")) parameters = json::dump(*list);
     const auto wanted = static_cast<std::size_t>(std::count(route.path.begin(), route.path.end(), '{'));
     std::size_t named = 0;
-    for (const auto* name : {"parameters/Id\"", "parameters/UserId\"", "parameters/TriggerId\"",
-                             "parameters/ConditionId\"", "parameters/ActionId\""})
+    for (const auto* name :
+         {"parameters/Id\"", "parameters/UserId\"", "parameters/TriggerId\"", "parameters/ConditionId\"",
+          "parameters/ActionId\"", "parameters/EventId\"", "parameters/AgentId\""})
       named += parameters.contains(name) ? 1 : 0;
     EXPECT_EQ(named, wanted) << route.path;
   }

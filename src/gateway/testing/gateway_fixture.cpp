@@ -151,6 +151,16 @@ std::string Harness::organization_id(const HeaderList& who) {
   return get("/api/v1/auth/me", who).at("organizations.0.id");
 }
 
+HeaderList Harness::joined(const std::string& username, const std::string& role, const HeaderList& owner) {
+  auto out = signed_in(username);
+  const auto organization = organization_id(owner);
+  const auto added = post("/api/v1/organizations/" + organization + "/members",
+                          fmt::format(R"({{"user_id":"{}","role":"{}"}})", user_id(out), role), owner);
+  EXPECT_EQ(added.status, 201) << added.text;
+  out.emplace_back("X-Organization-ID", organization);
+  return out;
+}
+
 Answer Harness::log_in(const std::string& identifier, std::string_view password, std::string peer) {
   json::Object body;
   body["username_or_email"] = json::String(identifier);

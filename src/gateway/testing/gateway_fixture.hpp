@@ -79,6 +79,8 @@ class Harness {
   // Of the caller: the user's id, and the personal organization.
   std::string user_id(const HeaderList& who);
   std::string organization_id(const HeaderList& who);
+  // A new user with a role in the personal organization of `owner`, which its requests then name.
+  HeaderList joined(const std::string& username, const std::string& role, const HeaderList& owner);
   Answer log_in(const std::string& identifier, std::string_view password, std::string peer = "203.0.113.7");
 
   store::Database& db() { return *temp_.db; }

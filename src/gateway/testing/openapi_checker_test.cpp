@@ -28,9 +28,10 @@ TEST(OpenapiChecker, NoticesWhatIsNotDescribed) {
 }
 
 TEST(OpenapiChecker, ExamplesAreWhatTheirSchemasSay) {
-  const auto faults = check_examples({"Organizations", "Members", "API Keys"});
+  const auto faults = check_examples({"Organizations", "Members", "API Keys", "Triggers", "Conditions", "Actions",
+                                      "Circuit Breaker", "Dead Letters", "Agent Follows"});
   EXPECT_THAT(faults.wrong, ::testing::IsEmpty());
-  EXPECT_THAT(faults.missing, ::testing::ElementsAre("get /api/v1/organizations/{id}/triggers 200"));
+  EXPECT_THAT(faults.missing, ::testing::IsEmpty());
   EXPECT_GT(faults.seen, 25U);
 }
 
