@@ -11,6 +11,7 @@
 #include "core/json/json.hpp"
 #include "engine/settings.hpp"
 #include "store/chain_log.hpp"
+#include "store/event_dead_letters.hpp"
 #include "store/leases.hpp"
 
 namespace agentauri::app {
@@ -59,6 +60,21 @@ json::Object to_json(const ChainReport& report) {
   out["coverage_gap_blocks"] = report.gap;
   out["history_gap_blocks"] = report.history_gap;
   out["updated_at"] = to_rfc3339(row.updated_at);
+  return out;
+}
+
+constexpr std::int64_t kMaxLetters = 1000;   // of a chain: the latest
+
+json::Object to_json(const store::EventDeadLetter& letter) {
+  json::Object out;
+  out["chain_id"] = letter.chain;
+  out["event_id"] = letter.event_id ? json::Value(json::String(*letter.event_id)) : json::Value();
+  out["block_hash"] = to_hex_0x(letter.block_hash);
+  out["position"] = letter.position;
+  out["error"] = letter.error;
+  out["attempts"] = letter.attempts;
+  out["first_seen"] = to_rfc3339(letter.first_seen);
+  out["last_seen"] = to_rfc3339(letter.last_seen);
   return out;
 }
 
@@ -121,6 +137,48 @@ int run_chain_status(const Settings& settings, bool as_json) {
     fmt::print("{}\n", json::dump(out));
   }
   return halted ? kExitNo : kExitOk;
+}
+
+int run_chain_dead_letters(const Settings& settings, std::optional<domain::ChainId> only, bool as_json) {
+  Metrics metrics;
+  auto db = open_store_to_read(settings, metrics);
+  if (!db) {
+    fmt::print(stderr, "{}\n", db.error().text);
+    return exit_code_of(db.error());
+  }
+  using Letters = std::vector<store::EventDeadLetter>;
+  auto letters = (*db)->snapshot_blocking<Letters>([only](store::Tx& tx) -> Result<Letters> {
+    auto chains = store::list_chains(tx);
+    if (!chains) return fail(chains);
+    Letters out;
+    for (const auto& chain : *chains) {
+      if (only && *only != chain.chain_id) continue;
+      auto own = store::list_event_dead_letters(tx, chain.chain_id, kMaxLetters);
+      if (!own) return fail(own);
+      out.insert(out.end(), own->begin(), own->end());
+    }
+    return out;
+  });
+  if (!letters) {
+    fmt::print(stderr, "{}\n", letters.error().text);
+    return exit_code_of(letters.error());
+  }
+  json::Array list;
+  for (const auto& letter : *letters) {
+    if (as_json)
+      list.emplace_back(to_json(letter));
+    else
+      fmt::print(
+          "{}  chain {}  {}  {} attempts since {}  {}\n", to_rfc3339(letter.last_seen), letter.chain,
+          letter.event_id.value_or(fmt::format("event {} of block {}", letter.position, to_hex_0x(letter.block_hash))),
+          letter.attempts, to_rfc3339(letter.first_seen), letter.error);
+  }
+  if (as_json) {
+    json::Object out;
+    out["dead_letters"] = std::move(list);
+    fmt::print("{}\n", json::dump(out));
+  }
+  return kExitOk;
 }
 
 Result<std::uint64_t> take_chain_back(store::Tx& tx, domain::ChainId chain, std::uint64_t to, Time kept_since,

@@ -4,6 +4,7 @@
 #include "app/exit_codes.hpp"
 #include "core/crypto/crypto.hpp"
 #include "store/chain_log.hpp"
+#include "store/event_dead_letters.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::app {
@@ -67,6 +68,33 @@ TEST_F(ChainCommand, DoesNotGoBackToWhatIsForgottenUnlessAskedTo) {
   follow(hours(24 * 40), 50'000);
   EXPECT_EQ(rewind(), kExitUsage);
   EXPECT_EQ(rewind(60), kExitOk);
+}
+
+// What was passed over, and why: nothing at first, then one event.
+TEST_F(ChainCommand, ListsEventsThatWerePassedOver) {
+  follow(hours(1), 1'000);
+  Settings settings;
+  settings.data_dir = folder_.path();
+  const auto list = [&settings](std::optional<domain::ChainId> only) {
+    ::testing::internal::CaptureStdout();
+    EXPECT_EQ(run_chain_dead_letters(settings, only, true), kExitOk);
+    return ::testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(list({}), "{\"dead_letters\":[]}\n");
+  {
+    auto db = store::make_sqlite_database({.data_dir = folder_.path()});
+    ASSERT_TRUE(db);
+    const Time at = *parse_rfc3339("2026-01-15T10:00:00Z");
+    ASSERT_TRUE((*db)->transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) {
+      return store::put_event_dead_letter(
+          tx, {kChain, hash_of(101), 2, "identity-31337-0x00-1", "its registry is odd", 5, at, at});
+    }));
+  }
+  const auto all = list({});
+  EXPECT_TRUE(all.contains(R"("event_id":"identity-31337-0x00-1")")) << all;
+  EXPECT_TRUE(all.contains(R"("error":"its registry is odd","attempts":5,"first_seen":"2026-01-15T10:00:00Z")")) << all;
+  EXPECT_EQ(list(kChain), all);
+  EXPECT_EQ(list(kChain + 1), "{\"dead_letters\":[]}\n");
 }
 
 }   // namespace

@@ -59,6 +59,10 @@ int run_program(int argc, char** argv) {
   bool as_json = false;
   auto* chain_status = chain->add_subcommand("status", "Head, coverage and state of each chain");
   chain_status->add_flag("--json", as_json, "one JSON object");
+  auto* letters = chain->add_subcommand("dead-letters", "Events that could not be processed, with the reason");
+  std::optional<domain::ChainId> letters_of;
+  letters->add_option("--chain", letters_of, "chain id (default: every chain)");
+  letters->add_flag("--json", as_json, "one JSON object");
   auto* rewind = chain->add_subcommand("rewind", "Take blocks above --to back and follow again from there");
   domain::ChainId chain_id = 0;
   std::uint64_t to = 0;
@@ -97,6 +101,7 @@ int run_program(int argc, char** argv) {
   if (status->parsed()) return run_migrate(settings, "status");
   if (verify->parsed()) return run_migrate(settings, "verify");
   if (chain_status->parsed()) return run_chain_status(settings, as_json);
+  if (letters->parsed()) return run_chain_dead_letters(settings, letters_of, as_json);
   if (rewind->parsed()) return run_chain_rewind(settings, chain_id, to);
   if (demo->parsed()) return run_demo(std::move(settings), demo_options);
   return run_serve(std::move(settings));
