@@ -31,6 +31,13 @@ namespace {
 constexpr auto kStopPoll = std::chrono::milliseconds(200);
 constexpr std::size_t kFewConnections = 1000;   // of one I/O thread: an operator should know
 
+gateway::GatewaySettings::Registration registration_of(const Settings& settings) {
+  using Registration = gateway::GatewaySettings::Registration;
+  return settings.registration == "closed"    ? Registration::closed
+         : settings.registration == "invited" ? Registration::invited
+                                              : Registration::open;
+}
+
 gateway::GatewaySettings gateway_settings(const Settings& settings) {
   gateway::GatewaySettings out;
   out.jwt_secret = settings.jwt_secret;
@@ -40,6 +47,10 @@ gateway::GatewaySettings gateway_settings(const Settings& settings) {
   out.production = settings.production;
   out.password_policy = settings.password_policy == "strict" ? gateway::GatewaySettings::PasswordPolicy::strict
                                                              : gateway::GatewaySettings::PasswordPolicy::standard;
+  out.registration = registration_of(settings);
+  // Whoever is first must be somebody of this machine.
+  const bool is_loopback = settings.server_host.starts_with("127.") || settings.server_host == "::1";
+  out.first_user_is_admin = !settings.postgres && is_loopback;
   out.allowed_origins = settings.allowed_origins;
   out.trusted_proxies = settings.trusted_proxies;
   out.rate_limit_mode = settings.rate_limit_mode == "shadow" ? gateway::GatewaySettings::RateLimitMode::shadow

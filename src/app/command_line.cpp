@@ -26,6 +26,50 @@ struct Flags {
   }
 };
 
+// `user …`: each sub-command sets what is to be done.
+void add_user_commands(CLI::App& app, UserOptions& options) {
+  using Action = UserOptions::Action;
+  auto* user = app.add_subcommand("user", "Users and invitations, on the store itself");
+  user->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, Action action) {
+    auto* command = user->add_subcommand(name, help);
+    command->add_flag("--json", options.as_json, "one JSON object");
+    command->callback([&options, action] { options.action = action; });
+    return command;
+  };
+  const auto add_named = [&](const char* name, const char* help, Action action) {
+    auto* command = add(name, help, action);
+    command->add_option("user", options.name, "user name or e-mail address")->required();
+    return command;
+  };
+  const auto add_password = [&](CLI::App* command) {
+    auto* from_input = command->add_flag_callback(
+        "--password-stdin", [&] { options.password = PasswordSource::standard_input; },
+        "the password is the first line of standard input");
+    auto* generated = command->add_flag_callback(
+        "--generate", [&] { options.password = PasswordSource::generated; }, "make one and print it");
+    from_input->excludes(generated);
+  };
+  add("list", "Every user, the oldest first", Action::list);
+  auto* create = add_named("create", "Make a user, whatever REGISTRATION says", Action::create);
+  create->add_option("--email", options.email, "e-mail address")->required();
+  create->add_flag("--admin", options.is_admin, "as an administrator");
+  add_password(create);
+  add_password(add_named("reset-password", "Set another password and end every session", Action::reset_password));
+  add_named("disable", "Refuse the user, every session and every API key of theirs", Action::disable);
+  add_named("enable", "Let a disabled user in again", Action::enable);
+  add_named("promote", "Make the user an administrator", Action::promote);
+  add_named("demote", "Make the user no administrator any more", Action::demote);
+  add_named("unlock", "End the lock that wrong passwords brought", Action::unlock);
+  add_named("sign-out", "End every session of the user", Action::sign_out);
+  auto* invite = add("invite", "Make an invitation for one registration", Action::invite);
+  invite->add_option("--email", options.email, "good for this address alone");
+  invite->add_option("--days", options.days, "until it expires (default: 7)");
+  add("invitations", "Invitations, the newest first", Action::invitations);
+  auto* uninvite = add("uninvite", "Take an unused invitation back", Action::uninvite);
+  uninvite->add_option("id", options.name, "as `user invitations` shows it")->required();
+}
+
 }   // namespace
 
 int run_program(int argc, char** argv) {
@@ -69,6 +113,9 @@ int run_program(int argc, char** argv) {
   rewind->add_option("chain", chain_id, "chain id")->required();
   rewind->add_option("--to", to, "last block to keep")->required();
 
+  UserOptions user_options;
+  add_user_commands(app, user_options);
+
   auto* demo =
       app.add_subcommand("demo", "serve with a chain of its own, a user, a trigger and a receiver that verifies");
   DemoOptions demo_options;
@@ -94,7 +141,8 @@ int run_program(int argc, char** argv) {
   Settings settings = read_settings(env, as_gateway);
   settings.log.version = std::string(kVersion);
   if (check->parsed()) return run_check_config(settings, env);
-  const bool quiet = migrate->parsed() || chain->parsed();
+  const auto* user = app.get_subcommand("user");
+  const bool quiet = migrate->parsed() || chain->parsed() || user->parsed();
   if (!quiet) configure_log(settings.log);
   if (report_faults(env)) return kExitConfig;
   if (up->parsed()) return run_migrate(settings, "up");
@@ -103,6 +151,7 @@ int run_program(int argc, char** argv) {
   if (chain_status->parsed()) return run_chain_status(settings, as_json);
   if (letters->parsed()) return run_chain_dead_letters(settings, letters_of, as_json);
   if (rewind->parsed()) return run_chain_rewind(settings, chain_id, to);
+  if (user->parsed()) return run_user(settings, user_options);
   if (demo->parsed()) return run_demo(std::move(settings), demo_options);
   return run_serve(std::move(settings));
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "app/new_password.hpp"
 #include "app/settings.hpp"
 
 namespace agentauri::app {
@@ -17,6 +18,30 @@ int run_chain_status(const Settings& settings, bool as_json);
 // Events that the engine passed over, the latest first. `only`: of this chain.
 int run_chain_dead_letters(const Settings& settings, std::optional<domain::ChainId> only, bool as_json);
 int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to);
+
+struct UserOptions {
+  enum class Action : std::uint8_t {
+    list,
+    create,
+    reset_password,
+    disable,
+    enable,
+    promote,
+    demote,
+    unlock,
+    sign_out,
+    invite,
+    invitations,
+    uninvite,
+  } action = Action::list;
+  std::string name;    // of the user: user name or e-mail address; of `uninvite`: the invitation's id
+  std::string email;   // of `create`; of `invite`: the only address it is good for, or empty
+  bool is_admin = false;
+  PasswordSource password = PasswordSource::terminal;
+  int days = 7;   // of an invitation
+  bool as_json = false;
+};
+int run_user(const Settings& settings, const UserOptions& options);
 
 struct DemoOptions {
   std::uint64_t seed = 0;   // 0: by the clock

@@ -250,6 +250,7 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.threads = static_cast<unsigned>(env.integer("THREADS", cores, 1, 256));
   out.migrate_at_start = env.boolean("MIGRATE_AT_START", false);
   out.password_policy = env.one_of("PASSWORD_POLICY", "default", {"default", "strict"});
+  out.registration = env.one_of("REGISTRATION", "open", {"open", "invited", "closed"});
   out.base_url = env.text("BASE_URL").value_or(out.base_url);
   out.frontend_url = env.text("FRONTEND_URL").value_or(out.production ? "" : "http://localhost:3000");
   out.allowed_origins = read_origins(env, out.production);

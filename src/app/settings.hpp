@@ -62,6 +62,7 @@ struct Settings {
   crypto::Secret<std::string> jwt_secret_previous;
   crypto::Secret<std::string> data_encryption_keys;   // empty: derived from jwt_secret
   std::string password_policy = "default";
+  std::string registration = "open";   // or invited, closed
   std::string base_url = "https://api.agentauri.ai";
   std::string frontend_url;
   std::vector<std::string> allowed_origins;

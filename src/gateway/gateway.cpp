@@ -16,13 +16,15 @@ struct Gateway::Impl {
         sessions(db),
         api_keys(db),
         trail(db, metrics),
+        session_uses(db),
         revocations(db, {&sessions.revocable(), &api_keys.revocable()}),
         limiter(settings, clock, metrics),
         issuer(settings),
         authenticator(settings, clock, sessions, api_keys),
-        services{db, clock, metrics, settings, {keys, guard}, cors, argon, sessions, limiter, issuer, api_keys, trail, chains},
+        services{db,       clock,   metrics, settings, {keys, guard}, cors,   argon,
+                 sessions, limiter, issuer,  api_keys, trail,         chains, session_uses},
         pipeline(services, authenticator),
-        housekeeping(db, clock, metrics, revocations, trail) {}
+        housekeeping(db, clock, metrics, revocations, trail, session_uses) {}
 
   const GatewaySettings settings;
   const crypto::DataKeys keys;
@@ -32,6 +34,7 @@ struct Gateway::Impl {
   SessionCache sessions;
   KeyCache api_keys;
   KeyTrail trail;
+  SessionUses session_uses;
   RevocationFeed revocations;
   RateLimiter limiter;
   const SessionIssuer issuer;

@@ -3,13 +3,19 @@
 #include "store/accounts.hpp"
 #include "store/api_keys.hpp"
 #include "store/idempotency.hpp"
+#include "store/invitations.hpp"
 #include "store/wallets.hpp"
 
 namespace agentauri::gateway {
 
 Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, RevocationFeed& revocations,
-                           KeyTrail& trail)
-    : db_(db), clock_(clock), metrics_(metrics), revocations_(revocations), trail_(trail) {}
+                           KeyTrail& trail, SessionUses& session_uses)
+    : db_(db),
+      clock_(clock),
+      metrics_(metrics),
+      revocations_(revocations),
+      trail_(trail),
+      session_uses_(session_uses) {}
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
   const Time now = clock_.now();
@@ -29,7 +35,9 @@ Task<Result<std::int64_t>> Housekeeping::clean_up() {
           if (!nonces) return fail(nonces);
           auto keys = store::delete_old_idempotency_keys(tx, keys_before, kCleanupBatch);
           if (!keys) return fail(keys);
-          return *sessions + *revocations + *audit + *nonces + *keys;
+          auto invitations = store::delete_old_invitations(tx, audit_before, kCleanupBatch);
+          if (!invitations) return fail(invitations);
+          return *sessions + *revocations + *audit + *nonces + *keys + *invitations;
         });
     if (!batch) co_return fail(batch);
     gone += *batch;
@@ -56,6 +64,14 @@ Task<void> Housekeeping::write_trail() {
   writes_ = written.has_value();
 }
 
+Task<void> Housekeeping::write_session_uses() {
+  auto written = co_await session_uses_.flush();
+  if (!written && writes_uses_)
+    log_.warn("the last use of sessions cannot be written; it waits in memory", {{"text", written.error().text}});
+  if (written && !writes_uses_) log_.info("the last use of sessions is written again");
+  writes_uses_ = written.has_value();
+}
+
 Task<void> Housekeeping::clean_up_when_due() {
   const auto now = std::chrono::steady_clock::now();
   if (!follows_ || now - cleaned_at_ < kCleanupInterval) co_return;
@@ -75,10 +91,12 @@ Task<void> Housekeeping::run() {
     if (std::chrono::steady_clock::now() - written_at_ >= kTrailInterval) {
       written_at_ = std::chrono::steady_clock::now();
       co_await write_trail();
+      co_await write_session_uses();
     }
     co_await clean_up_when_due();
   } while (co_await sleep_for(kRevocationPoll));
   co_await write_trail();
+  co_await write_session_uses();
 }
 
 }   // namespace agentauri::gateway

@@ -1,5 +1,5 @@
-// What the gateway does beside requests: it follows the sequence of revocations, writes the trail of API keys every
-// second, and hourly forgets dead sessions, old audit rows and nonces.
+// What the gateway does beside requests: it follows the sequence of revocations, writes every second what API keys
+// and sessions were used for, and hourly forgets dead sessions, old audit rows, nonces, idempotency keys and invitations.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include "core/telemetry/metrics.hpp"
 #include "gateway/auth/key_trail.hpp"
 #include "gateway/auth/revocation_feed.hpp"
+#include "gateway/auth/session_uses.hpp"
 #include "store/database.hpp"
 
 namespace agentauri::gateway {
@@ -23,7 +24,8 @@ inline constexpr int kMaxCleanupBatches = 1000;   // of one round; the rest wait
 
 class Housekeeping {
  public:
-  Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, RevocationFeed& revocations, KeyTrail& trail);
+  Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, RevocationFeed& revocations, KeyTrail& trail,
+               SessionUses& session_uses);
   // Until it is cancelled; the trail is written once more then.
   Task<void> run();
   // One round; how many rows went.
@@ -32,6 +34,7 @@ class Housekeeping {
  private:
   Task<void> follow();
   Task<void> write_trail();
+  Task<void> write_session_uses();
   Task<void> clean_up_when_due();
 
   store::Database& db_;
@@ -39,9 +42,10 @@ class Housekeeping {
   Metrics& metrics_;
   RevocationFeed& revocations_;
   KeyTrail& trail_;
+  SessionUses& session_uses_;
   Log log_{"gateway"};
   using SteadyTime = std::chrono::steady_clock::time_point;
-  bool follows_ = true, writes_ = true;
+  bool follows_ = true, writes_ = true, writes_uses_ = true;
   SteadyTime written_at_{}, cleaned_at_ = std::chrono::steady_clock::now() - kCleanupInterval;
 };
 

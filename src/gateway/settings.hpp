@@ -19,6 +19,10 @@ struct GatewaySettings {
   std::string frontend_url;                            // its origin may use cookies too; empty: none
   bool production = false;                             // Secure cookies, https origins only
   enum class PasswordPolicy : std::uint8_t { standard, strict } password_policy = PasswordPolicy::standard;
+  // Who may make an account: everybody, whoever holds an invitation, nobody (but an operator).
+  enum class Registration : std::uint8_t { open, invited, closed } registration = Registration::open;
+  // The first to register becomes an administrator: only where nobody but the machine's own users can be first.
+  bool first_user_is_admin = false;
   std::vector<std::string>
       allowed_origins;   // as configured: filtered here by http-api.md 2.4; empty: the default list
   // Addresses or CIDRs; empty: the default list of http-api.md 2.5. Entries that do not parse are refused by src/app.

@@ -8,19 +8,23 @@ using domain::OrganizationId;
 
 #define ACCOUNT_COLUMNS                                                                                       \
   "id, username, email, password_hash, name, avatar, is_active, failed_logins, locked_until, last_login_at, " \
-  "created_at, updated_at "
+  "created_at, updated_at, is_admin "
 const Query kInsertAccount{"account_insert",
                            "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, name, "
-                           "avatar, is_active, created_at, updated_at) "
+                           "avatar, is_active, is_admin, created_at, updated_at) "
                            "VALUES (:id, :username, :username_key, :email, :email_key, :password_hash, :name, :avatar, "
-                           ":active, :created_at, :created_at)"};
+                           ":active, :admin, :created_at, :created_at)"};
 const Query kFindAccount{"account_find", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE id = :id"};
 const Query kHoldAccount{"account_hold", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE id = :id",
                          "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE id = :id FOR UPDATE"};
 const Query kFindByUsername{"account_find_by_username",
                             "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE username_key = :key"};
 const Query kFindByEmail{"account_find_by_email", "SELECT " ACCOUNT_COLUMNS "FROM accounts WHERE email_key = :key"};
+const Query kListAccounts{"account_list", "SELECT " ACCOUNT_COLUMNS
+                                          "FROM accounts WHERE (CAST(:all AS boolean) OR id > :after) ORDER BY id "
+                                          "LIMIT :limit"};
 #undef ACCOUNT_COLUMNS
+const Query kAnyAccount{"account_any", "SELECT 1 FROM accounts LIMIT 1"};
 const Query kCountFailed{"account_count_failed_login",
                          "UPDATE accounts SET failed_logins = failed_logins + 1, last_failed_at = :now WHERE id = :id "
                          "RETURNING failed_logins"};
@@ -34,6 +38,10 @@ const Query kRecordLogin{
 const Query kSetPassword{"account_set_password",
                          "UPDATE accounts SET password_hash = :hash, failed_logins = 0, locked_until = NULL, "
                          "updated_at = :now WHERE id = :id"};
+const Query kUnlock{"account_unlock", "UPDATE accounts SET failed_logins = 0, locked_until = NULL WHERE id = :id"};
+const Query kSetActive{"account_set_active",
+                       "UPDATE accounts SET is_active = :active, updated_at = :now WHERE id = :id"};
+const Query kSetAdmin{"account_set_admin", "UPDATE accounts SET is_admin = :admin, updated_at = :now WHERE id = :id"};
 
 const Query kInsertOrganization{
     "organization_insert",
@@ -49,23 +57,28 @@ const Query kListMemberships{
     "SELECT o.id, o.name, o.slug, m.role FROM members m JOIN organizations o ON o.id = m.organization_id "
     "WHERE m.account_id = :account ORDER BY m.created_at, m.id"};
 
+Account read_row(const Rows& rows, std::size_t i) {
+  Account out;
+  out.id = rows.id<AccountId>(i, 0);
+  out.username = rows.text(i, 1);
+  out.email = rows.text(i, 2);
+  out.password_hash = rows.text_or_null(i, 3);
+  out.name = rows.text_or_null(i, 4);
+  out.avatar = rows.text_or_null(i, 5);
+  out.is_active = rows.boolean(i, 6);
+  out.failed_logins = rows.i64(i, 7);
+  out.locked_until = rows.time_or_null(i, 8);
+  out.last_login_at = rows.time_or_null(i, 9);
+  out.created_at = rows.time(i, 10);
+  out.updated_at = rows.time(i, 11);
+  out.is_admin = rows.boolean(i, 12);
+  return out;
+}
+
 Result<std::optional<Account>> read_account(Result<Rows> rows) {
   if (!rows) return fail(rows);
   if (rows->empty()) return std::nullopt;
-  Account out;
-  out.id = rows->id<AccountId>(0, 0);
-  out.username = rows->text(0, 1);
-  out.email = rows->text(0, 2);
-  out.password_hash = rows->text_or_null(0, 3);
-  out.name = rows->text_or_null(0, 4);
-  out.avatar = rows->text_or_null(0, 5);
-  out.is_active = rows->boolean(0, 6);
-  out.failed_logins = rows->i64(0, 7);
-  out.locked_until = rows->time_or_null(0, 8);
-  out.last_login_at = rows->time_or_null(0, 9);
-  out.created_at = rows->time(0, 10);
-  out.updated_at = rows->time(0, 11);
-  return out;
+  return read_row(*rows, 0);
 }
 
 Result<void> run_void(Tx& tx, const Query& query, const Params& params) {
@@ -89,6 +102,7 @@ Result<void> insert_account(Tx& tx, const Account& account, const std::string& u
                       .text("name", account.name)
                       .text("avatar", account.avatar)
                       .boolean("active", account.is_active)
+                      .boolean("admin", account.is_admin)
                       .time("created_at", account.created_at));
 }
 
@@ -103,6 +117,21 @@ Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::strin
 }
 Result<std::optional<Account>> find_account_by_email(Tx& tx, const std::string& email_key) {
   return read_account(tx.run(kFindByEmail, Params().text("key", email_key)));
+}
+
+Result<std::vector<Account>> list_accounts(Tx& tx, std::optional<AccountId> after, std::int64_t limit) {
+  auto rows = tx.run(kListAccounts,
+                     Params().boolean("all", !after).id("after", after.value_or(AccountId{})).i64("limit", limit));
+  if (!rows) return fail(rows);
+  std::vector<Account> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(read_row(*rows, i));
+  return out;
+}
+
+Result<bool> has_any_account(Tx& tx) {
+  auto rows = tx.run(kAnyAccount);
+  if (!rows) return fail(rows);
+  return !rows->empty();
 }
 
 Result<std::int64_t> count_failed_login(Tx& tx, AccountId id, Time now) {
@@ -124,6 +153,15 @@ Result<void> record_login(Tx& tx, AccountId id, Time now) {
 }
 Result<void> set_password(Tx& tx, AccountId id, const std::string& password_hash, Time now) {
   return run_void(tx, kSetPassword, Params().id("id", id).text("hash", password_hash).time("now", now));
+}
+Result<void> unlock_account(Tx& tx, AccountId id) {
+  return run_void(tx, kUnlock, Params().id("id", id));
+}
+Result<void> set_active(Tx& tx, AccountId id, bool is_active, Time now) {
+  return run_void(tx, kSetActive, Params().boolean("active", is_active).time("now", now).id("id", id));
+}
+Result<void> set_admin(Tx& tx, AccountId id, bool is_admin, Time now) {
+  return run_void(tx, kSetAdmin, Params().boolean("admin", is_admin).time("now", now).id("id", id));
 }
 
 Result<void> insert_organization(Tx& tx, const Organization& organization, domain::MembershipId owner_membership) {

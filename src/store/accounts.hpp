@@ -21,6 +21,7 @@ struct Account {
   std::optional<std::string> password_hash;   // PHC string
   std::optional<std::string> name, avatar;
   bool is_active = true;
+  bool is_admin = false;
   std::int64_t failed_logins = 0;
   std::optional<Time> locked_until, last_login_at;
   Time created_at, updated_at;
@@ -35,6 +36,10 @@ Result<std::optional<Account>> hold_account(Tx& tx, domain::AccountId id);
 Result<std::optional<Account>> find_account_by_username(Tx& tx, const std::string& username_key);
 Result<std::optional<Account>> find_account_by_email(Tx& tx, const std::string& email_key);
 
+// In the order in which they were made, those after `after` (nullopt: from the first).
+Result<std::vector<Account>> list_accounts(Tx& tx, std::optional<domain::AccountId> after, std::int64_t limit);
+Result<bool> has_any_account(Tx& tx);
+
 // Adds one wrong password; returns the new count. Concurrent callers each see their own number.
 Result<std::int64_t> count_failed_login(Tx& tx, domain::AccountId id, Time now);
 // The same for a user who does not exist: all of them are one number.
@@ -44,6 +49,10 @@ Result<void> lock_account(Tx& tx, domain::AccountId id, Time until);
 Result<void> record_login(Tx& tx, domain::AccountId id, Time now);
 // Clears counter and lock too. Sessions stay: who calls it says which of them end.
 Result<void> set_password(Tx& tx, domain::AccountId id, const std::string& password_hash, Time now);
+// Clears counter and lock.
+Result<void> unlock_account(Tx& tx, domain::AccountId id);
+Result<void> set_active(Tx& tx, domain::AccountId id, bool is_active, Time now);
+Result<void> set_admin(Tx& tx, domain::AccountId id, bool is_admin, Time now);
 
 // --- organizations ---------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,9 @@ const Query kRevokeAll{"api_key_revoke_all",
                        "UPDATE api_keys SET revoked_at = :now, revoke_reason = :reason WHERE organization_id = "
                        ":organization AND revoked_at IS NULL RETURNING id"};
 
+const Query kOfCreator{"api_key_of_creator",
+                       "SELECT id FROM api_keys WHERE created_by = :creator AND revoked_at IS NULL"};
+
 #define COUNT_IF(CONDITION) "count(CASE WHEN " CONDITION " THEN 1 END)"
 #define LIVING(CONDITION) COUNT_IF("revoked_at IS NULL AND " CONDITION)
 const Query kStats{"api_key_stats",
@@ -203,6 +206,15 @@ Result<std::vector<ApiKeyId>> revoke_api_keys_of(Tx& tx, OrganizationId organiza
     if (auto noted = append_revocation(tx, out.back().uuid, now); !noted) return fail(noted);
   }
   return out;
+}
+
+Result<void> recheck_api_keys_of(Tx& tx, AccountId creator, Time now) {
+  auto rows = tx.run(kOfCreator, Params().id("creator", creator));
+  if (!rows) return fail(rows);
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    if (auto told = append_revocation(tx, rows->uuid(i, 0), now); !told) return told;
+  }
+  return {};
 }
 
 Result<ApiKeyPage> list_api_keys(Tx& tx, OrganizationId organization, bool include_revoked, std::int64_t limit,

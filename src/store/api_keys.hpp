@@ -45,6 +45,10 @@ Result<void> revoke_api_key(Tx& tx, domain::ApiKeyId id, const std::optional<std
 Result<std::vector<domain::ApiKeyId>> revoke_api_keys_of(Tx& tx, domain::OrganizationId organization,
                                                          std::string_view reason, Time now);
 
+// Appends every living key that the user made to `revocations`: the keys stay what they are, and every process looks
+// again at whether their creator is active.
+Result<void> recheck_api_keys_of(Tx& tx, domain::AccountId creator, Time now);
+
 struct ApiKeyPage {
   std::vector<ApiKey> rows;
   std::int64_t total = 0;   // counted to kMaxCounted (counting.hpp)

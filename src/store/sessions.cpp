@@ -17,6 +17,13 @@ const Query kFindSession{"session_find",
                          "(SELECT o.id FROM organizations o WHERE o.owner_id = a.id AND o.is_personal = :yes ORDER BY "
                          "o.created_at, o.id LIMIT 1) "
                          "FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = :id"};
+const Query kListSessions{"session_list",
+                          "SELECT id, account_id, created_at, last_used_at, expires_at, revoked_at, user_agent, ip "
+                          "FROM sessions WHERE account_id = :account AND revoked_at IS NULL AND expires_at > :now "
+                          "ORDER BY last_used_at DESC, id DESC"};
+const Query kNoteUse{"session_note_use",
+                     "UPDATE sessions SET last_used_at = :at, user_agent = COALESCE(:user_agent, user_agent), ip = "
+                     "COALESCE(:ip, ip) WHERE id = :id AND last_used_at <= :at AND revoked_at IS NULL"};
 const Query kTouchSession{"session_touch",
                           "UPDATE sessions SET last_used_at = :now WHERE id = :id AND revoked_at IS NULL"};
 const Query kExtendSession{"session_extend", "UPDATE sessions SET expires_at = :expires_at WHERE id = :id"};
@@ -59,6 +66,20 @@ const Query kDeleteRevocations{
     "revocation_delete_old",
     "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < :before LIMIT :limit)"};
 
+// The first eight columns of every SELECT of sessions.
+Session read_session(const Rows& rows, std::size_t i) {
+  Session out;
+  out.id = rows.id<SessionId>(i, 0);
+  out.account_id = rows.id<AccountId>(i, 1);
+  out.created_at = rows.time(i, 2);
+  out.last_used_at = rows.time(i, 3);
+  out.expires_at = rows.time(i, 4);
+  out.revoked_at = rows.time_or_null(i, 5);
+  out.user_agent = rows.text_or_null(i, 6);
+  out.ip = rows.text_or_null(i, 7);
+  return out;
+}
+
 Result<void> run_void(Tx& tx, const Query& query, const Params& params) {
   auto done = tx.run(query, params);
   if (!done) return fail(done);
@@ -89,18 +110,29 @@ Result<std::optional<SessionView>> find_session(Tx& tx, SessionId id) {
   if (!rows) return fail(rows);
   if (rows->empty()) return std::nullopt;
   SessionView out;
-  out.session.id = rows->id<SessionId>(0, 0);
-  out.session.account_id = rows->id<AccountId>(0, 1);
-  out.session.created_at = rows->time(0, 2);
-  out.session.last_used_at = rows->time(0, 3);
-  out.session.expires_at = rows->time(0, 4);
-  out.session.revoked_at = rows->time_or_null(0, 5);
-  out.session.user_agent = rows->text_or_null(0, 6);
-  out.session.ip = rows->text_or_null(0, 7);
+  out.session = read_session(*rows, 0);
   out.username = rows->text(0, 8);
   out.is_active = rows->boolean(0, 9);
   if (const auto personal = rows->uuid_or_null(0, 10)) out.personal_organization = OrganizationId{*personal};
   return out;
+}
+
+Result<std::vector<Session>> list_sessions(Tx& tx, AccountId account, Time now) {
+  auto rows = tx.run(kListSessions, Params().id("account", account).time("now", now));
+  if (!rows) return fail(rows);
+  std::vector<Session> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(read_session(*rows, i));
+  return out;
+}
+
+Result<void> note_session_uses(Tx& tx, const std::vector<SessionUse>& uses) {
+  if (uses.empty()) return {};
+  std::vector<Params> rows;
+  for (const auto& use : uses)
+    rows.push_back(Params().time("at", use.at).text("user_agent", use.user_agent).text("ip", use.ip).id("id", use.id));
+  auto done = tx.run_many(kNoteUse, rows);
+  if (!done) return fail(done);
+  return {};
 }
 
 Result<bool> touch_session(Tx& tx, SessionId id, Time now) {

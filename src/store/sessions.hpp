@@ -31,6 +31,16 @@ struct SessionView {
 
 Result<void> insert_session(Tx& tx, const Session& session);
 Result<std::optional<SessionView>> find_session(Tx& tx, domain::SessionId id);
+// Neither revoked nor expired, the one that was used last first.
+Result<std::vector<Session>> list_sessions(Tx& tx, domain::AccountId account, Time now);
+
+struct SessionUse {
+  domain::SessionId id;
+  Time at;
+  std::optional<std::string> user_agent, ip;   // nullopt: as before
+};
+// An older use than the one that is noted already changes nothing, nor one of a session that has ended.
+Result<void> note_session_uses(Tx& tx, const std::vector<SessionUse>& uses);
 // Locks the row. false when the session is gone or revoked.
 Result<bool> touch_session(Tx& tx, domain::SessionId id, Time now);
 Result<void> extend_session(Tx& tx, domain::SessionId id, Time expires_at);

@@ -19,7 +19,7 @@ using testing::HeaderList;
 // Column Auth: P, P that uses a good credential, J with the permission of the method, J admin, J-only.
 enum class Auth : std::uint8_t { open, optional, key, admin_key, session };
 // Column Org: from where the organization comes, and so how a stranger is told that it is not theirs.
-enum class Org : std::uint8_t { none, header, named, of_key };
+enum class Org : std::uint8_t { none, header, named, of_key, own_session };
 
 struct Row {
   Auth auth;
@@ -48,6 +48,8 @@ const std::map<std::string, Row>& rows() {
       {"GET /api/v1/auth/me", {session, none}},
       {"GET /api/v1/auth/password-policy", {open, none}},
       {"POST /api/v1/auth/password", {session, none, R"({"current_password":"x","new_password":"x"})"}},
+      {"GET /api/v1/auth/sessions", {session, none}},
+      {"DELETE /api/v1/auth/sessions/{id}", {session, own_session}},
 
       {"POST /api/v1/triggers", {key, header, kTrigger}},
       {"GET /api/v1/triggers", {key, header}},
@@ -117,6 +119,7 @@ class AccessMatrix : public ::testing::Test {
   Harness h{[](GatewaySettings& s) { s.rate_limit_mode = GatewaySettings::RateLimitMode::shadow; }};
   HeaderList owner = h.signed_in("ada"), stranger = h.signed_in("eve");
   std::string organization = h.organization_id(owner);
+  std::string session_id = h.get("/api/v1/auth/sessions", owner).at("sessions.0.id");
   std::string key_id = made(owner, organization, R"(["read"])").at("data.id");
 
   Answer made(const HeaderList& who, const std::string& in, const std::string& permissions) {
@@ -134,6 +137,7 @@ class AccessMatrix : public ::testing::Test {
     put("{event_id}", "no-such-event");
     put("{agent_id}", "42");
     put("{id}", row.org == Org::of_key                                            ? std::string_view(key_id)
+                : row.org == Org::own_session                                     ? std::string_view(session_id)
                 : row.org == Org::named                                           ? std::string_view(organization)
                 : target.contains("/conditions/") || target.contains("/actions/") ? std::string_view("1")
                                                                                   : std::string_view(key_id));
@@ -161,9 +165,10 @@ class AccessMatrix : public ::testing::Test {
       return;
     }
     EXPECT_EQ(answer.status, row.org == Org::header ? 403 : 404) << answer.text;
-    EXPECT_EQ(answer.at("message"), row.org == Org::header  ? "Not a member of the specified organization"
-                                    : row.org == Org::named ? "Organization not found"
-                                                            : "API key not found");
+    EXPECT_EQ(answer.at("message"), row.org == Org::header        ? "Not a member of the specified organization"
+                                    : row.org == Org::named       ? "Organization not found"
+                                    : row.org == Org::own_session ? "Session not found"
+                                                                  : "API key not found");
   }
 };
 

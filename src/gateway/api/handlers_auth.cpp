@@ -6,6 +6,7 @@
 #include "gateway/api/origin.hpp"
 #include "gateway/api/render.hpp"
 #include "gateway/api/routes.hpp"
+#include "gateway/use_cases/registration.hpp"
 
 namespace agentauri::gateway {
 namespace {
@@ -28,16 +29,21 @@ Outcome<std::optional<std::string>> find_refresh_token(const Services& services,
 namespace handlers {
 
 Task<Outcome<Reply>> register_account(Services& services, Request& request) {
+  // Before anything is read, since no body could change it.
+  if (services.settings.registration == GatewaySettings::Registration::closed) co_return registration_closed();
   auto body = read_body(request.http);
   if (!body) co_return pass(body);
   BodyReader reader(*body);
   NewUser user{reader.required_text("username"), reader.required_text("email"), reader.required_text("password")};
+  const auto invitation = reader.text("invitation");
   if (reader.refusal()) co_return std::unexpected(*reader.refusal());
   if (auto checked = check_new_user(user, services.settings.password_policy); !checked) co_return pass(checked);
   // Before the dear part; the transaction below decides.
   Unit look;
   look.operation = "Failed to process registration";
-  look.body = [user](store::Tx& tx) -> Outcome<Reply> {
+  look.body = [user, invitation, mode = services.settings.registration,
+               now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
+    if (auto may = check_may_register(tx, mode, invitation, user.email, now); !may) return pass(may);
     if (auto is_free = check_name_is_free(tx, user); !is_free) return pass(is_free);
     return Reply();
   };
@@ -48,11 +54,11 @@ Task<Outcome<Reply>> register_account(Services& services, Request& request) {
   Unit unit;
   unit.writes = true;
   unit.operation = "Failed to create user";
-  unit.body = [user, hash = *hash, client = request.client(), &issuer = services.issuer, now = services.clock.now(),
-               production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
-    auto who = create_account(tx, user, hash, issuer, now, client);
+  unit.body = [user, invitation, hash = *hash, client = request.client(), &settings = services.settings,
+               &issuer = services.issuer, now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
+    auto who = register_user(tx, user, hash, invitation, settings, issuer, now, client);
     if (!who) return pass(who);
-    return signed_in(std::move(*who), 201, production);
+    return signed_in(std::move(*who), 201, settings.production);
   };
   co_return co_await run_unit(services, request, std::move(unit));
 }

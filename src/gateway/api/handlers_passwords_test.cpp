@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "core/async/task.hpp"
 #include "gateway/testing/gateway_fixture.hpp"
 #include "store/accounts.hpp"
@@ -137,6 +140,60 @@ TEST(PasswordChanges, AUserWithoutOneIsTold) {
     return done ? Result<void>() : fail(done);
   }));
   EXPECT_EQ(change(h, who).at("details.0.code"), "password_not_set");
+}
+
+// --- what a login costs that cannot succeed
+// ---------------------------------------------------------------------------
+
+// CPU time that the lane's threads have spent: what it does, whoever else uses the machine.
+std::chrono::nanoseconds spent_by_the_lane() {
+  std::chrono::nanoseconds out{};
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::ifstream(task.path() / "comm") >> name;
+    std::int64_t ns = 0;
+    if (name == "argon2" && std::ifstream(task.path() / "schedstat") >> ns) out += std::chrono::nanoseconds(ns);
+  }
+  return out;
+}
+std::int64_t logins_of_nobody(Harness& h) {
+  static const store::Query read{store::Query::Unlisted{}, "test_logins_of_nobody",
+                                 "SELECT value FROM counters WHERE name = 'logins_of_nobody'"};
+  const auto rows = h.db().query_blocking(read);
+  return rows && !rows->empty() ? rows->i64(0, 0) : 0;
+}
+
+// The same hash and the same commit as for a wrong password, so that the time does not tell who exists.
+TEST_P(PasswordChange, ALoginOfNobodyCostsWhatAWrongPasswordCosts) {
+  constexpr int kLogins = 6;
+  h.registered("orbit7");
+  h.registered("without");
+  static const store::Query forget_password{store::Query::Unlisted{}, "test_forget_password_of",
+                                            "UPDATE accounts SET password_hash = NULL WHERE username = 'without'"};
+  ASSERT_TRUE(h.db().transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
+    auto done = tx.run(forget_password);
+    return done ? Result<void>() : fail(done);
+  }));
+  h.log_in("nobody", "x");   // makes the hash that nobody's password is held against
+  const auto cost = [&](const std::string& name) {
+    const auto before = spent_by_the_lane();
+    for (int i = 0; i < kLogins; ++i) {
+      // The fifth wrong one would lock the account.
+      if (i == 3) h.clock_.advance(1h);
+      if (i == 3 && name == "orbit7") h.log_in(name, testing::kPassword, "203.0.113.99");
+      EXPECT_EQ(h.log_in(name, "x", fmt::format("203.0.113.{}", 10 + i)).at("error"), "invalid_credentials");
+    }
+    return static_cast<double>((spent_by_the_lane() - before).count());
+  };
+  const double wrong = cost("orbit7") * kLogins / (kLogins + 1);   // one of them was right
+  ASSERT_GT(wrong, 0);
+  for (const std::string name : {"nobody", "without"}) {
+    const auto counted = logins_of_nobody(h);
+    const double spent = cost(name);
+    EXPECT_GT(spent / wrong, 0.6) << name;
+    EXPECT_LT(spent / wrong, 1.7) << name;
+    EXPECT_EQ(logins_of_nobody(h), counted + kLogins) << name << ": a commit each";
+  }
 }
 
 // A login that is under way with the old password while it is changed opens no session.

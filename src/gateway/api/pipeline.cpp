@@ -224,6 +224,7 @@ Task<Outcome<void>> Pipeline::admit(const Route& route, Request& request, bool i
     services_.trail.used(principal, request.origin(), services_.clock.now());
     if (auto may = check_key(route, request); !may) co_return may;
   }
+  if (principal.session) services_.session_uses.used(*principal.session, request.client(), services_.clock.now());
   if (is_exempt || route.counts != Counts::trigger_change) co_return Outcome<void>();
   co_return co_await count_trigger_change(request);
 }

@@ -3,6 +3,7 @@
 #include "gateway/api/render_parts.hpp"
 #include "gateway/auth/jwt.hpp"
 #include "gateway/auth/passwords.hpp"
+#include "gateway/use_cases/registration.hpp"
 #include "rules/action_secrets.hpp"
 
 namespace agentauri::gateway {
@@ -63,6 +64,7 @@ json::Object render_password_policy(const GatewaySettings& settings) {
   out["require_special"] = policy.needs_each_class;
   out["special_characters"] = text(policy.special);
   out["rules"] = std::move(rules);
+  out["registration"] = text(to_string(settings.registration));
   return out;
 }
 
@@ -97,6 +99,7 @@ json::Object render_me(const Me& me) {
     organizations.push_back(std::move(row));
   }
   out["organizations"] = std::move(organizations);
+  out["is_admin"] = me.account.is_admin;
   out["created_at"] = time(me.account.created_at);
   return out;
 }

@@ -18,6 +18,7 @@
 #include "gateway/auth/key_cache.hpp"
 #include "gateway/auth/key_trail.hpp"
 #include "gateway/auth/session_cache.hpp"
+#include "gateway/auth/session_uses.hpp"
 #include "gateway/chain_reader.hpp"
 #include "gateway/limits/rate_limiter.hpp"
 #include "gateway/refusal.hpp"
@@ -47,6 +48,7 @@ struct Services {
   KeyCache& api_keys;
   KeyTrail& trail;
   ChainReader& chains;
+  SessionUses& session_uses;
 };
 
 struct Reply {

@@ -59,6 +59,8 @@ const std::vector<Route>& routes() {
       {"GET", "/api/v1/auth/me", session, Counts::auth, &h::me},
       {"GET", "/api/v1/auth/password-policy", open, Counts::auth, nullptr, &h::password_policy},
       {"POST", "/api/v1/auth/password", session, Counts::auth, nullptr, &h::change_password},
+      {"GET", "/api/v1/auth/sessions", session, Counts::auth, &h::list_sessions},
+      {"DELETE", "/api/v1/auth/sessions/{id}", session, Counts::auth, &h::end_session},
 
       {"POST", "/api/v1/triggers", member, trigger_change, &h::create_trigger},
       {"GET", "/api/v1/triggers", member, read, &h::list_triggers},

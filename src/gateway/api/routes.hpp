@@ -55,6 +55,8 @@ Task<Outcome<Reply>> openapi(Services&, Request&);
 Outcome<Unit> refresh(const Services&, const Request&);
 Outcome<Unit> log_out(const Services&, const Request&);
 Outcome<Unit> me(const Services&, const Request&);
+Outcome<Unit> list_sessions(const Services&, const Request&);
+Outcome<Unit> end_session(const Services&, const Request&);
 
 Outcome<Unit> create_trigger(const Services&, const Request&);
 Outcome<Unit> list_triggers(const Services&, const Request&);

@@ -335,7 +335,8 @@ TEST_P(Trail, OldRowsAreRemovedByHousekeeping) {
   trail.failed({KeyVerdict::Fault::unknown, std::nullopt}, "sk", {}, h.clock_.now() - kAuditRetention - 1h);
   ASSERT_TRUE(flush());
   RevocationFeed feed(h.db(), {});
-  Housekeeping housekeeping(h.db(), h.clock_, metrics, feed, trail);
+  SessionUses session_uses(h.db());
+  Housekeeping housekeeping(h.db(), h.clock_, metrics, feed, trail, session_uses);
   run_blocking([&]() -> Task<void> {
     auto gone = co_await housekeeping.clean_up();
     EXPECT_EQ(gone.value_or(-1), 2);

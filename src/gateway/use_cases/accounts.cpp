@@ -133,6 +133,8 @@ Outcome<TokenPair> SessionIssuer::rotate(Tx& tx, const std::string& token, const
   store::RefreshToken next{make_uuid_v7(now), session_id, refresh_token_hash(successor), now, expires_at, std::nullopt,
                            client.user_agent, client.ip};
   if (auto inserted = store::insert_refresh_token(tx, next); !inserted) return broken(inserted);
+  const store::SessionUse use{session_id, now, client.user_agent, client.ip};
+  if (auto noted = store::note_session_uses(tx, {use}); !noted) return broken(noted);
   if (auto extended = store::extend_session(tx, session_id, expires_at); !extended) return broken(extended);
   return make_pair(account_id, (*session)->username, session_id, std::move(successor), now);
 }
@@ -150,21 +152,30 @@ Outcome<void> make_personal_organization(Tx& tx, const store::Account& owner, st
   return {};
 }
 
-Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string& password_hash,
-                                 const SessionIssuer& issuer, Time now, const ClientInfo& client) {
+Outcome<store::Account> insert_user(Tx& tx, const NewUser& user, std::optional<std::string> password_hash, Time now) {
   if (auto is_free = check_name_is_free(tx, user); !is_free) return pass(is_free);
-  SignedIn out;
-  out.account.id = domain::AccountId::make(now);
-  out.account.username = user.username;
-  out.account.email = user.email;
-  out.account.password_hash = password_hash;
-  out.account.created_at = out.account.updated_at = now;
-  auto inserted = store::insert_account(tx, out.account, fold_case(user.username), fold_case(user.email));
+  store::Account account;
+  account.id = domain::AccountId::make(now);
+  account.username = user.username;
+  account.email = user.email;
+  account.password_hash = std::move(password_hash);
+  account.is_admin = user.is_admin;
+  account.created_at = account.updated_at = now;
+  auto inserted = store::insert_account(tx, account, fold_case(user.username), fold_case(user.email));
   if (!inserted) return insert_refused(inserted);
 
-  auto made = make_personal_organization(tx, out.account, fmt::format("{}'s Personal", user.username),
+  auto made = make_personal_organization(tx, account, fmt::format("{}'s Personal", user.username),
                                          personal_slug(user.username), now);
   if (!made) return pass(made);
+  return account;
+}
+
+Outcome<SignedIn> create_account(Tx& tx, const NewUser& user, const std::string& password_hash,
+                                 const SessionIssuer& issuer, Time now, const ClientInfo& client) {
+  auto account = insert_user(tx, user, password_hash, now);
+  if (!account) return pass(account);
+  SignedIn out;
+  out.account = std::move(*account);
   auto tokens = issuer.open(tx, out.account, now, out.revoked, client);
   if (!tokens) return pass(tokens);
   out.tokens = std::move(*tokens);

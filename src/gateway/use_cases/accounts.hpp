@@ -10,6 +10,7 @@
 #include "gateway/auth/refresh_token.hpp"
 #include "gateway/refusal.hpp"
 #include "gateway/settings.hpp"
+#include "gateway/use_cases/client_info.hpp"
 #include "store/accounts.hpp"
 #include "store/wallets.hpp"
 
@@ -23,6 +24,7 @@ inline constexpr std::chrono::minutes kFirstLock{15};
 
 struct NewUser {
   std::string username, email, password;
+  bool is_admin = false;
 };
 // Every broken rule at once.
 Outcome<void> check_new_user(const NewUser& user, GatewaySettings::PasswordPolicy policy);
@@ -36,10 +38,6 @@ struct SignedIn {
   store::Account account;   // last_login_at as it was before this login
   TokenPair tokens;
   std::vector<domain::SessionId> revoked;   // sessions beyond the cap
-};
-// Where a session was opened or used. Printable ASCII.
-struct ClientInfo {
-  std::optional<std::string> user_agent, ip;
 };
 
 // Issues and rotates the tokens of sessions. Immutable; threads may share it.
@@ -68,7 +66,10 @@ class SessionIssuer {
 Outcome<void> make_personal_organization(store::Tx& tx, const store::Account& owner, std::string name,
                                          std::string slug, Time now);
 
-// Account, personal organization, membership, session and tokens as one.
+// Account, personal organization and membership as one, without a session.
+Outcome<store::Account> insert_user(store::Tx& tx, const NewUser& user, std::optional<std::string> password_hash,
+                                    Time now);
+// The same with a session and its tokens. Whether the user may register at all: registration.hpp.
 Outcome<SignedIn> create_account(store::Tx& tx, const NewUser& user, const std::string& password_hash,
                                  const SessionIssuer& issuer, Time now, const ClientInfo& client = {});
 
