@@ -17,6 +17,7 @@ constexpr int kSignInTries = 5;
 struct WalletForm {
   Address address;
   std::string signature, text;
+  std::optional<std::string> invitation;
 };
 Outcome<WalletForm> read_form(const net::HttpRequest& http) {
   auto body = read_body(http);
@@ -26,6 +27,7 @@ Outcome<WalletForm> read_form(const net::HttpRequest& http) {
   WalletForm out;
   out.signature = reader.required_text("signature");
   out.text = reader.required_text("message");
+  out.invitation = reader.text("invitation");
   if (reader.refusal()) return std::unexpected(*reader.refusal());
   Validation validation;
   validation.length("address", address, kAddressLength, kAddressLength);
@@ -47,10 +49,10 @@ Unit check_nonce(LoginText login, Time now) {
 
 Unit sign_in(LoginText login, bool by_contract, const Services& services, ClientInfo client) {
   return handlers::unit_of(true, "Failed to process wallet login",
-                           [login, by_contract, client = std::move(client), &issuer = services.issuer, now = services.clock.now(),
-                            production = services.settings.production](store::Tx& tx) -> Outcome<Reply> {
-                             auto who = sign_in_with_wallet(tx, login, by_contract, issuer, now, client);
-                             if (who) return signed_in(std::move(*who), 200, production);
+                           [login, by_contract, client = std::move(client), &issuer = services.issuer,
+                            &settings = services.settings, now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
+                             auto who = sign_in_with_wallet(tx, login, by_contract, settings, issuer, now, client);
+                             if (who) return signed_in(std::move(*who), 200, settings.production);
                              // Words of its own keep the cause, by which the caller knows to start over.
                              if (who.error().cause && who.error().cause->code == Code::conflict)
                                who.error().message = "Failed to create user";
@@ -98,6 +100,7 @@ Task<Outcome<Reply>> log_in_with_wallet(Services& services, Request& request) {
   const Time now = services.clock.now();
   auto login = read_login_text(services.settings, form->address, form->text, now);
   if (!login) co_return pass(login);
+  login->invitation = std::move(form->invitation);
   if (auto good = co_await run_unit(services, request, check_nonce(*login, now)); !good) co_return pass(good);
 
   SignedMessage message{form->address, login->chain_id, std::move(form->text), std::move(form->signature)};

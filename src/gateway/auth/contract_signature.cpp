@@ -13,19 +13,21 @@ constexpr std::array<std::uint8_t, 4> kMagic{0x16, 0x26, 0xba, 0x7e};   // isVal
 // Memory of the program: four words (account, factory, length of the factory's call, length of the check), the
 // factory's call, the check. PUSH0 is left out: not every chain has it.
 constexpr std::uint8_t kProgram[] = {
-    0x60, 0x4d, 0x80, 0x38, 0x03, 0x90, 0x60, 0x00, 0x39,   // codecopy(0, 77, codesize - 77)
+    0x60, 0x54, 0x80, 0x38, 0x03, 0x90, 0x60, 0x00, 0x39,   // codecopy(0, 84, codesize - 84)
     0x60, 0x00, 0x51, 0x3b,                                 // extcodesize(account)
     0x60, 0x20, 0x57,                                       // jumpi(check) when it is there
     0x60, 0x00, 0x60, 0x00,                                 // call(gas, factory, 0, 128, length, 0, 0)
     0x60, 0x40, 0x51, 0x60, 0x80, 0x60, 0x00,               //
     0x60, 0x20, 0x51, 0x5a, 0xf1,                           //
     0x5b,                                                   // check (32): the call's success lies below, unused
-    0x60, 0x20, 0x60, 0x00,                                 // staticcall(gas, account, 128 + length, check, 0, 32)
+    0x60, 0x20, 0x60, 0x20,                                 // staticcall(gas, account, 128 + length, check, 32, 32)
     0x60, 0x60, 0x51, 0x60, 0x40, 0x51, 0x60, 0x80, 0x01,   //
     0x60, 0x00, 0x51, 0x5a, 0xfa,                           //
-    0x60, 0x00, 0x51, 0x60, 0xe0, 0x1c,                     // its first four bytes
+    0x60, 0x20, 0x51, 0x60, 0xe0, 0x1c,                     // its first four bytes
     0x63, 0x16, 0x26, 0xba, 0x7e, 0x14, 0x16,               // are the magic value, and it succeeded
     0x60, 0x1f, 0x3d, 0x11, 0x16,                           // and there are 32 bytes of it
+    0x60, 0x00, 0x51, 0x3b, 0x15, 0x15, 0x16,               // and the account has code: a precompile, which has none,
+                                                            // may answer with what it was asked
     0x60, 0x00, 0x52, 0x60, 0x20, 0x60, 0x00, 0xf3,         // return that
 };
 
@@ -99,7 +101,7 @@ std::optional<WrappedSignature> unwrap_signature(ByteView signature) {
 }
 
 Bytes deploy_and_check_program(const Address& account, const Hash32& digest, const WrappedSignature& signature) {
-  static_assert(sizeof(kProgram) == 77);
+  static_assert(sizeof(kProgram) == 84);
   const Bytes check = is_valid_signature_call(digest, signature.signature);
   Bytes out(std::begin(kProgram), std::end(kProgram));
   append(out, word_of(account));

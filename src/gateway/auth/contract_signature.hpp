@@ -3,7 +3,7 @@
 // EIP-1271: a deployed contract answers `isValidSignature(bytes32,bytes)` itself.
 //
 // ERC-6492: a wallet that is not deployed yet adds to its signature how to deploy it (factory, call data) and a marker.
-// It is asked by one eth_call without `to`, whose data is a program of our own (77 bytes, contract_signature.cpp) with
+// It is asked by one eth_call without `to`, whose data is a program of our own (84 bytes, contract_signature.cpp) with
 // the call appended: the program makes the factory deploy the wallet, unless it is there, and then asks it. The chain
 // forgets all of it. The other way that ERC-6492 describes, a call to a deployed Multicall contract, needs that
 // contract on every chain; a program needs nothing. What the program does not do is ERC-6492's `prepare`: a wallet that

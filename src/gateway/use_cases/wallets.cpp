@@ -7,6 +7,7 @@
 #include "core/base/text.hpp"
 #include "core/crypto/crypto.hpp"
 #include "gateway/auth/passwords.hpp"
+#include "gateway/use_cases/registration.hpp"
 
 namespace agentauri::gateway {
 namespace {
@@ -58,7 +59,10 @@ Outcome<void> name_account(Tx& tx, std::string_view address_digits, store::Accou
   return {};   // the unique index decides
 }
 
-Outcome<store::Account> make_account(Tx& tx, const LoginText& login, bool by_contract, Time now) {
+Outcome<store::Account> make_account(Tx& tx, const LoginText& login, bool by_contract, const GatewaySettings& settings,
+                                     Time now) {
+  auto may = check_may_register(tx, settings.registration, login.invitation, {}, now);
+  if (!may) return pass(may);
   const std::string address = to_hex_0x(login.address);
   const std::string digits = address.substr(2);
   store::Account account;
@@ -66,6 +70,11 @@ Outcome<store::Account> make_account(Tx& tx, const LoginText& login, bool by_con
   account.name = fmt::format("{}...{}", address.substr(0, 6), address.substr(address.size() - 4));
   account.created_at = account.updated_at = now;
   if (auto named = name_account(tx, digits, account); !named) return pass(named);
+  if (settings.first_user_is_admin) {
+    auto any = store::has_any_account(tx);
+    if (!any) return broken(any);
+    account.is_admin = !*any;
+  }
   auto inserted = store::insert_account(tx, account, fold_case(account.username), fold_case(account.email));
   if (!inserted) return broken(inserted);
   auto made = make_personal_organization(tx, account, *account.name + "'s Personal",
@@ -80,6 +89,8 @@ Outcome<store::Account> make_account(Tx& tx, const LoginText& login, bool by_con
                                  .display_name = account.name,
                                  .created_at = now};
   if (auto linked = store::insert_identity(tx, identity); !linked) return broken(linked);
+  auto used = use_up_invitation(tx, settings.registration, login.invitation, account.id, now);
+  if (!used) return pass(used);
   return account;
 }
 
@@ -165,7 +176,7 @@ Outcome<LoginText> read_login_text(const GatewaySettings& settings, const Addres
   expected.request_id = nonce ? to_string(*nonce) : std::string();
   if (const auto fault = check_siwe(*message, expected, now)) return refuse(400, fault->code, fault->text);
   if (!nonce) return bad_nonce("it is none of ours");
-  return LoginText{address, static_cast<domain::ChainId>(message->chain_id), *nonce};
+  return LoginText{address, static_cast<domain::ChainId>(message->chain_id), *nonce, std::nullopt};
 }
 
 Outcome<void> check_login_nonce(Tx& tx, const LoginText& login, Time now) {
@@ -182,8 +193,8 @@ Outcome<void> check_login_nonce(Tx& tx, const LoginText& login, Time now) {
   return {};
 }
 
-Outcome<SignedIn> sign_in_with_wallet(Tx& tx, const LoginText& login, bool by_contract, const SessionIssuer& issuer,
-                                      Time now, const ClientInfo& client) {
+Outcome<SignedIn> sign_in_with_wallet(Tx& tx, const LoginText& login, bool by_contract, const GatewaySettings& settings,
+                                      const SessionIssuer& issuer, Time now, const ClientInfo& client) {
   auto mine = store::consume_nonce(tx, login.nonce, now);
   if (!mine) return broken(mine);
   if (!*mine)
@@ -195,7 +206,7 @@ Outcome<SignedIn> sign_in_with_wallet(Tx& tx, const LoginText& login, bool by_co
     out.account = std::move(**known);
     if (auto noted = store::record_login(tx, out.account.id, now); !noted) return broken(noted);
   } else {
-    auto made = make_account(tx, login, by_contract, now);
+    auto made = make_account(tx, login, by_contract, settings, now);
     if (!made) return pass(made);
     out.account = std::move(*made);
   }

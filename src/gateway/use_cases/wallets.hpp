@@ -36,6 +36,7 @@ struct LoginText {
   Address address;
   domain::ChainId chain_id = 1;
   Uuid nonce;
+  std::optional<std::string> invitation;   // for a first sign-in where registration asks for one
 };
 // Everything about the text but its nonce: the first broken rule of protocols.md 1.4.
 Outcome<LoginText> read_login_text(const GatewaySettings& settings, const Address& address, std::string_view text,
@@ -49,7 +50,9 @@ Outcome<void> check_login_nonce(store::Tx& tx, const LoginText& login, Time now)
 // The nonce is used up, whatever comes then. An account of a key is found by its address, one of a contract by chain
 // and address, since the same contract address may have another owner elsewhere. An error with the cause Code::conflict
 // says that somebody signed in for the first time at the same moment: running it again finds what that one made.
+// A first sign-in is a registration (registration.hpp), with its refusals.
 Outcome<SignedIn> sign_in_with_wallet(store::Tx& tx, const LoginText& login, bool by_contract,
-                                      const SessionIssuer& issuer, Time now, const ClientInfo& client);
+                                      const GatewaySettings& settings, const SessionIssuer& issuer, Time now,
+                                      const ClientInfo& client);
 
 }   // namespace agentauri::gateway
