@@ -14,3 +14,14 @@ function(embed_text TARGET NAME)
   file(GENERATE OUTPUT ${OUT} CONTENT "${TEXT}")
   target_sources(${TARGET} PRIVATE ${OUT})
 endfunction()
+
+# embed_folder(TARGET NAME FOLDER): the same for every file below FOLDER, bytes of any kind, named as they lie there; empty
+# when there is no such folder. Made anew when a file there changes, comes or goes.
+function(embed_folder TARGET NAME FOLDER)
+  set(OUT ${CMAKE_CURRENT_BINARY_DIR}/embedded_${NAME}.cpp)
+  set(SCRIPT ${PROJECT_SOURCE_DIR}/cmake/embed_folder.py)
+  file(GLOB_RECURSE FILES CONFIGURE_DEPENDS ${FOLDER}/*)
+  add_custom_command(OUTPUT ${OUT} COMMAND ${PYTHON3} ${SCRIPT} ${FOLDER} ${NAME} ${OUT} DEPENDS ${SCRIPT} ${FILES}
+    COMMENT "Embedding ${NAME}" VERBATIM)
+  target_sources(${TARGET} PRIVATE ${OUT})
+endfunction()

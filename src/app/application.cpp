@@ -64,6 +64,7 @@ gateway::GatewaySettings gateway_settings(const Settings& settings) {
   out.siwe_chain_ids = settings.siwe_chain_ids;
   out.siwe_strict_checksum = settings.siwe_strict_checksum;
   for (const auto& chain : settings.chains) out.chain_names[chain.id] = chain_name(chain.id);
+  out.console_dir = settings.console_dir;
   out.version = std::string(kVersion);
   return out;
 }

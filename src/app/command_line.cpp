@@ -87,6 +87,7 @@ int run_program(int argc, char** argv) {
   flags.add(*serve, "--host", "SERVER_HOST", "address to listen on");
   flags.add(*serve, "--port", "SERVER_PORT", "port to listen on");
   flags.add(*serve, "--data-dir", "AGENTAURI_DATA_DIR", "folder of the embedded store");
+  flags.add(*serve, "--console-dir", "CONSOLE_DIR", "serve the console from this folder (for work on it)");
   flags.add(*serve, "--threads", "THREADS", "I/O threads of the gateway");
   serve->add_flag("--migrate", migrate_at_start, "bring the schema up first (PostgreSQL)");
 

@@ -38,6 +38,7 @@ struct GatewaySettings {
   std::vector<domain::ChainId> siwe_chain_ids{1, 8453, 11155111, 84532, 59141};   // to sign in
   bool siwe_strict_checksum = true;
   std::map<domain::ChainId, std::string> chain_names;   // for reports; a chain that is not named shows its stored name
+  std::string console_dir;                              // empty: the console that was compiled in
   std::string version = "0.1.0";
 };
 

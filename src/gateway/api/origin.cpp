@@ -59,6 +59,16 @@ std::string origin_of(std::string_view url) {
   return std::string(url.substr(0, url.find('/', scheme + 3)));
 }
 
+// Whether the page came from the host that the request is for. The scheme is what the browser saw: a proxy in front may
+// speak https while we do not.
+bool is_own_origin(std::string_view origin, const net::Headers& headers, bool production) {
+  if (headers.count("Host") != 1) return false;
+  const std::string_view scheme = origin.substr(0, std::min(origin.find("://"), origin.size()));
+  if (scheme != "https" && (scheme != "http" || production)) return false;
+  const std::string& host = *headers.find("Host");
+  return !host.empty() && net::equal_ignoring_case(origin.substr(scheme.size() + 3), host);
+}
+
 }   // namespace
 
 std::vector<net::Cidr> trusted_ranges(const std::vector<std::string>& configured) {
@@ -94,7 +104,8 @@ std::string client_address(const net::HttpRequest& request, const std::vector<ne
   return request.peer;
 }
 
-Cors::Cors(const GatewaySettings& settings) : frontend_origin_(origin_of(settings.frontend_url)) {
+Cors::Cors(const GatewaySettings& settings)
+    : frontend_origin_(origin_of(settings.frontend_url)), production_(settings.production) {
   for (const auto& entry : settings.allowed_origins) {
     const std::string_view origin = trimmed(entry);
     const bool https = origin.starts_with("https://");
@@ -111,7 +122,8 @@ bool Cors::allows(std::string_view origin) const {
 bool Cors::allows_cookie(const net::Headers& headers) const {
   if (headers.count("Origin") != 1) return false;
   const std::string& origin = *headers.find("Origin");
-  return allows(origin) || (!frontend_origin_.empty() && origin == frontend_origin_);
+  return allows(origin) || (!frontend_origin_.empty() && origin == frontend_origin_) ||
+         is_own_origin(origin, headers, production_);
 }
 
 bool Cors::is_preflight(const net::HttpRequest& request) {

@@ -24,7 +24,8 @@ class Cors {
   explicit Cors(const GatewaySettings& settings);
 
   bool allows(std::string_view origin) const;
-  // The rule for cookies on unsafe methods: the list, or FRONTEND_URL's own origin.
+  // The rule for cookies on unsafe methods: the list, FRONTEND_URL's own origin, or the host that the request is for
+  // (the console's pages; a page cannot choose its Origin, and cookies belong to the host).
   bool allows_cookie(const net::Headers& headers) const;
   static bool is_preflight(const net::HttpRequest& request);
   // 200 with the headers in `out`, or 400.
@@ -35,6 +36,7 @@ class Cors {
  private:
   std::vector<std::string> origins_;
   std::string frontend_origin_;   // empty: none
+  bool production_ = false;       // https origins only
 };
 
 }   // namespace agentauri::gateway

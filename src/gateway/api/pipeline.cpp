@@ -108,6 +108,7 @@ Pipeline::Pipeline(Services& services, Authenticator& authenticator)
     : services_(services),
       authenticator_(authenticator),
       trusted_(trusted_ranges(services.settings.trusted_proxies)),
+      console_(services.settings.console_dir),
       in_flight_(services.metrics.gauge("http_requests_in_flight", "Requests being handled")) {
   if (services.settings.hsts) hsts_ = fmt::format("max-age={}; includeSubDomains", services.settings.hsts_max_age);
 }
@@ -120,6 +121,7 @@ Task<net::HttpResponse> Pipeline::handle(net::HttpRequest http) {
   request.http = std::move(http);
   Trace trace;
   Outcome<Reply> outcome = refuse(500, "internal_error", "Failed to process request");
+  if (Console::owns(request.http.path)) co_return answer_console(request, trace);
   try {
     outcome = co_await respond(request, trace);
   } catch (const std::exception& e) {
@@ -163,6 +165,27 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
   auto once = with_idempotency(route, request, services_.clock, std::move(*unit));
   if (!once) co_return pass(once);
   co_return co_await run_unit(services_, request, std::move(*once));
+}
+
+// Files that everybody may have: no credential is looked at, no limit counted, no other origin helped.
+net::HttpResponse Pipeline::answer_console(const Request& request, Trace& trace) {
+  trace.path_template = "/console";
+  trace.is_exempt = true;
+  const bool is_read = request.http.method == "GET" || request.http.method == "HEAD";
+  auto served = is_read ? console_.answer(request.http)
+                        : Outcome<net::HttpResponse>(refuse(405, "method_not_allowed", "This path does not serve that method"));
+  if (!is_read) trace.allow = "GET, HEAD";
+  net::HttpResponse response;
+  if (served) {
+    response = std::move(*served);
+    add_security_headers(request, response);
+  } else {
+    Outcome<Reply> outcome = pass(served);
+    note(outcome, trace);
+    response = finish(request, trace, std::move(outcome));
+  }
+  record(request, trace, response);
+  return response;
 }
 
 bool Pipeline::has_monitoring_token(const net::Headers& headers) const {
@@ -306,10 +329,16 @@ net::HttpResponse Pipeline::finish(const Request& request, const Trace& trace, O
   return response;
 }
 
-void Pipeline::add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const {
+void Pipeline::add_security_headers(const Request& request, net::HttpResponse& response) const {
   response.headers.add("X-Request-ID", request.request_id);
-  for (const auto& [name, value] : kSecurityHeaders) response.headers.add(std::string(name), std::string(value));
+  for (const auto& [name, value] : kSecurityHeaders) {
+    if (response.headers.find(name) == nullptr) response.headers.add(std::string(name), std::string(value));
+  }
   if (!hsts_.empty()) response.headers.add("Strict-Transport-Security", hsts_);
+}
+
+void Pipeline::add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const {
+  add_security_headers(request, response);
   if (trace.is_preflight) {
     for (const auto& [name, value] : trace.headers.all()) response.headers.add(name, value);
   } else {

@@ -13,6 +13,7 @@
 #include "gateway/api/origin.hpp"
 #include "gateway/api/request.hpp"
 #include "gateway/api/routes.hpp"
+#include "gateway/console/console.hpp"
 
 namespace agentauri::gateway {
 
@@ -50,6 +51,8 @@ class Pipeline {
   static void note(const Outcome<Reply>& outcome, Trace& trace);
   net::HttpResponse finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const;
   net::HttpResponse refuse_with(const Refusal& refusal, const std::string& request_id) const;
+  net::HttpResponse answer_console(const Request& request, Trace& trace);
+  void add_security_headers(const Request& request, net::HttpResponse& response) const;
   void add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const;
   void record(const Request& request, const Trace& trace, const net::HttpResponse& response);
 
@@ -57,6 +60,7 @@ class Pipeline {
   Authenticator& authenticator_;
   std::vector<net::Cidr> trusted_;
   std::string hsts_;   // empty: off
+  const Console console_;
   Log log_{"http"};
   Gauge in_flight_;
 
