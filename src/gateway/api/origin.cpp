@@ -63,10 +63,9 @@ std::string origin_of(std::string_view url) {
 // speak https while we do not.
 bool is_own_origin(std::string_view origin, const net::Headers& headers, bool production) {
   if (headers.count("Host") != 1) return false;
-  const std::string_view scheme = origin.substr(0, std::min(origin.find("://"), origin.size()));
-  if (scheme != "https" && (scheme != "http" || production)) return false;
+  if (!origin.starts_with("https://") && (!origin.starts_with("http://") || production)) return false;
   const std::string& host = *headers.find("Host");
-  return !host.empty() && net::equal_ignoring_case(origin.substr(scheme.size() + 3), host);
+  return !host.empty() && net::equal_ignoring_case(origin.substr(origin.find("://") + 3), host);
 }
 
 }   // namespace

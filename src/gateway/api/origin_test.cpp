@@ -83,5 +83,24 @@ TEST(Cors, CookiesAreTakenFromListedPagesOnly) {
   EXPECT_FALSE(allowed({"https://a.example", "https://a.example"}));
 }
 
+TEST(Cors, CookiesAreTakenFromPagesOfTheHostItself) {
+  const auto allowed = [](std::string origin, std::vector<std::string> hosts, bool production = false) {
+    net::Headers headers;
+    headers.add("Origin", std::move(origin));
+    for (auto& host : hosts) headers.add("Host", host);
+    return Cors(with_origins({"https://a.example"}, production)).allows_cookie(headers);
+  };
+  EXPECT_TRUE(allowed("http://127.0.0.1:8080", {"127.0.0.1:8080"}));
+  EXPECT_TRUE(allowed("https://Console.example", {"console.example"}));
+  EXPECT_TRUE(allowed("https://console.example", {"console.example"}, true));
+  EXPECT_FALSE(allowed("http://console.example", {"console.example"}, true));
+  for (const char* no : {"http://127.0.0.1:8081", "http://127.0.0.1", "http://evil.example", "null", "http", "http://", "",
+                         "ftp://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://evil.example@127.0.0.1:8080"})
+    EXPECT_FALSE(allowed(no, {"127.0.0.1:8080"})) << no;
+  EXPECT_FALSE(allowed("http://a", {})) << "no host";
+  EXPECT_FALSE(allowed("http://", {""})) << "an empty host";
+  EXPECT_FALSE(allowed("http://a", {"a", "a"})) << "two hosts";
+}
+
 }   // namespace
 }   // namespace agentauri::gateway
