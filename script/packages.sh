@@ -4,8 +4,10 @@
 BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build ccache mold pkg-config git ca-certificates
   libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libpq-dev libsqlite3-dev libssl-dev libsodium-dev libsecp256k1-dev
   libfmt-dev prometheus-cpp-dev libcli11-dev libgtest-dev libgmock-dev zlib1g-dev python3-minimal python3-yaml"
-# What the tests meet: real servers, and Node.js for the functional suite.
-TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl"
+# What the console is built with.
+CONSOLE_PACKAGES="nodejs npm"
+# What the tests meet: real servers and a real browser, and Node.js for the functional suite.
+TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium"
 # What script/lint needs on top.
 LINT_PACKAGES="clang-tidy-19 clang-format-19"
 
@@ -51,5 +53,27 @@ configure_and_build() {
     grep -E 'error|FAILED|fatal' "$log" | head -40 >&2
     tail -20 "$log" >&2
     die "the build failed; the whole output is in $log"
+  fi
+}
+
+# install_console [npm option...] : what console/package-lock.json names, unless it is there already. `--omit=dev` leaves
+# out what only its tests need.
+install_console() {
+  local stamp=console/node_modules/.installed wanted
+  wanted="$(cksum <console/package-lock.json) $*"
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return 0
+  # Whoever has what the tests need has what the build needs.
+  [ -f "$stamp" ] && [ "$*" = --omit=dev ] && [ "$(cat "$stamp")" = "$(cksum <console/package-lock.json) " ] && return 0
+  (cd console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >&2) || die "npm could not install what the console needs"
+  echo "$wanted" >"$stamp"
+}
+
+# build_console : build/console, which the program is then built with.
+build_console() {
+  mkdir -p build
+  say "Building the console; details in build/console.log"
+  if ! (cd console && npm run build) >build/console.log 2>&1; then
+    tail -30 build/console.log >&2
+    die "the console could not be built; the whole output is in build/console.log"
   fi
 }
