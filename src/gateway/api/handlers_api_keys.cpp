@@ -88,7 +88,9 @@ Outcome<Unit> create_api_key(const Services& services, const Request& request) {
                   wanted = std::move(*wanted)](store::Tx& tx) -> Outcome<Reply> {
                    auto made = gateway::create_api_key(tx, caller, organization, wanted);
                    if (!made) return pass(made);
-                   return reply_with(wrap(render_made_api_key(*made)), 201);
+                   auto reply = reply_with(wrap(render_made_api_key(*made)), 201);
+                   reply.secret_of = to_string(made->key.id);
+                   return reply;
                  });
 }
 
@@ -168,7 +170,9 @@ Outcome<Unit> rotate_api_key(const Services& services, const Request& request) {
                   draft = std::move(draft)](store::Tx& tx) -> Outcome<Reply> {
                    auto rotated = gateway::rotate_api_key(tx, caller, id, draft);
                    if (!rotated) return pass(rotated);
-                   return forgetting(reply_with(wrap(render_rotated_api_key(*rotated))), rotated->old);
+                   auto reply = forgetting(reply_with(wrap(render_rotated_api_key(*rotated))), rotated->old);
+                   reply.secret_of = to_string(rotated->made.key.id);
+                   return reply;
                  });
 }
 

@@ -26,7 +26,9 @@ Outcome<Unit> create_trigger(const Services& services, const Request& request) {
                   draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
                    auto made = gateway::create_trigger(tx, caller, context, draft);
                    if (!made) return pass(made);
-                   return reply_with(render_edited(*made, draft.conditions || draft.actions), 201);
+                   auto reply = reply_with(render_edited(*made, draft.conditions || draft.actions), 201);
+                   if (!made->new_secrets.empty()) reply.secret_of = to_string(made->trigger.id);
+                   return reply;
                  });
 }
 
@@ -167,8 +169,10 @@ Outcome<Unit> create_action(const Services& services, const Request& request) {
                   draft = std::move(*draft)](store::Tx& tx) -> Outcome<Reply> {
                    auto made = gateway::create_action(tx, caller, context, trigger, draft);
                    if (!made) return pass(made);
-                   return reply_with(wrap(render_action(made->action, made->trigger, made->new_secret), made->warnings),
-                                     201);
+                   auto reply = reply_with(
+                       wrap(render_action(made->action, made->trigger, made->new_secret), made->warnings), 201);
+                   if (made->new_secret) reply.secret_of = std::to_string(made->action.id);
+                   return reply;
                  });
 }
 
@@ -237,7 +241,9 @@ Outcome<Unit> rotate_secret(const Services& services, const Request& request) {
                   id = *id, overlap](store::Tx& tx) -> Outcome<Reply> {
                    auto rotated = gateway::rotate_secret(tx, caller, keys, trigger, id, overlap);
                    if (!rotated) return pass(rotated);
-                   return reply_with(wrap(render_action(rotated->action, rotated->trigger, rotated->new_secret)));
+                   auto reply = reply_with(wrap(render_action(rotated->action, rotated->trigger, rotated->new_secret)));
+                   reply.secret_of = std::to_string(rotated->action.id);
+                   return reply;
                  });
 }
 
