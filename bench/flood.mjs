@@ -86,7 +86,8 @@ async function measure(seconds, rounds) {
   const app = await AgentAuri.prepare();
   await launchLogged(app);
   const user = await Client.registered(app.url, 'bench');
-  const made = await user.post('/api/v1/api-keys', { name: 'bench', environment: 'live', permissions: ['read'], rate_limit_override: 100000 });
+  const personal = (await user.get('/api/v1/auth/me')).body.organizations[0].id;
+  const made = await user.post(`/api/v1/organizations/${personal}/api-keys`, { name: 'bench', environment: 'live', permissions: ['read'], rate_limit_override: 100000 });
   const key = made.body.data.key;
   const rest = [], flooded = [], bare = [], logins = [];
   const answers = {};

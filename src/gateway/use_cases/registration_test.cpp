@@ -164,7 +164,8 @@ TEST_P(Operator, AResetPasswordEndsEverySessionAndALock) {
 TEST_P(Operator, ADisabledUserIsRefusedEverywhereWithinASecond) {
   const auto auth = h.registered("orbit7");
   const auto who = Harness::bearer(auth);
-  const auto key = h.post("/api/v1/api-keys", R"({"name":"k","environment":"live","permissions":["read"]})", who);
+  const auto key = h.post("/api/v1/api-keys?organization_id=" + h.organization_id(who),
+                          R"({"name":"k","environment":"live","permissions":["read"]})", who);
   ASSERT_EQ(key.status, 201) << key.text;
   const auto by_key = Harness::with_key(key.at("data.key"));
   const auto other = h.another();

@@ -73,14 +73,15 @@ describe('users', () => {
     assert.equal((await login(app, 'ada', reset.data.trim())).status, 200);
     const beside = await command(app, ['disable', 'ada']);
     assert.equal(beside.code, EX_UNAVAILABLE, 'the embedded store has one writer');
-    assert.match(beside.talk, /in use/);
+    assert.match(beside.talk, /another process uses the data folder/);
   });
 
   test('a user that is disabled beside a running server is refused within a second', { skip: !ENGINES.includes('postgres') }, async () => {
     const app = await prepared('postgres');
     await app.launch();
     const user = await Client.registered(app.url, 'orbit7');
-    const key = (await user.post('/api/v1/api-keys', { name: 'k', environment: 'live' })).body.data.key;
+    const personal = (await user.get('/api/v1/auth/me')).body.organizations[0].id;
+    const key = (await user.post(`/api/v1/organizations/${personal}/api-keys`, { name: 'k', environment: 'live' })).body.data.key;
     const byKey = () => new Client(app.url).get('/api/v1/triggers', { 'x-api-key': key });
     assert.equal((await byKey()).status, 200);
     const disabled = await command(app, ['disable', 'orbit7', '--json']);
