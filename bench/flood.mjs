@@ -45,6 +45,7 @@ async function flood(url) {
     if (sent < due) sent = Math.ceil(due);   // what found no room is not sent later
     await sleep(5);
   }
+  while (inFlight > 0) await sleep(20);   // the queue is empty for what is measured next
   process.send(seen, () => process.exit(0));
 }
 
