@@ -137,10 +137,9 @@ Result<void> Application::Impl::prepare_secrets() {
 Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   for (unsigned i = 0; i < settings.threads; ++i)
     gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
-  chain_reader =
-      std::make_unique<RpcChainReader>(roles_thread->executor(), *open_client, settings.chains, metrics);
-  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard,
-                                               *chain_reader);
+  chain_reader = std::make_unique<RpcChainReader>(roles_thread->executor(), *open_client, settings.chains, metrics);
+  gateway =
+      std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard, *chain_reader);
   std::vector<Executor> executors;
   for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
   net::HttpServer::Settings http;

@@ -64,8 +64,7 @@ Task<void> RpcChainReader::ask_here(chain::RpcPool& pool, chain::RpcCall call, D
   for (;;) {
     const auto left = std::min(deadline, stop_by_.load()) - SteadyClock::now();
     if (left <= SteadyClock::duration::zero()) break;
-    const auto wait = std::min<std::chrono::microseconds>(
-        kLook, std::chrono::ceil<std::chrono::microseconds>(left));
+    const auto wait = std::min<std::chrono::microseconds>(kLook, std::chrono::ceil<std::chrono::microseconds>(left));
     if (co_await asking.wait_for(wait)) co_return;
   }
   co_await asking.cancel_and_wait();
@@ -80,9 +79,10 @@ Task<Result<json::Value>> RpcChainReader::ask(domain::ChainId chain, chain::RpcC
     co_return fail(Code::busy, "too many questions to chains at this moment");
   }
   auto out = std::make_shared<Result<json::Value>>(fail(Code::cancelled, "stopping"));
-  co_await run_on(executor_, [this, &pool = *found->second.pool, call = std::move(call), deadline, out]() -> Task<void> {
-    co_await ask_here(pool, call, deadline, out);
-  });
+  co_await run_on(executor_,
+                  [this, &pool = *found->second.pool, call = std::move(call), deadline, out]() -> Task<void> {
+                    co_await ask_here(pool, call, deadline, out);
+                  });
   --waiting_;
   co_return std::move(*out);
 }

@@ -1,5 +1,5 @@
-// The gateway's questions to chains, over JSON-RPC: pools of their own on the thread of the other roles, in every process
-// that has the gateway role, whether it follows chains or not.
+// The gateway's questions to chains, over JSON-RPC: pools of their own on the thread of the other roles, in every
+// process that has the gateway role, whether it follows chains or not.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,7 @@ class RpcChainReader final : public gateway::ChainReader {
  public:
   // `client` is unguarded and works on `executor`. Metrics carry the chain's label with `/gateway` behind it, as these
   // pools judge providers for themselves.
-  RpcChainReader(Executor executor, net::HttpClient& client, const std::vector<ChainSetting>& chains,
-                 Metrics& metrics);
+  RpcChainReader(Executor executor, net::HttpClient& client, const std::vector<ChainSetting>& chains, Metrics& metrics);
   ~RpcChainReader() override;
 
   bool serves(domain::ChainId chain) const override;

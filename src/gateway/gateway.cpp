@@ -2,6 +2,7 @@
 
 #include "gateway/api/pipeline.hpp"
 #include "gateway/housekeeping.hpp"
+#include "gateway/link_watch.hpp"
 
 namespace agentauri::gateway {
 
@@ -24,7 +25,8 @@ struct Gateway::Impl {
         services{db,       clock,   metrics, settings, {keys, guard}, cors,   argon,
                  sessions, limiter, issuer,  api_keys, trail,         chains, session_uses},
         pipeline(services, authenticator),
-        housekeeping(db, clock, metrics, revocations, trail, session_uses) {}
+        housekeeping(db, clock, metrics, revocations, trail, session_uses),
+        link_watch(db, clock, chains) {}
 
   const GatewaySettings settings;
   const crypto::DataKeys keys;
@@ -42,12 +44,13 @@ struct Gateway::Impl {
   Services services;
   Pipeline pipeline;
   Housekeeping housekeeping;
+  LinkWatch link_watch;
 };
 
 Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings,
                  crypto::DataKeys keys, net::AddressGuard guard, ChainReader& chains)
-    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard),
-                                   chains)) {}
+    : impl_(
+          std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard), chains)) {}
 Gateway::~Gateway() = default;
 
 Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) {
@@ -57,7 +60,13 @@ net::HttpResponse Gateway::render_error(int status, std::string_view text, const
   return impl_->pipeline.render_error(status, text, request);
 }
 Task<void> Gateway::run() {
-  return impl_->housekeeping.run();
+  // Side by side: a chain that does not answer must not keep revocations waiting.
+  TaskGroup tasks(co_await this_executor());
+  tasks.spawn("housekeeping", [impl = impl_.get()]() -> Task<void> { co_await impl->housekeeping.run(); });
+  tasks.spawn("link watch", [impl = impl_.get()]() -> Task<void> { co_await impl->link_watch.run(); });
+  while (co_await sleep_for(std::chrono::hours(1))) {
+  }
+  co_await tasks.cancel_and_wait();
 }
 
 }   // namespace agentauri::gateway

@@ -19,8 +19,8 @@ Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& met
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
   const Time now = clock_.now();
-  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention, nonces_before = now - kNonceRetention,
-             keys_before = now - store::kIdempotencyLife;
+  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention,
+             nonces_before = now - kNonceRetention, keys_before = now - store::kIdempotencyLife;
   std::int64_t gone = 0;
   for (int i = 0; i < kMaxCleanupBatches; ++i) {
     auto batch = co_await db_.transact<std::int64_t>(

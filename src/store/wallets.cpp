@@ -54,20 +54,17 @@ const Query kListLinks{"agent_link_list",
                        "SELECT " LINK_COLUMNS
                        " FROM agent_links WHERE organization_id = :organization AND status = 'active' ORDER BY "
                        "created_at DESC, id DESC"};
-// The clock of a block may be behind ours: a transfer that the link's own check saw must not count against it.
-#define MOVED_LINKS(CONTRACT)                                                                                     \
-  "UPDATE agent_links SET status = 'revoked', revoke_reason = 'ownership_changed', revoked_at = :now "            \
-  "WHERE status = 'active' AND EXISTS (SELECT 1 FROM events e WHERE e.agent_id = agent_links.agent_id AND "       \
-  "e.block_time > agent_links.created_at AND e.chain_id = agent_links.chain_id AND e.event_type = 'Transfer' AND " \
-  "e.canonical = :yes AND " CONTRACT                                                                              \
-  " = agent_links.registry AND lower(e.owner) <> lower(agent_links.wallet_address))"
-const Query kRevokeMovedLinks{"agent_link_revoke_moved", MOVED_LINKS("'0x' || lower(hex(e.contract))"),
-                              MOVED_LINKS("'0x' || encode(e.contract, 'hex')")};
-#undef MOVED_LINKS
-const Query kListUncheckedLinks{"agent_link_list_unchecked",
-                                "SELECT " LINK_COLUMNS
-                                " FROM agent_links WHERE status = 'active' AND checked_at < :before ORDER BY "
-                                "checked_at LIMIT :limit"};
+// Both times are of our own clocks; an event is a hint, whose truth is asked of the chain.
+#define LINKS_TO_CHECK(CONTRACT)                                                                                      \
+  "SELECT " LINK_COLUMNS                                                                                              \
+  " FROM agent_links WHERE status = 'active' AND (checked_at < :before OR EXISTS ("                                   \
+  "SELECT 1 FROM events e WHERE e.event_type = 'Transfer' AND e.agent_id = agent_links.agent_id AND "                 \
+  "e.chain_id = agent_links.chain_id AND e.inserted_at > agent_links.checked_at AND e.canonical = :yes AND " CONTRACT \
+  " = agent_links.registry AND lower(e.owner) <> lower(agent_links.wallet_address))) "                                \
+  "ORDER BY checked_at LIMIT :limit"
+const Query kListLinksToCheck{"agent_link_list_to_check", LINKS_TO_CHECK("'0x' || lower(hex(e.contract))"),
+                              LINKS_TO_CHECK("'0x' || encode(e.contract, 'hex')")};
+#undef LINKS_TO_CHECK
 const Query kNoteLinkChecked{"agent_link_note_checked", "UPDATE agent_links SET checked_at = :now WHERE id = :id"};
 #undef LINK_COLUMNS
 
@@ -222,9 +219,8 @@ Result<std::optional<AgentLink>> find_active_link(Tx& tx, domain::ChainId chain,
 
 Result<std::optional<AgentLink>> find_link_of_organization(Tx& tx, domain::OrganizationId organization,
                                                            domain::ChainId chain, const std::string& agent_id) {
-  return read_first_link(
-      tx.run(kFindLinkOfOrganization,
-             Params().id("organization", organization).i64("chain", chain).text("agent", agent_id)));
+  return read_first_link(tx.run(kFindLinkOfOrganization,
+                                Params().id("organization", organization).i64("chain", chain).text("agent", agent_id)));
 }
 
 Result<bool> revoke_agent_link(Tx& tx, const Uuid& id, std::string_view reason, Time now) {
@@ -235,14 +231,9 @@ Result<std::vector<AgentLink>> list_agent_links(Tx& tx, domain::OrganizationId o
   return read_links(tx.run(kListLinks, Params().id("organization", organization)));
 }
 
-Result<std::int64_t> revoke_moved_links(Tx& tx, Time now) {
-  auto done = tx.run(kRevokeMovedLinks, Params().time("now", now).boolean("yes", true));
-  if (!done) return fail(done);
-  return done->affected();
-}
-
-Result<std::vector<AgentLink>> list_unchecked_links(Tx& tx, Time before, std::int64_t limit) {
-  return read_links(tx.run(kListUncheckedLinks, Params().time("before", before).i64("limit", limit)));
+Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, Time before, std::int64_t limit) {
+  return read_links(
+      tx.run(kListLinksToCheck, Params().time("before", before).boolean("yes", true).i64("limit", limit)));
 }
 
 Result<void> note_link_checked(Tx& tx, const Uuid& id, Time now) {

@@ -84,11 +84,9 @@ Result<bool> revoke_agent_link(Tx& tx, const Uuid& id, std::string_view reason, 
 // Active ones, newest first.
 Result<std::vector<AgentLink>> list_agent_links(Tx& tx, domain::OrganizationId organization);
 
-// Revokes (`ownership_changed`) the active links whose agent went to somebody else in a block later than the link, as
-// the events of the chain say. Returns how many.
-Result<std::int64_t> revoke_moved_links(Tx& tx, Time now);
-// Active ones that were not checked since `before`, the longest first.
-Result<std::vector<AgentLink>> list_unchecked_links(Tx& tx, Time before, std::int64_t limit);
+// Active ones whose owner must be asked for: not checked since `before`, or the events of the chain, as they came in
+// since, say that the agent went to somebody else. The longest unchecked first.
+Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, Time before, std::int64_t limit);
 Result<void> note_link_checked(Tx& tx, const Uuid& id, Time now);
 
 }   // namespace agentauri::store

@@ -49,8 +49,9 @@ class Wallets : public testing::EngineTest {
     return out;
   }
   AgentLink link(const Organization& organization, std::string agent) {
-    return {make_uuid_v7(now), 31337,    kRegistry,         std::move(agent), organization.id, kWallet,
-            organization.owner_id, "0x00", "active", now};
+    return {
+        make_uuid_v7(now), 31337, kRegistry, std::move(agent), organization.id, kWallet, organization.owner_id, "0x00",
+        "active",          now};
   }
   Result<void> add(const AgentLink& link) {
     return in_tx<void>([=](Tx& tx) { return insert_agent_link(tx, link); });
@@ -146,8 +147,7 @@ TEST_P(Wallets, AnAgentHasOneActiveLink) {
   EXPECT_EQ(revoke(), false);
   EXPECT_TRUE(add(link(theirs, "42"))) << "only active ones stand in the way";
   const auto found = [&](const Organization& of) {
-    return *in_tx<std::optional<AgentLink>>(
-        [&](Tx& tx) { return find_link_of_organization(tx, of.id, 31337, "42"); });
+    return *in_tx<std::optional<AgentLink>>([&](Tx& tx) { return find_link_of_organization(tx, of.id, 31337, "42"); });
   };
   EXPECT_FALSE(found(ours));
   EXPECT_TRUE(found(theirs));
@@ -164,7 +164,7 @@ TEST_P(Wallets, LinksAreCheckedInTurn) {
   ASSERT_TRUE(add(newer));
   const auto unchecked = [&](Time before) {
     std::vector<std::string> out;
-    const auto list = in_tx<std::vector<AgentLink>>([&](Tx& tx) { return list_unchecked_links(tx, before, 10); });
+    const auto list = in_tx<std::vector<AgentLink>>([&](Tx& tx) { return list_links_to_check(tx, before, 10); });
     for (const auto& one : *list) out.push_back(one.agent_id);
     return out;
   };

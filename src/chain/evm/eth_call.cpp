@@ -11,9 +11,9 @@ constexpr std::string_view kNobody = "0x00000000000000000000000061757269a9e27a01
 constexpr std::int64_t kReverted = 3, kVmError = -32015;   // the second of Nethermind and its kin
 
 // Words of a contract's failure, in lower case.
-constexpr std::string_view kFailures[] = {"revert",          "invalid opcode",    "invalid jump",   "stack underflow",
-                                          "stack limit",     "vm execution error", "out of gas",    "bad instruction",
-                                          "bad jump",        "write protection",  "invalid code",   "code size"};
+constexpr std::string_view kFailures[] = {"revert",      "invalid opcode",     "invalid jump", "stack underflow",
+                                          "stack limit", "vm execution error", "out of gas",   "bad instruction",
+                                          "bad jump",    "write protection",   "invalid code", "code size"};
 
 // Hardhat nests it, Nethermind puts a word before it.
 std::optional<Bytes> revert_data(const json::Value* data) {

@@ -19,12 +19,14 @@ std::string reason_of(const std::string& error) {
 }
 
 TEST(EthCall, IsAskedOfTheNewestBlock) {
-  EXPECT_EQ(render_calls({eth_call(kTo, Bytes{0x63, 0x52})}),
-            R"({"jsonrpc":"2.0","id":0,"method":"eth_call","params":[{"from":"0x00000000000000000000000061757269a9e27a01",)"
-            R"("to":"0x8004a6090cd10a7288092483047b097295fb8847","data":"0x6352"},"latest"]})");
+  EXPECT_EQ(
+      render_calls({eth_call(kTo, Bytes{0x63, 0x52})}),
+      R"({"jsonrpc":"2.0","id":0,"method":"eth_call","params":[{"from":"0x00000000000000000000000061757269a9e27a01",)"
+      R"("to":"0x8004a6090cd10a7288092483047b097295fb8847","data":"0x6352"},"latest"]})");
   EXPECT_EQ(json::dump(eth_call(std::nullopt, {}).params[0]).find("\"to\""), std::string::npos);
-  EXPECT_EQ(render_calls({eth_get_code(kTo)}),
-            R"({"jsonrpc":"2.0","id":0,"method":"eth_getCode","params":["0x8004a6090cd10a7288092483047b097295fb8847","latest"]})");
+  EXPECT_EQ(
+      render_calls({eth_get_code(kTo)}),
+      R"({"jsonrpc":"2.0","id":0,"method":"eth_getCode","params":["0x8004a6090cd10a7288092483047b097295fb8847","latest"]})");
 }
 
 TEST(EthCall, ARevertIsAnAnswer) {

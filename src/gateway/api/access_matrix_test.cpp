@@ -19,7 +19,8 @@ using testing::HeaderList;
 // Column Auth: P, P that uses a good credential, J with the permission of the method, J admin, J-only.
 enum class Auth : std::uint8_t { open, optional, key, admin_key, session };
 // Column Org: from where the organization comes, and so how a stranger is told that it is not theirs.
-enum class Org : std::uint8_t { none, header, named, of_key, own_session };
+// `linking`: path, query or body, by whichever words of agents' links.
+enum class Org : std::uint8_t { none, header, named, of_key, own_session, linking };
 
 struct Row {
   Auth auth;
@@ -32,6 +33,10 @@ const std::string kTrigger = R"({"name":"t","registry":"identity"})";
 const std::string kCondition = R"({"condition_type":"c","field":"f","operator":"=","value":"1"})";
 const std::string kAction = R"({"action_type":"rest","config":{"url":"https://example.org/"}})";
 const std::string kKey = R"({"name":"k","environment":"live"})";
+
+const std::string kLinkWish =
+    R"({"agent_id":42,"chain_id":1,"organization_id":"ORGANIZATION","challenge":"c","signature":"0x00",)"
+    R"("wallet_address":"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"})";
 
 const std::map<std::string, Row>& rows() {
   using enum Auth;
@@ -105,6 +110,11 @@ const std::map<std::string, Row>& rows() {
 
       {"POST /api/v1/auth/nonce", {open, none, "{}"}},
       {"POST /api/v1/auth/wallet", {open, none, "{}"}},
+      {"POST /api/v1/agents/link/challenge", {admin_key, linking, kLinkWish}},
+      {"POST /api/v1/agents/link", {admin_key, linking, kLinkWish}},
+      {"GET /api/v1/agents/linked", {key, linking}},
+      {"GET /api/v1/organizations/{id}/agents", {key, linking}},
+      {"DELETE /api/v1/agents/{agent_id}/link", {admin_key, linking}},
   };
   return table;
 }
@@ -138,15 +148,19 @@ class AccessMatrix : public ::testing::Test {
     put("{agent_id}", "42");
     put("{id}", row.org == Org::of_key                                            ? std::string_view(key_id)
                 : row.org == Org::own_session                                     ? std::string_view(session_id)
-                : row.org == Org::named                                           ? std::string_view(organization)
+                : row.org == Org::named || row.org == Org::linking                ? std::string_view(organization)
                 : target.contains("/conditions/") || target.contains("/actions/") ? std::string_view("1")
                                                                                   : std::string_view(key_id));
     if (row.org == Org::named && route.path.find("{id}") == std::string_view::npos)
       target += "?organization_id=" + organization;
     target += row.query;
+    if (row.org == Org::linking && row.body.empty() && route.path.find("{id}") == std::string_view::npos)
+      target += "?chain_id=1&organization_id=" + organization;
     if (row.org == Org::header) who.emplace_back("X-Organization-ID", organization);
     Call call{std::string(route.method), target, std::nullopt, std::move(who), "203.0.113.7"};
     if (!row.body.empty()) call.body = row.body;
+    if (const auto at = row.body.find("ORGANIZATION"); at != std::string::npos)
+      call.body->replace(at, std::string_view("ORGANIZATION").size(), organization);
     return h.call(call);
   }
   template <class Check>
@@ -168,6 +182,7 @@ class AccessMatrix : public ::testing::Test {
     EXPECT_EQ(answer.at("message"), row.org == Org::header        ? "Not a member of the specified organization"
                                     : row.org == Org::named       ? "Organization not found"
                                     : row.org == Org::own_session ? "Session not found"
+                                    : row.org == Org::linking     ? "Organization not found or you are not a member"
                                                                   : "API key not found");
   }
 };

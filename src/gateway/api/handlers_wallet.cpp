@@ -104,8 +104,8 @@ Task<Outcome<Reply>> log_in_with_wallet(Services& services, Request& request) {
   if (auto good = co_await run_unit(services, request, check_nonce(*login, now)); !good) co_return pass(good);
 
   SignedMessage message{form->address, login->chain_id, std::move(form->text), std::move(form->signature)};
-  auto proof = co_await verify_signature(services.chains, std::move(message),
-                                         std::chrono::steady_clock::now() + kChainTime);
+  auto proof =
+      co_await verify_signature(services.chains, std::move(message), std::chrono::steady_clock::now() + kChainTime);
   if (!proof && is_bad_signature(proof.error())) {
     auto counted = co_await run_unit(services, request, count_bad_signature(login->nonce));
     if (!counted) co_return pass(counted);

@@ -15,10 +15,10 @@ namespace agentauri::gateway {
 namespace {
 
 using crypto::testing::TestWallet;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::Answer;
+using ::testing::ElementsAre;
 using testing::Harness;
+using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 const std::string kNonce = "/api/v1/auth/nonce", kWallet = "/api/v1/auth/wallet";
@@ -73,13 +73,13 @@ TEST_P(WalletApi, TheFirstSignInMakesAnAccountAndTheNextFindsIt) {
   const std::string nonce = issued.at("nonce");
   std::string digits = nonce;
   std::erase(digits, '-');
-  EXPECT_EQ(issued.at("message"),
-            "agentauri.ai wants you to sign in with your Ethereum account:\n"
-            "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\n\nSign in to AgentAuri\n\nURI: https://agentauri.ai\n"
-            "Version: 1\nChain ID: 1\nNonce: " +
-                digits +
-                "\nIssued At: 2026-01-01T00:10:12.345Z\nExpiration Time: 2026-01-01T00:20:12.345Z\nRequest ID: " +
-                nonce);
+  EXPECT_EQ(
+      issued.at("message"),
+      "agentauri.ai wants you to sign in with your Ethereum account:\n"
+      "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\n\nSign in to AgentAuri\n\nURI: https://agentauri.ai\n"
+      "Version: 1\nChain ID: 1\nNonce: " +
+          digits +
+          "\nIssued At: 2026-01-01T00:10:12.345Z\nExpiration Time: 2026-01-01T00:20:12.345Z\nRequest ID: " + nonce);
   EXPECT_EQ(issued.at("expires_at"), "2026-01-01T00:20:12.345678Z");
 
   const auto first = log_in(ada, issued.at("message"));
@@ -144,8 +144,8 @@ TEST_P(WalletApi, OfManyWithOneNonceOneWins) {
   const testing::Call call{"POST", kWallet, form(ada.text(), ada.personal_sign(text), text), {}, "203.0.113.7"};
   const auto answers = h.call_all(std::vector<testing::Call>(8, call));
   EXPECT_EQ(std::count_if(answers.begin(), answers.end(), [](const auto& a) { return a.status == 200; }), 1);
-  EXPECT_EQ(std::count_if(answers.begin(), answers.end(), [](const auto& a) { return a.at("error") == "invalid_nonce"; }),
-            7);
+  EXPECT_EQ(
+      std::count_if(answers.begin(), answers.end(), [](const auto& a) { return a.at("error") == "invalid_nonce"; }), 7);
 }
 
 TEST_P(WalletApi, ManyFirstSignInsOfOneWalletMakeOneAccount) {
@@ -225,8 +225,9 @@ TEST_P(WalletApi, NamesThatAreTakenGetLonger) {
 TEST_P(WalletApi, ADisabledAccountStaysOut) {
   static const store::Query disable{store::Query::Unlisted{}, "test_disable", "UPDATE accounts SET is_active = :no"};
   EXPECT_EQ(log_in(ada).status, 200);
-  ASSERT_TRUE(h.db().transact_blocking<store::Rows>(
-      store::Priority::interactive, [](store::Tx& tx) { return tx.run(disable, store::Params().boolean("no", false)); }));
+  ASSERT_TRUE(h.db().transact_blocking<store::Rows>(store::Priority::interactive, [](store::Tx& tx) {
+    return tx.run(disable, store::Params().boolean("no", false));
+  }));
   expect(log_in(ada), 403, "account_disabled", "Account is disabled");
 }
 
@@ -314,12 +315,12 @@ TEST_P(ContractWalletApi, AKeyWithADelegationIsTheKeyFirst) {
 }
 
 TEST_P(ContractWalletApi, AContractThatIsNotThereYet) {
-  const std::string wrapped =
-      "0x" + std::string(24, '0') + "4e59b44847b379578588920ca78fbf26c0b4956c" +   // factory
-      std::string(62, '0') + "60" + std::string(62, '0') + "a0" +                   // where the two begin
-      std::string(63, '0') + "3" + "abcdef" + std::string(58, '0') +               // its call
-      std::string(63, '0') + "2" + "1234" + std::string(60, '0') +                 // what the contract shall see
-      "6492649264926492649264926492649264926492649264926492649264926492";
+  const std::string wrapped = "0x" + std::string(24, '0') + "4e59b44847b379578588920ca78fbf26c0b4956c" +   // factory
+                              std::string(62, '0') + "60" + std::string(62, '0') + "a0" +      // where the two begin
+                              std::string(63, '0') + "3" + "abcdef" + std::string(58, '0') +   // its call
+                              std::string(63, '0') + "2" + "1234" +
+                              std::string(60, '0') +   // what the contract shall see
+                              "6492649264926492649264926492649264926492649264926492649264926492";
   answer.data = Bytes(32, 0);
   EXPECT_EQ(log_in(kContract, wrapped, text_for(kContract, kChain)).at("error"), "signature_mismatch");
   answer.data.back() = 1;
@@ -327,8 +328,8 @@ TEST_P(ContractWalletApi, AContractThatIsNotThereYet) {
   const auto first = log_in(kContract, wrapped, text);
   ASSERT_EQ(first.status, 200) << first.text;
   EXPECT_EQ(last.to, std::nullopt);
-  const WrappedSignature expected{*parse_address("0x4e59b44847b379578588920ca78fbf26c0b4956c"), {0xab, 0xcd, 0xef},
-                                  {0x12, 0x34}};
+  const WrappedSignature expected{
+      *parse_address("0x4e59b44847b379578588920ca78fbf26c0b4956c"), {0xab, 0xcd, 0xef}, {0x12, 0x34}};
   EXPECT_EQ(last.data, deploy_and_check_program(contract, crypto::personal_message_hash(text), expected));
   // Once it is there it is the same account.
   deploy();

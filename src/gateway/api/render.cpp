@@ -78,7 +78,8 @@ json::Object render_me(const Me& me) {
   json::Array wallets, providers;
   for (const auto& identity : me.identities) {
     if (identity.provider != store::kWalletProvider) {
-      if (const auto name = text(identity.provider); std::find(providers.begin(), providers.end(), name) == providers.end())
+      if (const auto name = text(identity.provider);
+          std::find(providers.begin(), providers.end(), name) == providers.end())
         providers.push_back(name);
       continue;
     }

@@ -122,6 +122,11 @@ const std::vector<Route>& routes() {
 
       {"POST", "/api/v1/auth/nonce", open, Counts::auth, &h::issue_nonce},
       {"POST", "/api/v1/auth/wallet", open, Counts::auth, nullptr, &h::log_in_with_wallet},
+      {"POST", "/api/v1/agents/link/challenge", admin, Counts::write, &h::issue_link_challenge},
+      {"POST", "/api/v1/agents/link", admin, Counts::write, nullptr, &h::link_agent},
+      {"GET", "/api/v1/agents/linked", member, read, &h::list_linked_agents},
+      {"GET", "/api/v1/organizations/{id}/agents", member, read, &h::list_organization_agents},
+      {"DELETE", "/api/v1/agents/{agent_id}/link", admin, Counts::write, &h::unlink_agent},
   };
   return table;
 }

@@ -116,6 +116,11 @@ Outcome<Unit> rotate_api_key(const Services&, const Request&);
 
 Outcome<Unit> issue_nonce(const Services&, const Request&);
 Task<Outcome<Reply>> log_in_with_wallet(Services&, Request&);
+Outcome<Unit> issue_link_challenge(const Services&, const Request&);
+Task<Outcome<Reply>> link_agent(Services&, Request&);
+Outcome<Unit> list_linked_agents(const Services&, const Request&);
+Outcome<Unit> list_organization_agents(const Services&, const Request&);
+Outcome<Unit> unlink_agent(const Services&, const Request&);
 
 }   // namespace handlers
 }   // namespace agentauri::gateway

@@ -8,7 +8,8 @@ namespace agentauri::gateway {
 namespace {
 
 const std::string kSignature =
-    "f16ea9a3478698f695fd1401bfe27e9e4a7e8e3da94aa72b021125e31fa899cc573c48ea3fe1d4ab61a9db10c19032026e3ed2dbccba5a178235"
+    "f16ea9a3478698f695fd1401bfe27e9e4a7e8e3da94aa72b021125e31fa899cc573c48ea3fe1d4ab61a9db10c19032026e3ed2dbccba5a1782"
+    "35"
     "ac27f94504311c";
 const std::string kMarker = "6492649264926492649264926492649264926492649264926492649264926492";
 
@@ -17,11 +18,12 @@ std::string word(std::string_view digits) {
 }
 
 TEST(ContractSignature, TheCallIsThatOfTheVectors) {
-  EXPECT_EQ(to_hex(is_valid_signature_call(crypto::personal_message_hash("hello"), *from_hex(kSignature))),
-            "1626ba7e50b2c43fd39106bafbba0da34fc430e1f91e3c96ea2acee2bc34119f92b3775000000000000000000000000000000000000000"
-            "00000000000000000000000040000000000000000000000000000000000000000000000000000000000000004"
-            "1" +
-                kSignature + std::string(62, '0'));
+  EXPECT_EQ(
+      to_hex(is_valid_signature_call(crypto::personal_message_hash("hello"), *from_hex(kSignature))),
+      "1626ba7e50b2c43fd39106bafbba0da34fc430e1f91e3c96ea2acee2bc34119f92b3775000000000000000000000000000000000000000"
+      "00000000000000000000000040000000000000000000000000000000000000000000000000000000000000004"
+      "1" +
+          kSignature + std::string(62, '0'));
 }
 
 TEST(ContractSignature, OnlyTheMagicValueIsAYes) {
@@ -51,10 +53,10 @@ TEST(ContractSignature, WrappedOnesAreTakenApart) {
   const std::string bad[] = {
       kMarker,
       factory + word("60") + kMarker,
-      factory + word("60") + word("1000") + word("0") + kMarker,                                 // beyond the end
-      factory + word("60") + std::string(64, 'f') + word("0") + kMarker,                         // far beyond it
-      factory + word("60") + word("60") + word("1") + kMarker,                                   // no byte of it is there
-      "1" + factory.substr(1) + word("60") + word("60") + word("0") + kMarker,                   // no address
+      factory + word("60") + word("1000") + word("0") + kMarker,                 // beyond the end
+      factory + word("60") + std::string(64, 'f') + word("0") + kMarker,         // far beyond it
+      factory + word("60") + word("60") + word("1") + kMarker,                   // no byte of it is there
+      "1" + factory.substr(1) + word("60") + word("60") + word("0") + kMarker,   // no address
   };
   for (const auto& hex : bad) EXPECT_FALSE(unwrap_signature(*from_hex(hex))) << hex;
 }

@@ -48,8 +48,8 @@ Task<Outcome<SignatureProof>> ask_undeployed(ChainReader& chains, SignedMessage 
   ChainCall call{std::nullopt, deploy_and_check_program(message.account, digest, *wrapped)};
   auto answer = co_await chains.call(message.chain_id, std::move(call), deadline);
   if (!answer) {
-    co_return std::unexpected(verification_unavailable("Could not verify the signature on chain", message.chain_id,
-                                                       answer.error()));
+    co_return std::unexpected(
+        verification_unavailable("Could not verify the signature on chain", message.chain_id, answer.error()));
   }
   if (answer->reverted || !is_yes(answer->data)) co_return mismatch("the contract, deployed as it asks, says no");
   co_return SignatureProof{.by_contract = true};
@@ -82,15 +82,15 @@ Task<Outcome<SignatureProof>> verify_signature(ChainReader& chains, SignedMessag
   if (!chains.serves(message.chain_id)) co_return std::unexpected(std::move(*fault));
   const auto code = co_await chains.code_at(message.chain_id, message.account, deadline);
   if (!code) {
-    co_return std::unexpected(verification_unavailable("Could not verify the signature on chain", message.chain_id,
-                                                       code.error()));
+    co_return std::unexpected(
+        verification_unavailable("Could not verify the signature on chain", message.chain_id, code.error()));
   }
   if (code->empty()) co_return std::unexpected(std::move(*fault));
   ChainCall call{message.account, is_valid_signature_call(digest, *signature)};
   const auto answer = co_await chains.call(message.chain_id, std::move(call), deadline);
   if (!answer) {
-    co_return std::unexpected(verification_unavailable("Could not verify the signature on chain", message.chain_id,
-                                                       answer.error()));
+    co_return std::unexpected(
+        verification_unavailable("Could not verify the signature on chain", message.chain_id, answer.error()));
   }
   if (answer->reverted || !is_valid_signature_answer(answer->data)) co_return mismatch("the contract says no");
   co_return SignatureProof{.by_contract = true};

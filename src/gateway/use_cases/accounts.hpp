@@ -63,8 +63,8 @@ class SessionIssuer {
 };
 
 // What every account begins with, its membership included.
-Outcome<void> make_personal_organization(store::Tx& tx, const store::Account& owner, std::string name,
-                                         std::string slug, Time now);
+Outcome<void> make_personal_organization(store::Tx& tx, const store::Account& owner, std::string name, std::string slug,
+                                         Time now);
 
 // Account, personal organization and membership as one, without a session.
 Outcome<store::Account> insert_user(store::Tx& tx, const NewUser& user, std::optional<std::string> password_hash,

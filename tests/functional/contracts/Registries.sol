@@ -7,8 +7,23 @@ contract IdentityEvents {
     event MetadataSet(uint256 indexed agentId, string indexed indexedMetadataKey, string metadataKey, bytes metadataValue);
     event Transfer(address indexed from, address indexed to, uint256 indexed tokenId);
     event MetadataUpdate(uint256 _tokenId);
+    error ERC721NonexistentToken(uint256 tokenId);
+
+    mapping(uint256 => address) private owners;
+
+    function ownerOf(uint256 agentId) external view returns (address) {
+        if (owners[agentId] == address(0)) revert ERC721NonexistentToken(agentId);
+        return owners[agentId];
+    }
+
+    function transferFrom(address from, address to, uint256 agentId) external {
+        require(owners[agentId] == from && from == msg.sender, "not the owner");
+        owners[agentId] = to;
+        emit Transfer(from, to, agentId);
+    }
 
     function register(uint256 agentId, string calldata uri) external {
+        owners[agentId] = msg.sender;
         emit Transfer(address(0), msg.sender, agentId);
         if (bytes(uri).length > 0) emit MetadataUpdate(agentId);
         emit Registered(agentId, uri, msg.sender);

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { Interface } from 'ethers';
+import { Interface, getAddress } from 'ethers';
 import { freePort, start } from './process.mjs';
 import { until } from './wait.mjs';
 
@@ -12,16 +12,18 @@ let compiled;
 async function compile() {
   if (compiled) return compiled;
   const solc = require('solc');
-  const source = await readFile(new URL('../contracts/Registries.sol', import.meta.url), 'utf8');
+  const sources = {};
+  for (const name of ['Registries.sol', 'Wallets.sol'])
+    sources[name] = { content: await readFile(new URL(`../contracts/${name}`, import.meta.url), 'utf8') };
   const input = {
     language: 'Solidity',
-    sources: { 'Registries.sol': { content: source } },
+    sources,
     settings: { viaIR: true, optimizer: { enabled: true }, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
   };
   const output = JSON.parse(solc.compile(JSON.stringify(input)));
   const errors = (output.errors ?? []).filter((e) => e.severity === 'error');
   if (errors.length) throw new Error(errors.map((e) => e.formattedMessage).join('\n'));
-  compiled = output.contracts['Registries.sol'];
+  compiled = Object.assign({}, ...Object.values(output.contracts));
   return compiled;
 }
 
@@ -45,6 +47,18 @@ export class Anvil {
       self.registries[name] = { address: receipt.contractAddress, abi: new Interface(contracts[contract].abi) };
     }
     return self;
+  }
+
+  // A contract of contracts/, constructed with `args`: its address and ABI.
+  async deploy(name, ...args) {
+    const { abi, evm } = (await compile())[name];
+    const types = new Interface(abi);
+    const receipt = await this.send({ data: `0x${evm.bytecode.object}${types.encodeDeploy(args).slice(2)}` });
+    return { address: getAddress(receipt.contractAddress), abi: types };
+  }
+
+  async codeOf(name) {
+    return `0x${(await compile())[name].evm.bytecode.object}`;
   }
 
   async rpc(method, ...params) {

@@ -37,8 +37,8 @@ std::string TestWallet::personal_sign(std::string_view message) const {
 
 Bytes TestWallet::sign(const Hash32& digest) const {
   secp256k1_ecdsa_recoverable_signature signature;
-  const int made = secp256k1_ecdsa_sign_recoverable(context(), &signature, digest.data.data(), key_.data.data(),
-                                                    nullptr, nullptr);
+  const int made =
+      secp256k1_ecdsa_sign_recoverable(context(), &signature, digest.data.data(), key_.data.data(), nullptr, nullptr);
   ENSURE(made == 1, "a test key does not sign");
   Bytes out(65);
   int recovery_id = 0;

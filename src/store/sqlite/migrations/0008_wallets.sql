@@ -47,4 +47,6 @@ CREATE TABLE IF NOT EXISTS agent_links (
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS agent_links_active ON agent_links (chain_id, registry, agent_id) WHERE status = 'active';
 CREATE INDEX IF NOT EXISTS agent_links_by_check ON agent_links (checked_at) WHERE status = 'active';
+-- Who got an agent: few rows among many, and asked for again and again.
+CREATE INDEX IF NOT EXISTS events_transfers ON events (agent_id, chain_id, inserted_at) WHERE event_type = 'Transfer';
 CREATE INDEX IF NOT EXISTS agent_links_by_organization ON agent_links (organization_id, created_at DESC);

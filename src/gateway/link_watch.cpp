@@ -1,0 +1,57 @@
+#include "gateway/link_watch.hpp"
+
+#include "gateway/auth/agent_owner.hpp"
+#include "gateway/auth/wallet_signature.hpp"
+
+namespace agentauri::gateway {
+
+Task<Result<bool>> LinkWatch::check_one(store::AgentLink link) {
+  const auto registry = parse_address(link.registry), wallet = parse_address(link.wallet_address);
+  const auto agent = parse_uint256(link.agent_id);
+  if (!registry || !wallet || !agent) co_return fail(Code::corrupt, "a link holds no address or no agent");
+  const Time now = clock_.now();
+  auto owner = co_await read_agent_owner(chains_, link.chain_id, *registry, *agent,
+                                         std::chrono::steady_clock::now() + kChainTime);
+  if (!owner && owner.error().status != 404) co_return fail(Code::unavailable, owner.error().why);
+  const bool still_owns = owner && *owner == *wallet;
+  auto done = co_await db_.transact<bool>(store::Priority::bulk,
+                                          [id = link.id, still_owns, now](store::Tx& tx) -> Result<bool> {
+                                            if (!still_owns)
+                                              return store::revoke_agent_link(tx, id, "ownership_changed", now);
+                                            if (auto noted = store::note_link_checked(tx, id, now); !noted)
+                                              return fail(noted);
+                                            return false;
+                                          });
+  if (done && *done)
+    log_.info("an agent has another owner: its link ends",
+              {{"chain", link.chain_id}, {"agent", link.agent_id}, {"organization", to_string(link.organization_id)}});
+  co_return done;
+}
+
+Task<Result<std::int64_t>> LinkWatch::check() {
+  const Time before = clock_.now() - kLinkCheckInterval;
+  auto links = co_await db_.snapshot<std::vector<store::AgentLink>>(
+      [before](store::Tx& tx) { return store::list_links_to_check(tx, before, kLinksOfOneRound); },
+      store::Priority::bulk);
+  if (!links) co_return fail(links);
+  std::int64_t ended = 0;
+  for (const auto& link : *links) {
+    if (co_await cancelled()) break;
+    if (!chains_.serves(link.chain_id) || away_until_[link.chain_id] > clock_.now()) continue;
+    auto one = co_await check_one(link);
+    if (!one) away_until_[link.chain_id] = clock_.now() + kChainRest;
+    if (one && *one) ++ended;
+  }
+  co_return ended;
+}
+
+Task<void> LinkWatch::run() {
+  while (co_await sleep_for(kLinkWatchInterval)) {
+    const auto checked = co_await check();
+    // Once per change: a database that is away is noticed by everybody.
+    if (!checked && reads_) log_.warn("links of agents cannot be checked", {{"text", checked.error().text}});
+    reads_ = checked.has_value();
+  }
+}
+
+}   // namespace agentauri::gateway
