@@ -22,6 +22,10 @@ function set(next: Session): void {
 
 export async function loadSession(): Promise<void> {
   if (!mayBeSignedIn()) return set({ state: 'signed-out' });
+  await askWho();
+}
+
+async function askWho(): Promise<void> {
   try {
     set({ state: 'signed-in', user: await answered(api.GET('/api/v1/auth/me')) });
   } catch (error) {
@@ -39,8 +43,8 @@ export function endSession(): void {
 
 async function signedIn(): Promise<void> {
   rememberSignedIn(true);
-  await loadSession();
-  tabs.postMessage('changed');
+  await askWho();
+  tabs.postMessage('signed-in');
 }
 
 export async function signIn(identifier: string, password: string): Promise<void> {
@@ -61,10 +65,14 @@ export async function register(account: Schemas['RegisterRequest']): Promise<voi
 export async function signOut(): Promise<void> {
   await answered(api.POST('/api/v1/auth/logout', { body: {} }));
   endSession();
-  tabs.postMessage('changed');
+  tabs.postMessage('signed-out');
 }
 
-tabs.addEventListener('message', () => void loadSession());
+// The message says it: what another tab stored may arrive later.
+tabs.addEventListener('message', (event) => {
+  if (event.data === 'signed-out') set({ state: 'signed-out' });
+  else void askWho();
+});
 
 export function useSession(): Session {
   const [session, setSession] = useState(current);

@@ -58,8 +58,11 @@ export class Browser {
     return violations.map((rule) => `${rule.id}: ${rule.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`);
   }
 
-  faults() {
-    return this.tabs.flatMap((tab) => [...tab.faults, ...tab.expected.map((pattern) => `did not happen: ${pattern}`)]);
+  // Closes every page and tells what was wrong with any of them.
+  async finish() {
+    const tabs = this.tabs.splice(0);
+    for (const tab of tabs) await tab.page.context().close();
+    return tabs.flatMap((tab) => [...tab.faults, ...tab.expected.map((pattern) => `did not happen: ${pattern}`)]);
   }
 
   async stop() {

@@ -29,7 +29,7 @@ describe('the console', () => {
     await app?.stop();
     await receiver?.close();
   });
-  afterEach(() => assert.deepEqual(browser.faults(), []));
+  afterEach(async () => assert.deepEqual(await browser.finish(), []));
 
   const isClean = async (page) => assert.deepEqual(await browser.accessibility(page), []);
   const heading = (page, name) => page.getByRole('heading', { level: 1, name });
@@ -52,9 +52,10 @@ describe('the console', () => {
     return client;
   }
 
+  // Of the demo's dozen feedbacks a second about one in thirty: a delivery stays among the last twenty while it is read.
   const lowScore = (name) => ({
     name, chain_id: 31337, registry: 'reputation',
-    conditions: [{ condition_type: 'score_threshold', field: 'score', operator: '<', value: '60' }],
+    conditions: [{ condition_type: 'score_threshold', field: 'score', operator: '<', value: '4' }],
     actions: [{ action_type: 'webhook', config: { url: receiver.url } }],
   });
 
@@ -68,7 +69,7 @@ describe('the console', () => {
     const client = await apiClient('alice');
     let answers = 0;
     // The first attempt is refused with a text that must stay text; the second, five seconds later, is taken.
-    receiver.answer = () => (++answers === 1 ? { status: 503, body: '<b>down</b>\u202e' } : { status: 200 });
+    receiver.answer = () => (++answers === 1 ? { status: 503, body: '<b>down</b>' } : { status: 200 });
     await client.trigger(lowScore(HOSTILE_NAME));
     await page.reload();
     const row = page.getByRole('row').filter({ hasText: '<img src=x onerror=alert(1)>' });
@@ -81,14 +82,12 @@ describe('the console', () => {
     await heading(page, /<img src=x/).waitFor();
     assert.equal(await focused(page), 'H1');
     assert.match(await page.title(), /\[U\+202E\].* · AgentAuri$/);
-    const delivery = page.getByRole('article').filter({ hasText: /503/ });
-    await delivery.getByText('Refused by receiver').waitFor();
-    assert.match(await delivery.innerText(), /Why it fired[\s\S]*Passed[\s\S]*score_threshold[\s\S]*score \d+ < 60/);
+    const delivery = page.getByRole('article').filter({ hasText: 'Refused by receiver' });
+    await delivery.getByRole('cell', { name: /503/ }).waitFor();
+    assert.match(await delivery.innerText(), /Why it fired[\s\S]*Passed[\s\S]*score_threshold[\s\S]*score \d < 4/);
     await delivery.getByText('What the receiver said').click();
-    assert.match(await delivery.locator('pre').innerText(), /<b>down<\/b>\s*U\+202E/);
-    await page.getByRole('article').getByText('Delivered').first().waitFor();
-    await delivery.getByText('Delivered').first().waitFor();   // without a reload: the list is live
-    assert.equal(await delivery.getByRole('row').count(), 3, 'a head and two attempts');
+    assert.equal(await delivery.locator('pre').innerText(), '<b>down</b>');
+    await delivery.getByRole('row', { name: /2.*Delivered.*200/ }).waitFor();   // without a reload: the list is live
     await page.getByLabel('Update by itself').uncheck();
     await isClean(page);
 
