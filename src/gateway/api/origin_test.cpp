@@ -94,8 +94,8 @@ TEST(Cors, CookiesAreTakenFromPagesOfTheHostItself) {
   EXPECT_TRUE(allowed("https://Console.example", {"console.example"}));
   EXPECT_TRUE(allowed("https://console.example", {"console.example"}, true));
   EXPECT_FALSE(allowed("http://console.example", {"console.example"}, true));
-  for (const char* no : {"http://127.0.0.1:8081", "http://127.0.0.1", "http://evil.example", "null", "http", "http://", "",
-                         "ftp://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://evil.example@127.0.0.1:8080"})
+  for (const char* no : {"http://127.0.0.1:8081", "http://127.0.0.1", "http://evil.example", "null", "http", "http://",
+                         "", "ftp://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://evil.example@127.0.0.1:8080"})
     EXPECT_FALSE(allowed(no, {"127.0.0.1:8080"})) << no;
   EXPECT_FALSE(allowed("http://a", {})) << "no host";
   EXPECT_FALSE(allowed("http://", {""})) << "an empty host";

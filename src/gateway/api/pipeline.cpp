@@ -172,8 +172,9 @@ net::HttpResponse Pipeline::answer_console(const Request& request, Trace& trace)
   trace.path_template = "/console";
   trace.is_exempt = true;
   const bool is_read = request.http.method == "GET" || request.http.method == "HEAD";
-  auto served = is_read ? console_.answer(request.http)
-                        : Outcome<net::HttpResponse>(refuse(405, "method_not_allowed", "This path does not serve that method"));
+  auto served =
+      is_read ? console_.answer(request.http)
+              : Outcome<net::HttpResponse>(refuse(405, "method_not_allowed", "This path does not serve that method"));
   if (!is_read) trace.allow = "GET, HEAD";
   net::HttpResponse response;
   if (served) {

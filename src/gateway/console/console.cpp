@@ -121,8 +121,7 @@ net::HttpResponse Console::serve(const std::string& name, std::string plain, con
     break;
   }
   const bool is_hashed = name.starts_with(kHashed) && files_ != nullptr;
-  const std::string tag =
-      fmt::format("\"{}\"", to_hex(crypto::sha256(as_bytes(out.body)).view()).substr(0, 32));
+  const std::string tag = fmt::format("\"{}\"", to_hex(crypto::sha256(as_bytes(out.body)).view()).substr(0, 32));
   out.headers.add("ETag", tag);
   out.headers.add("Cache-Control", is_hashed ? "public, max-age=31536000, immutable" : "no-cache");
   out.headers.add("Vary", "Accept-Encoding");

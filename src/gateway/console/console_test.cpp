@@ -15,10 +15,13 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::vector<embedded::EmbeddedFile> kFiles{
-    {"assets/main-1a2b.js", "plain script"}, {"assets/main-1a2b.js.br", "br"},     {"assets/main-1a2b.js.gz", "gz"},
-    {"assets/small-3c4d.css", "css"},        {"icon.svg", "<svg/>"},               {"index.html", "<html>"},
-    {"index.html.gz", std::string_view("\x1f\x8b\x00\xff", 4)}};
+const std::vector<embedded::EmbeddedFile> kFiles{{"assets/main-1a2b.js", "plain script"},
+                                                 {"assets/main-1a2b.js.br", "br"},
+                                                 {"assets/main-1a2b.js.gz", "gz"},
+                                                 {"assets/small-3c4d.css", "css"},
+                                                 {"icon.svg", "<svg/>"},
+                                                 {"index.html", "<html>"},
+                                                 {"index.html.gz", std::string_view("\x1f\x8b\x00\xff", 4)}};
 
 Outcome<net::HttpResponse> ask(const Console& console, std::string path, std::string encodings = "",
                                std::string known = "") {
@@ -53,7 +56,8 @@ TEST(Console, PagesGetTheIndexAndMissingFilesDoNot) {
     EXPECT_EQ(header(*answer, "Content-Type"), "text/html; charset=utf-8");
     EXPECT_EQ(header(*answer, "Cache-Control"), "no-cache");
   }
-  for (const char* lost : {"/console/assets/gone-1.js", "/console/assets/x", "/console/a.css", "/console/../index.html.x"}) {
+  for (const char* lost :
+       {"/console/assets/gone-1.js", "/console/assets/x", "/console/a.css", "/console/../index.html.x"}) {
     const auto answer = ask(console, lost);
     ASSERT_FALSE(answer) << lost;
     EXPECT_EQ(answer.error().status, 404);
@@ -71,15 +75,10 @@ TEST(Console, TheBestEncodingThatIsTakenAndThere) {
   struct Case {
     std::string accepted, encoding, body;
   };
-  const Case cases[] = {{"", "", "plain script"},
-                        {"gzip, deflate, br", "br", "br"},
-                        {"gzip", "gzip", "gz"},
-                        {"GZIP;q=0.5", "gzip", "gz"},
-                        {"br;q=0, gzip", "gzip", "gz"},
-                        {"br; q=0.000,gzip ;q=0.1", "gzip", "gz"},
-                        {"br;q=0.001", "br", "br"},
-                        {"br;q=0,gzip;q=0", "", "plain script"},
-                        {"zstd, brx", "", "plain script"}};
+  const Case cases[] = {
+      {"", "", "plain script"},     {"gzip, deflate, br", "br", "br"},       {"gzip", "gzip", "gz"},
+      {"GZIP;q=0.5", "gzip", "gz"}, {"br;q=0, gzip", "gzip", "gz"},          {"br; q=0.000,gzip ;q=0.1", "gzip", "gz"},
+      {"br;q=0.001", "br", "br"},   {"br;q=0,gzip;q=0", "", "plain script"}, {"zstd, brx", "", "plain script"}};
   for (const auto& c : cases) {
     const auto answer = ask(console, "/console/assets/main-1a2b.js", c.accepted);
     ASSERT_TRUE(answer) << c.accepted;
@@ -167,9 +166,10 @@ TEST_F(ConsoleFolder, ThroughTheGateway) {
   const auto page = call("GET", "/console/triggers?x=1");
   EXPECT_EQ(page.status, 200);
   EXPECT_EQ(page.headers.count("Content-Security-Policy"), 1U);
-  EXPECT_EQ(header(page, "Content-Security-Policy"),
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action "
-            "'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'");
+  EXPECT_EQ(
+      header(page, "Content-Security-Policy"),
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action "
+      "'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'");
   EXPECT_EQ(header(page, "X-Content-Type-Options"), "nosniff");
   EXPECT_EQ(header(page, "X-Frame-Options"), "DENY");
   EXPECT_EQ(header(page, "Cross-Origin-Opener-Policy"), "same-origin");
