@@ -96,6 +96,13 @@ for (const engine of ENGINES) {
       assert.equal((await logIn(address, async (text) => wrap(await eve.signMessage(text)))).body.error, 'signature_mismatch');
     });
 
+    test('a precompile, which repeats what it is asked, is no wallet', async () => {
+      const identity = '0x0000000000000000000000000000000000000004';
+      const wrapped = concat([AbiCoder.defaultAbiCoder().encode(['address', 'bytes', 'bytes'], [ada.address, '0x', '0x00']), MARKER]);
+      const answer = await logIn(identity, async () => wrapped);
+      assert.equal(answer.body.error, 'signature_mismatch', JSON.stringify(answer.body));
+    });
+
     const wish = (client, wallet, agent) => ({
       agent_id: agent, chain_id: CHAIN, organization_id: client.organization, wallet_address: wallet,
     });
