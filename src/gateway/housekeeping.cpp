@@ -24,7 +24,8 @@ Task<Result<std::int64_t>> Housekeeping::clean_up() {
   std::int64_t gone = 0;
   for (int i = 0; i < kMaxCleanupBatches; ++i) {
     auto batch = co_await db_.transact<std::int64_t>(
-        store::Priority::bulk, [before, audit_before, nonces_before, keys_before](store::Tx& tx) -> Result<std::int64_t> {
+        store::Priority::bulk,
+        [before, audit_before, nonces_before, keys_before](store::Tx& tx) -> Result<std::int64_t> {
           auto sessions = store::delete_dead_sessions(tx, before, kCleanupBatch);
           if (!sessions) return fail(sessions);
           auto revocations = store::delete_old_revocations(tx, before, kCleanupBatch);

@@ -1,5 +1,6 @@
 // What the gateway does beside requests: it follows the sequence of revocations, writes every second what API keys
-// and sessions were used for, and hourly forgets dead sessions, old audit rows, nonces, idempotency keys and invitations.
+// and sessions were used for, and hourly forgets dead sessions, old audit rows, nonces, idempotency keys and
+// invitations.
 #pragma once
 
 #include <chrono>

@@ -12,9 +12,9 @@ const Query kTake{"idempotency_take",
                   "idempotency_keys.created_at <= :expired"};
 const Query kRead{"idempotency_read",
                   "SELECT request_hash, status, body, secret_of FROM idempotency_keys WHERE " OF_SCOPE};
-const Query kRemember{"idempotency_remember",
-                      "UPDATE idempotency_keys SET status = :status, body = :body, secret_of = :secret_of WHERE "
-                      OF_SCOPE};
+const Query kRemember{
+    "idempotency_remember",
+    "UPDATE idempotency_keys SET status = :status, body = :body, secret_of = :secret_of WHERE " OF_SCOPE};
 const Query kLetGo{"idempotency_let_go", "DELETE FROM idempotency_keys WHERE " OF_SCOPE};
 #undef OF_SCOPE
 const Query kDeleteOld{"idempotency_delete_old",
@@ -52,11 +52,9 @@ Result<std::optional<RememberedAnswer>> take_idempotency_key(Tx& tx, const Idemp
 }
 
 Result<void> remember_answer(Tx& tx, const IdempotencyScope& scope, const RememberedAnswer& answer) {
-  return run_void(tx, kRemember,
-                  scope_params(scope)
-                      .i64("status", answer.status)
-                      .text("body", answer.body)
-                      .text("secret_of", answer.secret_of));
+  return run_void(
+      tx, kRemember,
+      scope_params(scope).i64("status", answer.status).text("body", answer.body).text("secret_of", answer.secret_of));
 }
 
 Result<void> let_go_of_idempotency_key(Tx& tx, const IdempotencyScope& scope) {

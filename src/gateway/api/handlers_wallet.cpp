@@ -1,9 +1,9 @@
 // /auth/nonce and /auth/wallet: signing in with a wallet.
+#include "gateway/api/auth_replies.hpp"
 #include "gateway/api/handler_parts.hpp"
 #include "gateway/api/render.hpp"
 #include "gateway/api/render_wallets.hpp"
 #include "gateway/api/routes.hpp"
-#include "gateway/api/auth_replies.hpp"
 #include "gateway/auth/wallet_signature.hpp"
 #include "gateway/use_cases/wallets.hpp"
 
@@ -48,16 +48,17 @@ Unit check_nonce(LoginText login, Time now) {
 }
 
 Unit sign_in(LoginText login, bool by_contract, const Services& services, ClientInfo client) {
-  return handlers::unit_of(true, "Failed to process wallet login",
-                           [login, by_contract, client = std::move(client), &issuer = services.issuer,
-                            &settings = services.settings, now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
-                             auto who = sign_in_with_wallet(tx, login, by_contract, settings, issuer, now, client);
-                             if (who) return signed_in(std::move(*who), 200, settings.production);
-                             // Words of its own keep the cause, by which the caller knows to start over.
-                             if (who.error().cause && who.error().cause->code == Code::conflict)
-                               who.error().message = "Failed to create user";
-                             return pass(who);
-                           });
+  return handlers::unit_of(
+      true, "Failed to process wallet login",
+      [login, by_contract, client = std::move(client), &issuer = services.issuer, &settings = services.settings,
+       now = services.clock.now()](store::Tx& tx) -> Outcome<Reply> {
+        auto who = sign_in_with_wallet(tx, login, by_contract, settings, issuer, now, client);
+        if (who) return signed_in(std::move(*who), 200, settings.production);
+        // Words of its own keep the cause, by which the caller knows to start over.
+        if (who.error().cause && who.error().cause->code == Code::conflict)
+          who.error().message = "Failed to create user";
+        return pass(who);
+      });
 }
 
 }   // namespace

@@ -135,9 +135,8 @@ TEST_P(Idempotency, AKeyLivesForADay) {
   EXPECT_EQ(again.status, 201);
   EXPECT_EQ(again.header("Idempotency-Replayed"), "");
   EXPECT_EQ(count(tomorrow), "2");
-  const auto gone = h.db().transact_blocking<std::int64_t>(store::Priority::bulk, [&](store::Tx& tx) {
-    return store::delete_old_idempotency_keys(tx, h.clock_.now(), 10);
-  });
+  const auto gone = h.db().transact_blocking<std::int64_t>(
+      store::Priority::bulk, [&](store::Tx& tx) { return store::delete_old_idempotency_keys(tx, h.clock_.now(), 10); });
   EXPECT_EQ(*gone, 1);
 }
 

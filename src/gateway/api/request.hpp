@@ -53,8 +53,8 @@ struct Services {
 
 struct Reply {
   int status = 200;
-  std::optional<json::Value> body;   // nullopt: `text`, or nothing at all
-  std::string text;                  // already JSON
+  std::optional<json::Value> body;        // nullopt: `text`, or nothing at all
+  std::string text;                       // already JSON
   std::optional<std::string> secret_of;   // id of what was made: this answer holds its secret, and is not kept
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<domain::SessionId> revoked;       // refused by this process from now on

@@ -28,8 +28,9 @@ TEST(OpenapiChecker, NoticesWhatIsNotDescribed) {
 }
 
 TEST(OpenapiChecker, ExamplesAreWhatTheirSchemasSay) {
-  const auto faults = check_examples({"Authentication", "Organizations", "Members", "API Keys", "Triggers", "Conditions",
-                                      "Actions", "Circuit Breaker", "Dead Letters", "Agents", "Agent Follows"});
+  const auto faults =
+      check_examples({"Authentication", "Organizations", "Members", "API Keys", "Triggers", "Conditions", "Actions",
+                      "Circuit Breaker", "Dead Letters", "Agents", "Agent Follows"});
   EXPECT_THAT(faults.wrong, ::testing::IsEmpty());
   EXPECT_THAT(faults.missing, ::testing::IsEmpty());
   EXPECT_GT(faults.seen, 60U);

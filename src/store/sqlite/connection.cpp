@@ -127,8 +127,9 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bo
   if (code != SQLITE_OK) return map_error(code, fmt::format("{} cannot be opened: {}", path, sqlite3_errstr(code)), {});
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, 5000);
-  // FULL: a commit is on the disk when it is answered. The writer copies the WAL back once it holds 32 MB: a bulk commit
-  // touches a thousand pages, most of them again in the next one, and at SQLite's 4 MB each commit would copy them all.
+  // FULL: a commit is on the disk when it is answered. The writer copies the WAL back once it holds 32 MB: a bulk
+  // commit touches a thousand pages, most of them again in the next one, and at SQLite's 4 MB each commit would copy
+  // them all.
   auto set = connection->execute(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
       "PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 8000;");
