@@ -1,6 +1,7 @@
 // The web console in Chromium, against the release binary with its demo chain and the policy of its pages in force.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { Wallet, getBytes } from 'ethers';
 import { AgentAuri, Client } from '../lib/agentauri.mjs';
 import { Browser } from '../lib/browser.mjs';
 import { Receiver } from '../lib/receiver.mjs';
@@ -186,6 +187,21 @@ describe('the console', () => {
     });
     await page.getByRole('button', { name: 'Sign in with a wallet' }).click();
     await page.getByText('The wallet was asked and refused.').waitFor();
+  });
+
+  test('signing in with a wallet', async (t) => {
+    const routes = (await (await fetch(`${app.url}/api/v1/openapi.json`)).json()).paths;
+    if (!routes['/api/v1/auth/wallet']) return t.skip('this build has no sign-in by wallet');
+    const wallet = Wallet.createRandom();
+    const page = await browser.open(await browser.context(), `${app.url}/console/sign-in`);
+    await page.exposeFunction('signText', (hex) => wallet.signMessage(getBytes(hex)));
+    await page.evaluate((address) => {
+      window.ethereum = { request: async ({ method, params }) => (method === 'eth_requestAccounts' ? [address] : window.signText(params[0])) };
+    }, wallet.address);
+    await page.getByRole('button', { name: 'Sign in with a wallet' }).click();
+    await heading(page, 'Triggers').waitFor();
+    await page.getByRole('banner').getByText(`${wallet.address.slice(0, 6)}...`.toLowerCase()).waitFor();
+    await isClean(page);
   });
 
   test('at 320 pixels, dark, and by keyboard alone', async () => {
