@@ -54,6 +54,8 @@ export const en = {
     met: 'met',
     notMet: 'not met yet',
     checkedLater: 'checked when you send it',
+    // What only the server can tell is worded as a wish, not as a verdict. Other rules have the words of the policy.
+    ruleTexts: { password_too_common: 'Not one of the passwords that many people use' } as Readonly<Record<string, string>>,
     strength: 'Strength',
     levels: ['very weak', 'weak', 'fair', 'good', 'strong'],
     none: 'nothing typed yet',

@@ -34,7 +34,7 @@ export function NewPassword({ own, ...field }: Props) {
               return (
                 <li key={rule.code}>
                   <span aria-hidden="true">{where === 'met' ? '✓ ' : '· '}</span>
-                  {rule.message} ({where === 'met' ? en.password.met : where === 'server' ? en.password.checkedLater : en.password.notMet})
+                  {en.password.ruleTexts[rule.code] ?? rule.message} ({where === 'met' ? en.password.met : where === 'server' ? en.password.checkedLater : en.password.notMet})
                 </li>
               );
             })}

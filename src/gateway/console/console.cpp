@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -100,11 +101,12 @@ std::optional<std::string> Console::read(const std::string& name) const {
     return std::string(found->text);
   }
   if (!is_plain_name(name)) return std::nullopt;
-  std::ifstream file(directory_ + "/" + name, std::ios::binary);
+  const std::filesystem::path path = directory_ + "/" + name;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
+  std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
-  std::string out{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return std::nullopt;   // a folder
-  return out;
+  return std::string{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 net::HttpResponse Console::serve(const std::string& name, std::string plain, const net::HttpRequest& request) const {

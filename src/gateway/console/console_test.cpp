@@ -147,7 +147,7 @@ TEST_F(ConsoleFolder, IsReadAnewAndNeverLeft) {
   for (const char* no : {"/console/../secret.html", "/console/assets/../../secret.html", "/console/.hidden.txt",
                          "/console//etc/passwd.txt", "/console/%2e%2e/secret.html", "/console/assets/../index.html"})
     EXPECT_FALSE(ask(console, no)) << no;
-  EXPECT_EQ(ask(console, "/console/assets/")->status, 404) << "a folder";
+  EXPECT_FALSE(ask(console, "/console/assets/")) << "a folder";
 }
 
 TEST_F(ConsoleFolder, ThroughTheGateway) {
