@@ -26,9 +26,11 @@ class TriggerLifecycle : public gateway::testing::EngineHarness {
   TriggerLifecycle() {
     // The blocks of the model chain are of 2023: triggers of today do not listen to them.
     h.clock_.set(from_unix_seconds(1'690'000'000));
-    user = h.signed_in("orbit7");
+    // The worker's data keys, which come of this secret, and receivers on this machine.
+    h.settings_.jwt_secret = crypto::Secret<std::string>(std::string("a secret that only tests know, long enough"));
     h.guard_ = net::AddressGuard::make({"127.0.0.0/8"}, false).value();
     h.gateway_ = h.another();
+    user = h.signed_in("orbit7");
     engine::testing::attach(h.db(), h.clock_.now());
     engine::EngineSettings settings;
     settings.instance = domain::InstanceId::make(h.clock_.now());
@@ -109,7 +111,9 @@ TEST_P(TriggerLifecycle, ATriggerThatWasResetFiresAgain) {
   EXPECT_EQ(h.put(path + "/conditions/" + condition, R"({"condition_type":"score_threshold"})", user).status, 200);
   feedback(10);
   EXPECT_EQ(deliveries(path), "0");
-  EXPECT_EQ(h.post(path + "/test", "{}", user).at("data.fires"), "false");
+  const auto low =
+      fmt::format(R"({{"event":{{"event_type":"NewFeedback","chain_id":{},"data":{{"score":10}}}}}})", kChain);
+  EXPECT_EQ(h.post(path + "/test", low, user).at("warnings.0.code"), "breaker_open");
   // Reset, it fires.
   EXPECT_EQ(h.call({"POST", path + "/circuit-breaker/reset", std::nullopt, user}).at("data.state"), "Closed");
   feedback(10);

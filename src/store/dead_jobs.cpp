@@ -7,7 +7,9 @@ namespace agentauri::store {
 namespace {
 
 #define DEAD "trigger_id = :trigger AND state = 'dead' AND kind <> 'test' "
-const Query kCount{"dead_job_count", "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE " DEAD "LIMIT :limit) AS counted"};
+// Here and below the order also says which index is meant: a trigger has many more deliveries than dead ones.
+const Query kCount{"dead_job_count", "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE " DEAD
+                                     "ORDER BY finished_at LIMIT :limit) AS counted"};
 const Query kList{"dead_job_list", "SELECT " DELIVERY_COLUMNS "FROM jobs WHERE " DEAD
                                    "ORDER BY finished_at DESC, id LIMIT :limit OFFSET :offset"};
 
@@ -19,7 +21,7 @@ const Query kList{"dead_job_list", "SELECT " DELIVERY_COLUMNS "FROM jobs WHERE "
 // SQLite has one writer, so its transaction is the lock.
 #define LOCK " FOR UPDATE OF jobs"
 #define ONE DEAD_COLUMNS "WHERE jobs.id = :job AND jobs.trigger_id = :trigger AND jobs.kind <> 'test'"
-#define OF_EVENT DEAD_COLUMNS DEAD_HERE "AND jobs.event_id = :event ORDER BY jobs.action_id"
+#define OF_EVENT DEAD_COLUMNS DEAD_HERE "AND jobs.event_id = :event ORDER BY jobs.finished_at, jobs.action_id"
 #define REPLAYABLE                                                                         \
   DEAD_COLUMNS DEAD_HERE                                                                   \
       "AND NOT jobs.orphaned AND a.id IS NOT NULL AND a.disabled_reason IS NULL ORDER BY " \

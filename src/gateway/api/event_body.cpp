@@ -10,6 +10,7 @@
 namespace agentauri::gateway {
 namespace {
 
+constexpr std::size_t kMaxTypeBytes = 100;
 constexpr std::int64_t kLastSecond = 253'402'300'799;   // of the year 9999
 
 // Like BodyReader, with the forms that events have besides.
@@ -112,6 +113,8 @@ Outcome<EventDraft> read_event_draft(const json::Object& body) {
   const auto type = reader.text("event_type");
   if (!type)
     reader.fault("missing field `event_type`");
+  else if (type->size() > kMaxTypeBytes)   // unlike texts of the chain it is not clipped in what a delivery keeps
+    reader.fault(fmt::format("field `event_type` must have at most {} bytes", kMaxTypeBytes));
   else
     event.event_type = std::string(rules::resolve_event_type(*type));
   if (const auto registry = reader.text("registry")) {

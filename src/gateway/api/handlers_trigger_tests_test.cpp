@@ -145,6 +145,7 @@ TEST_P(TriggerTests, BadOrdersAreToldByName) {
       {R"({"event":[]})", "event"},
       {R"({"event":{}})", "event.missing field `event_type`"},
       {R"({"event":{"event_type":5}})", "event_type"},
+      {R"({"event":{"event_type":")" + std::string(101, 'X') + "\"}}", "event_type"},
       {R"({"event":{"event_type":"X","registry":"no"}})", "registry"},
       {R"({"event":{"event_type":"X","chain_id":0}})", "chain_id"},
       {R"({"event":{"event_type":"X","agent_id":-1}})", "agent_id"},
