@@ -49,6 +49,7 @@ TEST(Settings, WhatIsMalformedIsAFault) {
       {"DATABASE_URL", "postgresql://u:p@localhost/db?sslmode=verifyfull"},
       {"DATABASE_URL", "postgresql://u:p@localhost/db?sslmode="},
       {"ROLES", ","},
+      {"CONSOLE_DIR", "/there/is/no/such/folder"},
       {"ROLES", "gateway,enigne"},
       {"WEBHOOK_RETRY_SECONDS", "0,nan"},
       {"WEBHOOK_RETRY_SECONDS", "0,inf"},
