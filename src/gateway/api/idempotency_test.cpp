@@ -31,6 +31,7 @@ class Idempotency : public testing::EngineHarness {
  protected:
   HeaderList ada = h.signed_in("ada");
   HeaderList once = with_idempotency_key(ada, "one");
+  std::string keys = "/api/v1/organizations/" + h.organization_id(ada) + "/api-keys";
 
   std::string count(const HeaderList& who) { return h.get(kTriggers, who).at("pagination.total"); }
 };
@@ -97,9 +98,9 @@ TEST_P(Idempotency, WhatWasRefusedMayBeTriedAgain) {
 
 TEST_P(Idempotency, ASecretIsNotKept) {
   const std::string body = R"({"name":"CI","environment":"live"})";
-  const auto made = h.post("/api/v1/api-keys", body, once);
+  const auto made = h.post(keys, body, once);
   ASSERT_EQ(made.status, 201) << made.text;
-  const auto again = h.post("/api/v1/api-keys", body, once);
+  const auto again = h.post(keys, body, once);
   EXPECT_EQ(again.status, 409) << again.text;
   EXPECT_EQ(again.at("error"), "already_created");
   EXPECT_THAT(again.at("message"), ::testing::HasSubstr(made.at("data.id")));
@@ -117,7 +118,7 @@ TEST_P(Idempotency, NoRouteThatShowsASecretKeepsIt) {
   const auto made = h.post(actions, action, once);
   ASSERT_EQ(made.status, 201) << made.text;
   EXPECT_EQ(h.post(actions + "/" + made.at("data.id") + "/rotate-secret", "{}", once).status, 200);
-  const auto key = h.post("/api/v1/api-keys", R"({"name":"CI","environment":"live"})", once);
+  const auto key = h.post(keys, R"({"name":"CI","environment":"live"})", once);
   EXPECT_EQ(h.post("/api/v1/api-keys/" + key.at("data.id") + "/rotate", "{}", once).status, 200);
   EXPECT_EQ(h.post(actions, action, once).status, 409);
   EXPECT_EQ(h.post(actions + "/" + made.at("data.id") + "/rotate-secret", "{}", once).status, 409);

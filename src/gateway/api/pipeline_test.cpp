@@ -258,7 +258,7 @@ TEST(Openapi, IsServedWithTitleTagsAndSchemes) {
   EXPECT_EQ(document.at("servers.0.url"), "http://localhost:8080");
   EXPECT_EQ(document.at("servers.1.description"), "Production server");
   EXPECT_EQ(document.at("tags.0.name"), "Health");
-  EXPECT_EQ(document.at("tags.16.name"), "A2A Protocol");
+  EXPECT_EQ(document.at("tags.17.name"), "A2A Protocol");
   for (const auto* scheme : {"bearer_auth", "api_key", "organization_id", "cookie_auth"})
     EXPECT_NE(document.find(fmt::format("components.securitySchemes.{}", scheme)), nullptr);
 }
