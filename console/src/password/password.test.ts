@@ -4,7 +4,7 @@ import { strength } from './strength';
 
 const policy: Policy = {
   policy: 'strict', min_length: 12, max_length: 128, require_uppercase: true, require_lowercase: true, require_digit: true, require_special: true,
-  special_characters: '!@#', rules: [],
+  special_characters: '!@#', rules: [], registration: 'open',
 };
 
 describe('rules of the policy', () => {
