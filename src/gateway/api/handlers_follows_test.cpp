@@ -164,6 +164,7 @@ TEST_P(FollowsApi, ListsInPagesWithFilters) {
     h.clock_.advance(std::chrono::seconds(1));
     ASSERT_EQ(follow(agent).status, 201);
   }
+  h.clock_.advance(std::chrono::seconds(1));   // lists are newest first
   ASSERT_EQ(follow("1", kChat, user, 10).status, 201);
   EXPECT_EQ(update("2", R"({"enabled":false})").at("data.enabled"), "false");
   const auto all = following();
