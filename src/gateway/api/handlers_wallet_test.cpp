@@ -9,6 +9,7 @@
 #include "core/crypto/testing/test_wallet.hpp"
 #include "gateway/auth/contract_signature.hpp"
 #include "gateway/testing/gateway_fixture.hpp"
+#include "gateway/use_cases/registration.hpp"
 #include "store/wallets.hpp"
 
 namespace agentauri::gateway {
@@ -66,6 +67,29 @@ class WalletApi : public testing::EngineHarness {
   }
   std::int64_t count(const store::Query& query) { return h.db().query_blocking(query)->i64(0, 0); }
 };
+
+// A first sign-in is a registration; who has an account signs in whatever the setting.
+TEST_P(WalletApi, AFirstSignInNeedsWhatRegistrationNeeds) {
+  ASSERT_EQ(log_in(ada).status, 200);
+  h.settings_.registration = GatewaySettings::Registration::closed;
+  h.gateway_ = h.another();
+  expect(log_in(eve), 403, "registration_closed", "Registration is closed");
+  EXPECT_EQ(log_in(ada).status, 200);
+
+  h.settings_.registration = GatewaySettings::Registration::invited;
+  h.gateway_ = h.another();
+  expect(log_in(eve), 403, "invitation_required", "An invitation is needed to register");
+  const auto made =
+      h.db().transact_blocking<std::string>(store::Priority::interactive, [&](store::Tx& tx) -> Result<std::string> {
+        return invite(tx, {std::nullopt, kDefaultInvitationDays, std::nullopt}, h.clock_.now())->text;
+      });
+  const auto text = text_for(eve.text());
+  auto body = *json::parse(form(eve.text(), eve.personal_sign(text), text));
+  body.get_object()["invitation"] = *made;
+  EXPECT_EQ(h.post(kWallet, json::dump(body)).status, 200);
+  const store::Query kUsed{"test_used_invitations", "SELECT count(*) FROM invitations WHERE used_at IS NOT NULL"};
+  EXPECT_EQ(count(kUsed), 1);
+}
 
 TEST_P(WalletApi, TheFirstSignInMakesAnAccountAndTheNextFindsIt) {
   const auto issued = issue("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
