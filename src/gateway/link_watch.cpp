@@ -1,5 +1,7 @@
 #include "gateway/link_watch.hpp"
 
+#include <algorithm>
+
 #include "gateway/auth/agent_owner.hpp"
 #include "gateway/auth/wallet_signature.hpp"
 
@@ -28,19 +30,41 @@ Task<Result<bool>> LinkWatch::check_one(store::AgentLink link) {
   co_return done;
 }
 
-Task<Result<std::int64_t>> LinkWatch::check() {
+Task<Result<std::int64_t>> LinkWatch::check_chain(domain::ChainId chain) {
   const Time before = clock_.now() - kLinkCheckInterval;
   auto links = co_await db_.snapshot<std::vector<store::AgentLink>>(
-      [before](store::Tx& tx) { return store::list_links_to_check(tx, before, kLinksOfOneRound); },
+      [chain, before](store::Tx& tx) { return store::list_links_to_check(tx, chain, before, kLinksOfOneRound); },
       store::Priority::bulk);
   if (!links) co_return fail(links);
+  // What failed before comes last, so that one agent that the node cannot answer for stands in nobody's way.
+  std::partition(links->begin(), links->end(), [this](const auto& link) { return !failed_.contains(link.id); });
   std::int64_t ended = 0;
   for (const auto& link : *links) {
     if (co_await cancelled()) break;
-    if (!chains_.serves(link.chain_id) || away_until_[link.chain_id] > clock_.now()) continue;
     auto one = co_await check_one(link);
-    if (!one) away_until_[link.chain_id] = clock_.now() + kChainRest;
-    if (one && *one) ++ended;
+    if (one) {
+      failed_.erase(link.id);
+      if (*one) ++ended;
+      continue;
+    }
+    failed_.insert(link.id);
+    if (one.error().code != Code::unavailable) continue;
+    away_until_[chain] = clock_.now() + kChainRest;
+    break;
+  }
+  co_return ended;
+}
+
+Task<Result<std::int64_t>> LinkWatch::check() {
+  auto chains = co_await db_.snapshot<std::vector<domain::ChainId>>(
+      [](store::Tx& tx) { return store::list_linked_chains(tx); }, store::Priority::bulk);
+  if (!chains) co_return fail(chains);
+  std::int64_t ended = 0;
+  for (const auto chain : *chains) {
+    if (!chains_.serves(chain) || away_until_[chain] > clock_.now()) continue;
+    auto checked = co_await check_chain(chain);
+    if (!checked) co_return fail(checked);
+    ended += *checked;
   }
   co_return ended;
 }

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 
 #include "core/async/task.hpp"
 #include "core/base/time.hpp"
@@ -21,7 +22,7 @@ namespace agentauri::gateway {
 inline constexpr std::chrono::seconds kLinkWatchInterval{2};
 inline constexpr std::chrono::hours kLinkCheckInterval{24};
 inline constexpr std::chrono::minutes kChainRest{1};   // of a chain that did not answer
-inline constexpr std::int64_t kLinksOfOneRound = 50;
+inline constexpr std::int64_t kLinksOfOneRound = 50;   // and chain
 
 class LinkWatch {
  public:
@@ -32,6 +33,7 @@ class LinkWatch {
   Task<Result<std::int64_t>> check();
 
  private:
+  Task<Result<std::int64_t>> check_chain(domain::ChainId chain);
   // true: the link ended. Code::unavailable: the chain did not say.
   Task<Result<bool>> check_one(store::AgentLink link);
 
@@ -40,6 +42,7 @@ class LinkWatch {
   ChainReader& chains_;
   Log log_{"gateway"};
   std::map<domain::ChainId, Time> away_until_;
+  std::set<Uuid> failed_;   // links that could not be checked at their last turn
   bool reads_ = true;
 };
 

@@ -57,7 +57,7 @@ const Query kListLinks{"agent_link_list",
 // Both times are of our own clocks; an event is a hint, whose truth is asked of the chain.
 #define LINKS_TO_CHECK(CONTRACT)                                                                                      \
   "SELECT " LINK_COLUMNS                                                                                              \
-  " FROM agent_links WHERE status = 'active' AND (checked_at < :before OR EXISTS ("                                   \
+  " FROM agent_links WHERE status = 'active' AND chain_id = :chain AND (checked_at < :before OR EXISTS ("             \
   "SELECT 1 FROM events e WHERE e.event_type = 'Transfer' AND e.agent_id = agent_links.agent_id AND "                 \
   "e.chain_id = agent_links.chain_id AND e.inserted_at > agent_links.checked_at AND e.canonical = :yes AND " CONTRACT \
   " = agent_links.registry AND lower(e.owner) <> lower(agent_links.wallet_address))) "                                \
@@ -65,6 +65,8 @@ const Query kListLinks{"agent_link_list",
 const Query kListLinksToCheck{"agent_link_list_to_check", LINKS_TO_CHECK("'0x' || lower(hex(e.contract))"),
                               LINKS_TO_CHECK("'0x' || encode(e.contract, 'hex')")};
 #undef LINKS_TO_CHECK
+const Query kListLinkedChains{"agent_link_list_chains",
+                              "SELECT DISTINCT chain_id FROM agent_links WHERE status = 'active' ORDER BY chain_id"};
 const Query kNoteLinkChecked{"agent_link_note_checked", "UPDATE agent_links SET checked_at = :now WHERE id = :id"};
 #undef LINK_COLUMNS
 
@@ -231,9 +233,18 @@ Result<std::vector<AgentLink>> list_agent_links(Tx& tx, domain::OrganizationId o
   return read_links(tx.run(kListLinks, Params().id("organization", organization)));
 }
 
-Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, Time before, std::int64_t limit) {
-  return read_links(
-      tx.run(kListLinksToCheck, Params().time("before", before).boolean("yes", true).i64("limit", limit)));
+Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, domain::ChainId chain, Time before, std::int64_t limit) {
+  return read_links(tx.run(
+      kListLinksToCheck,
+      Params().i64("chain", chain).time("before", before).boolean("yes", true).i64("limit", limit)));
+}
+
+Result<std::vector<domain::ChainId>> list_linked_chains(Tx& tx) {
+  auto rows = tx.run(kListLinkedChains);
+  if (!rows) return fail(rows);
+  std::vector<domain::ChainId> out;
+  for (std::size_t i = 0; i < rows->size(); ++i) out.push_back(rows->i64(i, 0));
+  return out;
 }
 
 Result<void> note_link_checked(Tx& tx, const Uuid& id, Time now) {

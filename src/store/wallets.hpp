@@ -85,8 +85,11 @@ Result<bool> revoke_agent_link(Tx& tx, const Uuid& id, std::string_view reason, 
 Result<std::vector<AgentLink>> list_agent_links(Tx& tx, domain::OrganizationId organization);
 
 // Active ones whose owner must be asked for: not checked since `before`, or the events of the chain, as they came in
-// since, say that the agent went to somebody else. The longest unchecked first.
-Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, Time before, std::int64_t limit);
+// since, say that the agent went to somebody else. The longest unchecked first. Of one chain, since a chain that does
+// not answer must not keep the links of the others waiting.
+Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, domain::ChainId chain, Time before, std::int64_t limit);
+// Those with active links.
+Result<std::vector<domain::ChainId>> list_linked_chains(Tx& tx);
 Result<void> note_link_checked(Tx& tx, const Uuid& id, Time now);
 
 }   // namespace agentauri::store

@@ -164,7 +164,7 @@ TEST_P(Wallets, LinksAreCheckedInTurn) {
   ASSERT_TRUE(add(newer));
   const auto unchecked = [&](Time before) {
     std::vector<std::string> out;
-    const auto list = in_tx<std::vector<AgentLink>>([&](Tx& tx) { return list_links_to_check(tx, before, 10); });
+    const auto list = in_tx<std::vector<AgentLink>>([&](Tx& tx) { return list_links_to_check(tx, 31337, before, 10); });
     for (const auto& one : *list) out.push_back(one.agent_id);
     return out;
   };

@@ -282,6 +282,35 @@ TEST_P(AgentLinksApi, LinksAreCheckedOnceADay) {
   EXPECT_FALSE(is_linked());
 }
 
+// Chain 2 is not served any more, and had more links than a round takes.
+TEST_P(AgentLinksApi, LinksOfAnotherChainKeepNobodyWaiting) {
+  ASSERT_EQ(link().status, 201);
+  const auto account = *domain::AccountId::parse(h.get("/api/v1/auth/me", admin).at("id"));
+  auto added = h.db().transact_blocking<void>(store::Priority::interactive, [&](store::Tx& tx) -> Result<void> {
+    for (std::int64_t i = 0; i < kLinksOfOneRound + 1; ++i) {
+      store::AgentLink one;
+      one.id = make_uuid_v7(h.clock_.now());
+      one.organization_id = *domain::OrganizationId::parse(organization);
+      one.chain_id = 2;
+      one.registry = "0x000000000000000000000000000000000000f00d";
+      one.agent_id = std::to_string(i);
+      one.wallet_address = ada.text();
+      one.linked_by = account;
+      one.signature = "0x00";
+      one.created_at = h.clock_.now() - 1h;
+      if (auto put = store::insert_agent_link(tx, one); !put) return fail(put);
+    }
+    return {};
+  });
+  ASSERT_TRUE(added) << added.error().text;
+  LinkWatch watch(h.db(), h.clock_, h.chains_);
+  owned_by(eve);
+  h.clock_.advance(25h);
+  std::int64_t ended = -1;
+  run_blocking([&]() -> Task<void> { ended = (co_await watch.check()).value_or(-1); });
+  EXPECT_EQ(ended, 1);
+}
+
 TEST_P(AgentLinksApi, OfManyLinksAtOnceOneStays) {
   std::vector<testing::Call> calls;
   for (int i = 0; i < 6; ++i) {
