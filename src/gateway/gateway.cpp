@@ -1,7 +1,9 @@
 #include "gateway/gateway.hpp"
 
 #include "gateway/api/pipeline.hpp"
+#include "gateway/event_feed.hpp"
 #include "gateway/housekeeping.hpp"
+#include "gateway/limits/open_streams.hpp"
 #include "gateway/link_watch.hpp"
 
 namespace agentauri::gateway {
@@ -22,8 +24,10 @@ struct Gateway::Impl {
         limiter(settings, clock, metrics),
         issuer(settings),
         authenticator(settings, clock, sessions, api_keys),
-        services{db,       clock,   metrics, settings, {keys, guard}, cors,   argon,
-                 sessions, limiter, issuer,  api_keys, trail,         chains, session_uses},
+        feed(db),
+        streams(metrics),
+        services{db,     clock,    metrics, settings, {keys, guard}, cors,          argon, sessions, limiter,
+                 issuer, api_keys, trail,   chains,   session_uses,  authenticator, feed,  streams},
         pipeline(services, authenticator),
         housekeeping(db, clock, metrics, revocations, trail, session_uses),
         link_watch(db, clock, chains) {}
@@ -41,6 +45,8 @@ struct Gateway::Impl {
   RateLimiter limiter;
   const SessionIssuer issuer;
   Authenticator authenticator;
+  EventFeed feed;
+  OpenStreams streams;
   Services services;
   Pipeline pipeline;
   Housekeeping housekeeping;
@@ -63,6 +69,7 @@ Task<void> Gateway::run() {
   // Side by side: a chain that does not answer must not keep revocations waiting.
   TaskGroup tasks(co_await this_executor());
   tasks.spawn("housekeeping", [impl = impl_.get()]() -> Task<void> { co_await impl->housekeeping.run(); });
+  tasks.spawn("event feed", [impl = impl_.get()]() -> Task<void> { co_await impl->feed.run(); });
   tasks.spawn("link watch", [impl = impl_.get()]() -> Task<void> { co_await impl->link_watch.run(); });
   while (co_await sleep_for(std::chrono::hours(1))) {
   }

@@ -32,7 +32,7 @@ class Gateway {
   // For answers that the server makes itself (400, 408, 413, …).
   net::HttpResponse render_error(int status, std::string_view text, const net::HttpRequest& request);
   // Follows revocations, writes the trail of API keys and the last use of sessions, removes what is dead or old, asks
-  // who owns linked agents.
+  // who owns linked agents, tells event streams of new events.
   Task<void> run();
 
  private:

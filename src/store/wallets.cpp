@@ -235,8 +235,7 @@ Result<std::vector<AgentLink>> list_agent_links(Tx& tx, domain::OrganizationId o
 
 Result<std::vector<AgentLink>> list_links_to_check(Tx& tx, domain::ChainId chain, Time before, std::int64_t limit) {
   return read_links(tx.run(
-      kListLinksToCheck,
-      Params().i64("chain", chain).time("before", before).boolean("yes", true).i64("limit", limit)));
+      kListLinksToCheck, Params().i64("chain", chain).time("before", before).boolean("yes", true).i64("limit", limit)));
 }
 
 Result<std::vector<domain::ChainId>> list_linked_chains(Tx& tx) {

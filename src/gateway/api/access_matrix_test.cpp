@@ -86,6 +86,7 @@ const std::map<std::string, Row>& rows() {
       {"PUT /api/v1/agents/{agent_id}/follow", {key, header, "{}", "?chain_id=1"}},
       {"DELETE /api/v1/agents/{agent_id}/follow", {key, header, {}, "?chain_id=1"}},
       {"GET /api/v1/events", {key, header}},
+      {"GET /api/v1/events/stream", {key, header}},
 
       {"POST /api/v1/organizations", {session, none, R"({"name":"x","slug":"x"})"}},
       {"GET /api/v1/organizations", {key, none}},

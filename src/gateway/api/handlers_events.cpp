@@ -1,11 +1,9 @@
 // Events: global, for everybody who has a session or a key.
 #include <algorithm>
 
-#include "core/base/number.hpp"
-#include "gateway/api/body.hpp"
+#include "gateway/api/event_selection.hpp"
 #include "gateway/api/render.hpp"
 #include "gateway/api/routes.hpp"
-#include "rules/event_fields.hpp"
 #include "store/chain_log.hpp"
 
 namespace agentauri::gateway::handlers {
@@ -15,9 +13,8 @@ constexpr std::int64_t kMaxPageSize = 100;
 constexpr std::int64_t kMaxOffset = 1'000'000'000;   // far beyond what is worth paging to, and far from overflow
 
 struct EventQuery {
-  store::EventFilter filter;
+  EventSelection selection;
   PageBounds page;
-  bool is_empty = false;   // the filter names something that no event can be
 };
 
 Outcome<EventQuery> read_query(std::string_view text) {
@@ -27,17 +24,7 @@ Outcome<EventQuery> read_query(std::string_view text) {
   const std::int64_t page = std::clamp<std::int64_t>(query.integer({"page"}).value_or(1), 1, kMaxOffset / kMaxPageSize);
   out.page.offset =
       std::clamp<std::int64_t>(query.integer({"offset"}).value_or((page - 1) * out.page.limit), 0, kMaxOffset);
-  out.filter.chain_id = query.integer({"chainId", "chain_id"});
-  out.filter.registry = query.text({"registry"});
-  if (auto type = query.text({"eventType", "event_type"}))
-    out.filter.event_type = std::string(rules::resolve_event_type(*type));
-  if (const auto agent = query.text({"agentId", "agent_id"})) {
-    // Compared as a number: 007 is agent 7.
-    const auto number = parse_uint256(*agent);
-    out.is_empty = !number;
-    if (number) out.filter.agent_id = to_string(*number);
-  }
-  out.filter.search = query.text({"search"});
+  out.selection = read_event_selection(query);
   if (query.refusal()) return std::unexpected(*query.refusal());
   return out;
 }
@@ -54,8 +41,8 @@ Outcome<Unit> list_events(const Services& services, const Request& request) {
       if (auto context = resolve_organization(tx, caller); !context) return pass(context);
     }
     store::EventPage found;
-    if (!query.is_empty) {
-      auto rows = store::list_events(tx, query.filter, query.page.limit + 1, query.page.offset);
+    if (!query.selection.is_empty) {
+      auto rows = store::list_events(tx, query.selection.filter, query.page.limit + 1, query.page.offset);
       if (!rows) return broken(rows);
       found = std::move(*rows);
     }

@@ -325,6 +325,7 @@ net::HttpResponse Pipeline::finish(const Request& request, const Trace& trace, O
     response.body = outcome->body ? json::dump(*outcome->body) : std::move(outcome->text);
     if (!response.body.empty()) response.headers.add("Content-Type", "application/json");
     for (auto& [name, value] : outcome->headers) response.headers.add(std::move(name), std::move(value));
+    response.stream = std::move(outcome->stream);
   }
   add_common_headers(request, trace, response);
   return response;

@@ -32,6 +32,8 @@
 namespace agentauri::gateway {
 
 class Cors;
+class EventFeed;
+class OpenStreams;
 
 // What the gateway is made of; lives as long as it does.
 struct Services {
@@ -49,6 +51,9 @@ struct Services {
   KeyTrail& trail;
   ChainReader& chains;
   SessionUses& session_uses;
+  Authenticator& authenticator;
+  EventFeed& feed;
+  OpenStreams& streams;
 };
 
 struct Reply {
@@ -59,6 +64,8 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<domain::SessionId> revoked;       // refused by this process from now on
   std::vector<domain::ApiKeyId> revoked_keys;   // likewise, or changed
+  // Makes the body piece by piece (net::HttpResponse); then there is none here.
+  std::function<Task<void>(net::BodyStream&)> stream;
 };
 
 struct Request {

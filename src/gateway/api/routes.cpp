@@ -97,6 +97,7 @@ const std::vector<Route>& routes() {
       {"DELETE", "/api/v1/agents/{agent_id}/follow", member, trigger_change, &h::delete_follow},
 
       {"GET", "/api/v1/events", member, read, &h::list_events},
+      {"GET", "/api/v1/events/stream", member, read, nullptr, &h::stream_events},
 
       {"POST", "/api/v1/organizations", session, Counts::write, &h::create_organization},
       {"GET", "/api/v1/organizations", member, read, &h::list_organizations},

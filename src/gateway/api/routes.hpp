@@ -94,6 +94,7 @@ Outcome<Unit> update_follow(const Services&, const Request&);
 Outcome<Unit> delete_follow(const Services&, const Request&);
 
 Outcome<Unit> list_events(const Services&, const Request&);
+Task<Outcome<Reply>> stream_events(Services&, Request&);
 
 Outcome<Unit> create_organization(const Services&, const Request&);
 Outcome<Unit> list_organizations(const Services&, const Request&);

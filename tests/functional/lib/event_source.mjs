@@ -1,0 +1,43 @@
+// A client of server-sent events (WHATWG HTML, 9.2) that keeps everything, and does not reconnect by itself.
+import http from 'node:http';
+
+export class EventSource {
+  messages = [];
+  lastEventId = '';
+
+  // Resolves when the stream has begun; rejects with the status of an answer that is none.
+  static open(url, headers, lastEventId) {
+    const self = new EventSource();
+    return new Promise((resolve, reject) => {
+      self.request = http.get(url, { headers: { ...headers, accept: 'text/event-stream', ...(lastEventId ? { 'last-event-id': lastEventId } : {}) } }, (response) => {
+        if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
+        let rest = '';
+        response.setEncoding('utf8');
+        response.on('data', (text) => {
+          const blocks = (rest + text).split('\n\n');
+          rest = blocks.pop();
+          for (const block of blocks) self.#take(block);
+          resolve(self);
+        });
+        self.ended = new Promise((done) => response.once('close', done));
+        response.on('error', () => {});
+      });
+      self.request.on('error', reject);
+    });
+  }
+
+  #take(block) {
+    const message = { event: 'message', data: undefined };
+    for (const line of block.split('\n')) {
+      const [, field, value] = /^([^:]*): ?(.*)$/.exec(line) ?? [];
+      if (field === 'id') this.lastEventId = value;
+      if (field === 'event') message.event = value;
+      if (field === 'data') message.data = message.data === undefined ? value : `${message.data}\n${value}`;
+    }
+    if (message.data !== undefined) this.messages.push({ ...message, id: this.lastEventId });
+  }
+
+  close() {
+    this.request.destroy();
+  }
+}
