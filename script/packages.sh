@@ -8,6 +8,8 @@ BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build cca
 CONSOLE_PACKAGES="nodejs npm"
 # What the tests meet: real servers and a real browser, and Node.js for the functional suite.
 TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium"
+# What script/bench loads the program with, on top.
+BENCH_PACKAGES="wrk"
 # What script/lint needs on top.
 LINT_PACKAGES="clang-tidy-19 clang-format-19"
 
