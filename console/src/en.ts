@@ -32,6 +32,9 @@ export const en = {
     usernameHint: '3 to 50 characters',
     email: 'E-mail',
     password: 'Password',
+    invitation: 'Invitation',
+    invitationHint: 'Begins with inv_. Whoever runs this server gives it to you.',
+    closed: 'Registration is closed: whoever runs this server makes the accounts.',
     submit: 'Create account',
     hasAccount: 'Already registered?',
     signIn: 'Sign in',
@@ -158,6 +161,11 @@ export const en = {
         return 'This user name is taken.';
       case 'email_exists':
         return 'There is an account with this e-mail already.';
+      case 'invitation_required':
+      case 'invitation_invalid':
+        return 'This invitation is not, or no longer, good for this e-mail address.';
+      case 'registration_closed':
+        return en.register.closed;
       case 'wallet_refused':
         return 'The wallet was asked and refused.';
       case 'wallet_no_account':

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
+import { usePolicy } from '../api/policy';
 import { useSession } from '../api/session';
 import { announce } from '../components/announcer';
 import { Button } from '../components/button';
@@ -14,6 +15,7 @@ const words = en.account;
 
 export function AccountPage() {
   const session = useSession();
+  const policy = usePolicy();
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [done, setDone] = useState<string | null>(null);
@@ -42,7 +44,7 @@ export function AccountPage() {
         {/* So that a password manager knows whose password it is. */}
         <input type="text" name="username" autocomplete="username" value={user.username} readOnly hidden />
         <Field name="current_password" label={words.current} type="password" autoComplete="current-password" value={current} onInput={setCurrent} error={form.errors.current_password} />
-        <NewPassword name="new_password" label={words.next} value={next} onInput={setNext} error={form.errors.new_password} own={[user.username, user.email]} />
+        <NewPassword name="new_password" label={words.next} value={next} onInput={setNext} error={form.errors.new_password} policy={policy} own={[user.username, user.email]} />
         <Button kind="main" type="submit" isBusy={form.isBusy}>{words.submit}</Button>
       </Form>
     </Page>

@@ -1,5 +1,6 @@
 // The web console in Chromium, against the release binary with its demo chain and the policy of its pages in force.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Wallet, getBytes } from 'ethers';
 import { AgentAuri, Client } from '../lib/agentauri.mjs';
@@ -243,6 +244,36 @@ describe('the console', () => {
     page.expectRefusal(404, trigger.id);
     await page.goto(`${app.url}/console/triggers/${trigger.id}`);
     await page.getByRole('alert').getByText('It does not exist, or belongs to somebody else.').waitFor();
+  });
+
+  test('who may register is asked of the server', async () => {
+    const invited = await AgentAuri.prepare({ REGISTRATION: 'invited' });
+    try {
+      const { invitation } = JSON.parse(execFileSync(invited.program, ['user', 'invite', '--json'], { env: invited.environment, stdio: ['ignore', 'pipe', 'ignore'] }));
+      await invited.launch();
+      const page = await browser.open(await browser.context(), `${invited.url}/console/register?invitation=inv_of-somebody-else`);
+      await page.getByLabel('User name').fill('heidi');
+      await page.getByLabel('E-mail').fill('heidi@example.org');
+      await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+      await isClean(page);
+      page.expectRefusal(403, 'register');
+      await page.getByRole('button', { name: 'Create account' }).click();
+      await page.getByRole('alert').getByText('This invitation is not').waitFor();
+      await page.getByLabel('Invitation').fill(` ${invitation} `);
+      await page.getByRole('button', { name: 'Create account' }).click();
+      await heading(page, 'Triggers').waitFor();
+    } finally {
+      await invited.stop();
+    }
+    const closed = await AgentAuri.start({ REGISTRATION: 'closed' });
+    try {
+      const page = await browser.open(await browser.context(), `${closed.url}/console/register`);
+      await page.getByText('Registration is closed').waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Create account' }).count(), 0);
+      await isClean(page);
+    } finally {
+      await closed.stop();
+    }
   });
 
   test('files: compressed, cached by their name, small', async () => {
