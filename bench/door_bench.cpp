@@ -20,6 +20,7 @@
 #include "gateway/gateway.hpp"
 #include "gateway/limits/rate_limiter.hpp"
 #include "report.hpp"
+#include "store/cache/memory_cache.hpp"
 #include "store/sqlite/sqlite_database.hpp"
 
 namespace agentauri::bench {
@@ -28,7 +29,7 @@ namespace {
 using gateway::Authenticator;
 using gateway::Credential;
 
-constexpr std::size_t kSlices = 5;        // of the time given; medians are shown
+constexpr std::size_t kSlices = 5;         // of the time given; medians are shown
 constexpr std::size_t kCallers = 10'000;   // of the limiter, in turn
 
 double cpu_seconds() {
@@ -92,11 +93,12 @@ Task<Credentials> join(gateway::Gateway& door) {
   const auto member = [](const json::Value& value, std::string_view name) {
     return std::string(json::view(value.as_object().at(name).as_string()));
   };
-  const auto user = co_await post(
-      door, "/api/v1/auth/register",
-      R"({"username":"bench","email":"bench@example.org","password":"a quiet river 77"})", {});
+  const auto user =
+      co_await post(door, "/api/v1/auth/register",
+                    R"({"username":"bench","email":"bench@example.org","password":"a quiet river 77"})", {});
   Credentials out{.token = member(user, "token"), .key = {}};
-  const auto organization = co_await post(door, "/api/v1/organizations", R"({"name":"Bench","slug":"bench"})", out.token);
+  const auto organization =
+      co_await post(door, "/api/v1/organizations", R"({"name":"Bench","slug":"bench"})", out.token);
   const auto id = member(organization.as_object().at("data"), "id");
   const auto key = co_await post(door, "/api/v1/organizations/" + id + "/api-keys",
                                  R"({"name":"bench","environment":"live","permissions":["read"]})", out.token);
@@ -108,11 +110,12 @@ Task<void> measure(store::Database& db, double seconds) {
   const SystemClock clock;
   Metrics metrics;
   NoChains chains;
+  store::MemoryCache cache;
   gateway::GatewaySettings settings;
   settings.jwt_secret = crypto::Secret<std::string>("0123456789abcdefghijklmnopqrstuvwxyzABCDEF");
   const auto secret = std::string(settings.jwt_secret.reveal());
   gateway::Gateway door(db, clock, metrics, settings, crypto::DataKeys::derive(secret, ""),
-                        net::AddressGuard::make({}, false).value(), chains);
+                        net::AddressGuard::make({}, false).value(), chains, cache);
   const auto own = co_await join(door);
 
   gateway::SessionCache sessions(db);
@@ -136,15 +139,14 @@ Task<void> measure(store::Database& db, double seconds) {
     sink = crypto::hmac_sha256(as_bytes(secret), as_bytes(signed_part)).data[0];
     co_return true;
   });
-  const double token = co_await rate(seconds, [&] {
-    return authenticate({.kind = Credential::Kind::bearer_token, .text = own.token});
-  });
+  const double token =
+      co_await rate(seconds, [&] { return authenticate({.kind = Credential::Kind::bearer_token, .text = own.token}); });
   const double sha = co_await rate(seconds, [&]() -> Task<bool> {
     sink = crypto::sha256(as_bytes(own.key)).data[0];
     co_return true;
   });
-  const double key = co_await rate(
-      seconds, [&] { return authenticate({.kind = Credential::Kind::api_key, .text = own.key}); });
+  const double key =
+      co_await rate(seconds, [&] { return authenticate({.kind = Credential::Kind::api_key, .text = own.key}); });
 
   note("HMAC-SHA256 of a token's bytes (reference)", hmac, "per core s");
   note("access token -> principal", token, "per core s");
@@ -153,14 +155,14 @@ Task<void> measure(store::Database& db, double seconds) {
   report("API key -> principal", key, "per core s", Goal::at_least, 50'000);
   note("API key / SHA-256", key / sha, "x");
 
-  gateway::RateLimiter limiter(settings, clock, metrics);
+  gateway::RateLimiter limiter(settings, clock, metrics, cache);
   std::vector<std::string> callers;
   for (std::size_t i = 0; i < kCallers; ++i) callers.push_back(fmt::format("198.18.{}.{}", i / 250, i % 250));
   std::size_t next = 0;
   const double decisions = co_await rate(seconds, [&]() -> Task<bool> {
     gateway::Allowance allowance;
     // Whether it is allowed is not asked: a refusal is a decision too.
-    (void)limiter.take(gateway::kAnonymousRead, callers[next++ % kCallers], allowance);
+    (void)co_await limiter.take(gateway::kAnonymousRead, callers[next++ % kCallers], allowance);
     co_return !allowance.empty();
   });
   note(fmt::format("decisions of the limiter, {} addresses", kCallers), decisions, "per core s");

@@ -24,6 +24,7 @@
 #include "gateway/gateway.hpp"
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
+#include "store/cache/memory_cache.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -99,6 +100,7 @@ struct Application::Impl {
 
   std::vector<std::unique_ptr<IoThread>> gateway_threads;
   std::unique_ptr<IoThread> roles_thread;
+  store::MemoryCache cache;
   std::unique_ptr<RpcChainReader> chain_reader;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<net::HttpServer> server, metrics_server;
@@ -138,8 +140,8 @@ Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   for (unsigned i = 0; i < settings.threads; ++i)
     gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
   chain_reader = std::make_unique<RpcChainReader>(roles_thread->executor(), *open_client, settings.chains, metrics);
-  gateway =
-      std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard, *chain_reader);
+  gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard,
+                                               *chain_reader, cache);
   std::vector<Executor> executors;
   for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
   net::HttpServer::Settings http;

@@ -31,8 +31,8 @@ std::shared_ptr<Signal> EventFeed::listen(Executor executor) {
 }
 
 Task<Result<bool>> EventFeed::has_grown() {
-  auto chains = co_await db_.snapshot<std::vector<store::ChainRow>>(
-      [](store::Tx& tx) { return store::list_chains(tx); });
+  auto chains =
+      co_await db_.snapshot<std::vector<store::ChainRow>>([](store::Tx& tx) { return store::list_chains(tx); });
   if (!chains) co_return fail(chains);
   bool grown = false;
   for (const auto& chain : *chains) {

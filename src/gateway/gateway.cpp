@@ -11,7 +11,7 @@ namespace agentauri::gateway {
 // Members in the order in which they need each other.
 struct Gateway::Impl {
   Impl(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings s, crypto::DataKeys k,
-       net::AddressGuard g, ChainReader& chains)
+       net::AddressGuard g, ChainReader& chains, store::Cache& cache)
       : settings(std::move(s)),
         keys(std::move(k)),
         guard(std::move(g)),
@@ -21,7 +21,7 @@ struct Gateway::Impl {
         trail(db, metrics),
         session_uses(db),
         revocations(db, {&sessions.revocable(), &api_keys.revocable()}),
-        limiter(settings, clock, metrics),
+        limiter(settings, clock, metrics, cache),
         issuer(settings),
         authenticator(settings, clock, sessions, api_keys),
         feed(db),
@@ -54,9 +54,9 @@ struct Gateway::Impl {
 };
 
 Gateway::Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings,
-                 crypto::DataKeys keys, net::AddressGuard guard, ChainReader& chains)
-    : impl_(
-          std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard), chains)) {}
+                 crypto::DataKeys keys, net::AddressGuard guard, ChainReader& chains, store::Cache& cache)
+    : impl_(std::make_unique<Impl>(db, clock, metrics, std::move(settings), std::move(keys), std::move(guard), chains,
+                                   cache)) {}
 Gateway::~Gateway() = default;
 
 Task<net::HttpResponse> Gateway::handle(net::HttpRequest request) {

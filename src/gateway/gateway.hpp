@@ -15,15 +15,17 @@
 #include "gateway/settings.hpp"
 #include "net/address_guard.hpp"
 #include "net/http_server.hpp"
+#include "store/cache/cache.hpp"
 #include "store/database.hpp"
 
 namespace agentauri::gateway {
 
 class Gateway {
  public:
-  // `guard`: as the worker's, for the addresses of receivers that users give. `chains` outlives the gateway.
+  // `guard`: as the worker's, for the addresses of receivers that users give. `chains` and `cache` outlive the
+  // gateway.
   Gateway(store::Database& db, const Clock& clock, Metrics& metrics, GatewaySettings settings, crypto::DataKeys keys,
-          net::AddressGuard guard, ChainReader& chains);
+          net::AddressGuard guard, ChainReader& chains, store::Cache& cache);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;

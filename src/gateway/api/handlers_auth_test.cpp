@@ -411,7 +411,7 @@ TEST(Refresh, OutlivesAChangeOfTheSecret) {
   settings.jwt_secret = crypto::Secret<std::string>(std::string("another secret with 0123456789 in it"));
   Gateway renewed(h.db(), h.clock_, h.metrics_, settings,
                   crypto::DataKeys::derive(settings.jwt_secret.reveal(), settings.jwt_secret_previous.reveal()),
-                  h.guard_, h.chains_);
+                  h.guard_, h.chains_, h.cache_);
   EXPECT_EQ(
       testing::call_gateway(renewed, {"GET", "/api/v1/auth/me", std::nullopt, Harness::bearer(auth), "203.0.113.7"})
           .status,

@@ -92,8 +92,8 @@ class EventStream {
   Task<bool> send_page(net::BodyStream& out, LogPage& page) {
     std::string piece;
     for (const auto& item : page.items) {
-      piece += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", item.after.to_text(), item.retracted ? "retracted" : "event",
-                           json::dump(render_event(item.event)));
+      piece += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", item.after.to_text(),
+                           item.retracted ? "retracted" : "event", json::dump(render_event(item.event)));
       if (piece.size() < kMaxPieceBytes) continue;
       if (!co_await send(out, piece)) co_return false;
       piece.clear();
@@ -124,7 +124,8 @@ class EventStream {
 // Where the stream begins, or why it may not.
 Task<Outcome<LogPosition>> find_start(Services& services, const Request& request, std::optional<LogPosition> wanted) {
   auto start = co_await services.db.snapshot<Outcome<LogPosition>>(
-      [caller = request.caller(services.clock), wanted = std::move(wanted)](store::Tx& tx) -> Result<Outcome<LogPosition>> {
+      [caller = request.caller(services.clock),
+       wanted = std::move(wanted)](store::Tx& tx) -> Result<Outcome<LogPosition>> {
         const auto settle = [](auto&& refused) -> Result<Outcome<LogPosition>> {
           if (refused.error().cause) return std::unexpected(*refused.error().cause);
           return Outcome<LogPosition>(pass(refused));

@@ -11,11 +11,11 @@
 namespace agentauri::gateway {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::Call;
+using ::testing::ElementsAre;
 using testing::Harness;
 using testing::HeaderList;
+using ::testing::IsEmpty;
 using testing::TestChain;
 using namespace std::chrono_literals;
 

@@ -150,11 +150,11 @@ namespace handlers {
 Task<Outcome<Reply>> log_in(Services& services, Request& request) {
   auto form = read_login(request.http);
   if (!form) co_return pass(form);
-  auto reservation = services.limiter.reserve_login(request.client_ip, form->identifier, request.allowance);
+  auto reservation = co_await services.limiter.reserve_login(request.client_ip, form->identifier, request.allowance);
   if (!reservation) co_return pass(reservation);
   auto reply = co_await check_and_log_in(services, request, std::move(*form));
   // What the client did not get wrong is not held against it.
-  if (reply || reply.error().status >= 500) services.limiter.refund(*reservation);
+  if (reply || reply.error().status >= 500) co_await services.limiter.refund(*reservation);
   co_return reply;
 }
 
@@ -167,11 +167,11 @@ Task<Outcome<Reply>> change_password(Services& services, Request& request) {
   if (!change) co_return pass(change);
   auto account = co_await find_changing(services, request, *change);
   if (!account) co_return pass(account);
-  auto reservation = services.limiter.reserve_login(request.client_ip, account->username, request.allowance);
+  auto reservation = co_await services.limiter.reserve_login(request.client_ip, account->username, request.allowance);
   if (!reservation) co_return pass(reservation);
   bool guessed_wrong = false;
   auto reply = co_await check_and_change(services, request, std::move(*account), std::move(*change), guessed_wrong);
-  if (!guessed_wrong) services.limiter.refund(*reservation);
+  if (!guessed_wrong) co_await services.limiter.refund(*reservation);
   co_return reply;
 }
 

@@ -129,6 +129,9 @@ Task<net::HttpResponse> Pipeline::handle(net::HttpRequest http) {
                {{"what", std::string(e.what())}, {"request_id", request.request_id}, {"route", trace.path_template}});
   }
   note(outcome, trace);
+  // No class counted it: what the address has left.
+  if (request.allowance.empty() && !trace.is_exempt)
+    co_await services_.limiter.peek(kAnonymousRead, limit_key_of_address(request.client_ip), request.allowance);
   auto response = finish(request, trace, std::move(outcome));
   record(request, trace, response);
   co_return response;
@@ -214,7 +217,7 @@ Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& req
   if (!principal) {
     // Guessing credentials is limited like anonymous reading.
     if (principal.error().status == 401 && !is_exempt && route.counts != Counts::auth) {
-      auto taken = take(kAnonymousRead, limit_key_of_address(request.client_ip), request);
+      auto taken = co_await take(kAnonymousRead, limit_key_of_address(request.client_ip), request);
       if (!taken) co_return taken;
     }
     // After the limit, which therefore bounds the trail too.
@@ -232,15 +235,15 @@ Task<Outcome<void>> Pipeline::admit(const Route& route, Request& request, bool i
   const std::string address = limit_key_of_address(request.client_ip);
   // These count the address, so they need not wait for who it is.
   if (!is_exempt && (route.counts == Counts::auth || route.counts == Counts::registration)) {
-    if (auto taken = take(kAuth, address, request); !taken) co_return taken;
+    if (auto taken = co_await take(kAuth, address, request); !taken) co_return taken;
   }
   if (!is_exempt && route.counts == Counts::registration) {
-    if (auto taken = take(kRegister, address, request); !taken) co_return taken;
+    if (auto taken = co_await take(kRegister, address, request); !taken) co_return taken;
   }
   auto checked = co_await check_credentials(route, request, is_exempt);
   if (!checked) co_return checked;
   if (!is_exempt) {
-    if (auto counted = count(route, request); !counted) co_return counted;
+    if (auto counted = co_await count(route, request); !counted) co_return counted;
   }
   const auto& principal = request.principal;
   // Where no credential is needed, none is too weak.
@@ -253,12 +256,12 @@ Task<Outcome<void>> Pipeline::admit(const Route& route, Request& request, bool i
   co_return co_await count_trigger_change(request);
 }
 
-Outcome<void> Pipeline::count(const Route& route, Request& request) {
+Task<Outcome<void>> Pipeline::count(const Route& route, Request& request) {
   using enum Counts;
-  if (route.counts != read && route.counts != write && route.counts != trigger_change) return {};
+  if (route.counts != read && route.counts != write && route.counts != trigger_change) co_return Outcome<void>();
   const auto& principal = request.principal;
-  if (principal.key) return take(plan_limit(principal), plan_limit_key(principal), request);
-  return take(route.counts == read ? kSessionRead : kSessionWrite, to_string(principal.account), request);
+  if (principal.key) co_return co_await take(plan_limit(principal), plan_limit_key(principal), request);
+  co_return co_await take(route.counts == read ? kSessionRead : kSessionWrite, to_string(principal.account), request);
 }
 
 Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {
@@ -282,7 +285,7 @@ Task<Outcome<void>> Pipeline::count_trigger_change(Request& request) {
     }
   }
   if (!organization) co_return Outcome<void>();   // the use-case says what is missing
-  co_return take(kTriggerChange, to_string(*organization), request);
+  co_return co_await take(kTriggerChange, to_string(*organization), request);
 }
 
 void Pipeline::note(const Outcome<Reply>& outcome, Trace& trace) {
@@ -347,10 +350,7 @@ void Pipeline::add_common_headers(const Request& request, const Trace& trace, ne
     services_.cors.decorate(request.http, response.headers);
   }
   if (trace.is_exempt) return;
-  Allowance allowance = request.allowance;
-  // No class counted it: what the address has left.
-  if (allowance.empty()) services_.limiter.peek(kAnonymousRead, limit_key_of_address(request.client_ip), allowance);
-  allowance.write(response.headers);
+  request.allowance.write(response.headers);
 }
 
 net::HttpResponse Pipeline::render_error(int status, std::string_view text, const net::HttpRequest& http) {

@@ -41,9 +41,9 @@ class Pipeline {
   Task<Outcome<Reply>> respond(Request& request, Trace& trace);
   Task<Outcome<void>> admit(const Route& route, Request& request, bool is_exempt);
   Task<Outcome<void>> check_credentials(const Route& route, Request& request, bool is_exempt);
-  Outcome<void> count(const Route& route, Request& request);
+  Task<Outcome<void>> count(const Route& route, Request& request);
   Task<Outcome<void>> count_trigger_change(Request& request);
-  Outcome<void> take(const LimitClass& limit, std::string_view key, Request& request) {
+  Task<Outcome<void>> take(const LimitClass& limit, std::string_view key, Request& request) {
     return services_.limiter.take(limit, key, request.allowance);
   }
   bool has_monitoring_token(const net::Headers& headers) const;

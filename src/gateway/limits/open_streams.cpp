@@ -15,11 +15,9 @@ std::unexpected<Refusal> full(int status, std::string_view code, std::string mes
 
 Outcome<std::shared_ptr<OpenStreams::Place>> OpenStreams::take(std::string owner) {
   const std::lock_guard lock(mutex_);
-  if (total_ >= kOpenStreams)
-    return full(503, "service_unavailable", "Too many event streams are open on this server");
+  if (total_ >= kOpenStreams) return full(503, "service_unavailable", "Too many event streams are open on this server");
   auto& count = owners_[owner];
-  if (count >= kOpenStreamsOfOwner)
-    return full(429, "rate_limited", "Too many event streams are open: end one first");
+  if (count >= kOpenStreamsOfOwner) return full(429, "rate_limited", "Too many event streams are open: end one first");
   ++count;
   ++total_;
   open_.add(1);

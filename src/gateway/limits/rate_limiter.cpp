@@ -18,12 +18,12 @@ std::string full_key(const LimitClass& limit, std::string_view key) {
 }   // namespace
 
 LimitClass plan_limit(const domain::Principal& key) {
-  if (key.rate_limit_override) return {"key", "key", Window::hour, *key.rate_limit_override};
+  if (key.rate_limit_override) return {"key", "key", store::Window::hour, *key.rate_limit_override};
   const std::int64_t limit = key.plan == "starter"      ? 100
                              : key.plan == "pro"        ? 500
                              : key.plan == "enterprise" ? 2000
                                                         : 50;
-  return {"plan", "org", Window::hour, limit};
+  return {"plan", "org", store::Window::hour, limit};
 }
 
 std::string plan_limit_key(const domain::Principal& key) {
@@ -37,7 +37,7 @@ std::string limit_key_of_address(std::string_view address) {
   return net::to_string(*parsed) + "/64";
 }
 
-void Allowance::add(const LimitClass& limit, const Quota& quota) {
+void Allowance::add(const LimitClass& limit, const store::Quota& quota) {
   if (shown_ && shown_->allowed && (!quota.allowed || quota.remaining < shown_->remaining)) shown_.reset();
   if (shown_) return;
   shown_ = quota;
@@ -56,15 +56,17 @@ void Allowance::write(net::Headers& headers) const {
   headers.add("RateLimit", fmt::format("\"{}\";r={};t={}", name_, shown_->remaining, reset_in));
 }
 
-RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics)
-    : settings_(settings), clock_(clock), metrics_(metrics) {}
+RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics, store::Cache& cache)
+    : settings_(settings), clock_(clock), metrics_(metrics), cache_(cache) {}
 
-std::int64_t RateLimiter::limit_of(const LimitClass& limit) const {
-  return limit.name == kRegister.name ? settings_.register_per_minute : limit.limit;
+store::LimitCheck RateLimiter::check(const LimitClass& limit, std::string_view key) const {
+  return {.key = full_key(limit, key),
+          .window = limit.window,
+          .limit = limit.name == kRegister.name ? settings_.register_per_minute : limit.limit,
+          .now = clock_.now()};
 }
 
-Outcome<void> RateLimiter::take(const LimitClass& limit, std::string_view key, Allowance& allowance) {
-  const auto quota = windows_.take(full_key(limit, key), limit.window, limit_of(limit), 1, clock_.now());
+Outcome<void> RateLimiter::judge(const LimitClass& limit, const store::Quota& quota, Allowance& allowance) {
   allowance.add(limit, quota);
   const auto count = [&](std::string_view result) {
     metrics_
@@ -93,23 +95,25 @@ Outcome<void> RateLimiter::take(const LimitClass& limit, std::string_view key, A
   return std::unexpected(std::move(refusal));
 }
 
-void RateLimiter::peek(const LimitClass& limit, std::string_view key, Allowance& allowance) {
-  allowance.add(limit, windows_.peek(full_key(limit, key), limit.window, limit_of(limit), clock_.now()));
+Task<Outcome<void>> RateLimiter::take(const LimitClass& limit, std::string_view key, Allowance& allowance) {
+  const auto quota = co_await cache_.take(check(limit, key));
+  co_return judge(limit, quota, allowance);
 }
 
-Outcome<RateLimiter::Reservation> RateLimiter::reserve_login(std::string_view address, std::string_view identifier,
-                                                             Allowance& allowance) {
+Task<void> RateLimiter::peek(const LimitClass& limit, std::string_view key, Allowance& allowance) {
+  allowance.add(limit, co_await cache_.peek(check(limit, key)));
+}
+
+Task<Outcome<RateLimiter::Reservation>> RateLimiter::reserve_login(std::string_view address,
+                                                                   std::string_view identifier, Allowance& allowance) {
   // As the account is looked up, so that another spelling is no other account. The identifier is the client's text of
   // any length: its digest bounds the key.
   const std::string key = fmt::format("{}:{}", limit_key_of_address(address),
                                       to_hex(crypto::sha256(as_bytes(fold_case(identifier))).view()).substr(0, 32));
-  const Time at = clock_.now();
-  if (auto taken = take(kFailedLogin, key, allowance); !taken) return std::unexpected(std::move(taken.error()));
-  return Reservation{full_key(kFailedLogin, key), at};
-}
-
-void RateLimiter::refund(const Reservation& reservation) {
-  windows_.refund(reservation.key, kFailedLogin.window, 1, reservation.at);
+  Reservation wanted = check(kFailedLogin, key);
+  const auto quota = co_await cache_.take(wanted);
+  if (auto judged = judge(kFailedLogin, quota, allowance); !judged) co_return pass(judged);
+  co_return wanted;
 }
 
 }   // namespace agentauri::gateway

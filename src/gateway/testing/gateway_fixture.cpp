@@ -100,7 +100,8 @@ Harness::Harness(std::function<void(GatewaySettings&)> change, store::testing::T
 std::unique_ptr<Gateway> Harness::another() {
   return std::make_unique<Gateway>(
       *temp_.db, clock_, metrics_, settings_,
-      crypto::DataKeys::derive(settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()), guard_, chains_);
+      crypto::DataKeys::derive(settings_.jwt_secret.reveal(), settings_.jwt_secret_previous.reveal()), guard_, chains_,
+      cache_);
 }
 
 Answer Harness::call(Call call) {

@@ -16,6 +16,7 @@
 #include "core/telemetry/metrics.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/testing/fake_chains.hpp"
+#include "store/cache/memory_cache.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::gateway::testing {
@@ -93,6 +94,7 @@ class Harness {
   GatewaySettings settings_;
   net::AddressGuard guard_ = net::AddressGuard::make({}, false).value();   // of gateways that are made from now on
   FakeChains chains_;
+  store::MemoryCache cache_;   // shared, as by gateways over one Redis
   std::unique_ptr<Gateway> gateway_;
 
  private:

@@ -22,8 +22,8 @@ TEST(LogPosition, IsReadAsItIsWritten) {
   position.set(1, {523, 0});
   EXPECT_EQ(position.to_text(), "1:523,8453:99.2");
   for (const auto& one : {LogPosition(), position}) EXPECT_EQ(LogPosition::parse(one.to_text()), one);
-  for (const auto* bad : {"", "1", "1:", ":1", "1:2.", "1:2.0", "1:2,", "1:2,1:3", "01:2", "-1:2", "1:-2", "+1:2", "1: 2",
-                          "1:2.3.4", "1:2;3:4", "1:99999999999999999999", "--", "-,1:2", "1:2 "})
+  for (const auto* bad : {"", "1", "1:", ":1", "1:2.", "1:2.0", "1:2,", "1:2,1:3", "01:2", "-1:2", "1:-2", "+1:2",
+                          "1: 2", "1:2.3.4", "1:2;3:4", "1:99999999999999999999", "--", "-,1:2", "1:2 "})
     EXPECT_FALSE(LogPosition::parse(bad)) << bad;
   EXPECT_FALSE(LogPosition::parse(std::string(5000, '1')));
 }
@@ -31,13 +31,13 @@ TEST(LogPosition, IsReadAsItIsWritten) {
 class EventLog : public store::testing::EngineTest {
  protected:
   LogPage read(const LogPosition& from, const store::EventFilter& filter = {}) {
-    auto page =
-        db().snapshot_blocking<LogPage>([&](store::Tx& tx) { return read_log(tx, from, filter); });
+    auto page = db().snapshot_blocking<LogPage>([&](store::Tx& tx) { return read_log(tx, from, filter); });
     EXPECT_TRUE(page) << page.error().text;
     return page ? std::move(*page) : LogPage();
   }
   // Reads to the end; what there was, by chain.
-  std::map<domain::ChainId, std::vector<std::string>> read_all(LogPosition from, const store::EventFilter& filter = {}) {
+  std::map<domain::ChainId, std::vector<std::string>> read_all(LogPosition from,
+                                                               const store::EventFilter& filter = {}) {
     std::map<domain::ChainId, std::vector<std::string>> out;
     for (bool more = true; more;) {
       auto page = read(from, filter);
@@ -59,8 +59,8 @@ class EventLog : public store::testing::EngineTest {
   }
 };
 
-// Whoever leaves at any event, and comes back with its id, misses nothing and sees nothing twice, while the chains go on
-// and fork.
+// Whoever leaves at any event, and comes back with its id, misses nothing and sees nothing twice, while the chains go
+// on and fork.
 TEST_P(EventLog, IsReadOnceHoweverOftenTheReaderLeaves) {
   std::mt19937 random(7);
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };

@@ -1,33 +1,25 @@
-#include "gateway/limits/sliding_window.hpp"
+#include "store/cache/memory_cache.hpp"
 
 #include <algorithm>
 #include <functional>
 
-namespace agentauri::gateway {
-namespace {
+namespace agentauri::store {
+MemoryCache::MemoryCache(std::size_t max_keys) : max_keys_per_shard_(std::max<std::size_t>(1, max_keys / kShards)) {}
 
-std::int64_t bucket_width(Window window) {
-  return window_seconds(window) / kBuckets;
-}
-
-}   // namespace
-
-SlidingWindows::SlidingWindows(std::size_t max_keys)
-    : max_keys_per_shard_(std::max<std::size_t>(1, max_keys / kShards)) {}
-
-SlidingWindows::Shard& SlidingWindows::shard_of(std::string_view key) {
+MemoryCache::Shard& MemoryCache::shard_of(std::string_view key) {
   return shards_[std::hash<std::string_view>{}(key) % kShards];
 }
 
-Quota SlidingWindows::decide(std::string_view key, Window window, std::int64_t limit, std::int64_t cost, Time now,
-                             bool counts) {
+Quota MemoryCache::decide(const LimitCheck& check, bool counts) {
+  const auto& [key, window, limit, wanted, now] = check;
+  const std::int64_t cost = counts ? wanted : 0;
   const std::int64_t at = to_unix_seconds(now);
-  const std::int64_t width = bucket_width(window);
+  const std::int64_t width = bucket_seconds(window);
   const std::int64_t current = at / width;
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
 
-  auto found = shard.entries.find(std::string(key));
+  auto found = shard.entries.find(key);
   std::int64_t used = 0;
   if (found != shard.entries.end()) {
     std::erase_if(found->second.buckets, [&](const auto& bucket) { return bucket.first <= current - kBuckets; });
@@ -59,7 +51,7 @@ Quota SlidingWindows::decide(std::string_view key, Window window, std::int64_t l
         shard.by_use.pop_back();
       }
       shard.by_use.emplace_front(key);
-      found = shard.entries.emplace(std::string(key), Entry{{}, shard.by_use.begin()}).first;
+      found = shard.entries.emplace(key, Entry{{}, shard.by_use.begin()}).first;
     }
     auto& entry = found->second;
     shard.by_use.splice(shard.by_use.begin(), shard.by_use, entry.use);
@@ -72,25 +64,26 @@ Quota SlidingWindows::decide(std::string_view key, Window window, std::int64_t l
   return out;
 }
 
-Quota SlidingWindows::take(std::string_view key, Window window, std::int64_t limit, std::int64_t cost, Time now) {
-  return decide(key, window, limit, cost, now, true);
+Task<Quota> MemoryCache::take(LimitCheck check) {
+  co_return decide(check, true);
 }
-Quota SlidingWindows::peek(std::string_view key, Window window, std::int64_t limit, Time now) {
-  return decide(key, window, limit, 0, now, false);
+Task<Quota> MemoryCache::peek(LimitCheck check) {
+  co_return decide(check, false);
 }
 
-void SlidingWindows::refund(std::string_view key, Window window, std::int64_t cost, Time taken_at) {
-  const std::int64_t number = to_unix_seconds(taken_at) / bucket_width(window);
+Task<void> MemoryCache::refund(LimitCheck check) {
+  const auto& [key, window, limit, cost, taken_at] = check;
+  const std::int64_t number = to_unix_seconds(taken_at) / bucket_seconds(window);
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
-  const auto found = shard.entries.find(std::string(key));
-  if (found == shard.entries.end()) return;
+  const auto found = shard.entries.find(key);
+  if (found == shard.entries.end()) co_return;
   for (auto& [bucket, count] : found->second.buckets) {
     if (bucket == number) count = std::max<std::int64_t>(0, count - cost);
   }
 }
 
-std::size_t SlidingWindows::size() const {
+std::size_t MemoryCache::size() const {
   std::size_t out = 0;
   for (const auto& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
@@ -99,4 +92,4 @@ std::size_t SlidingWindows::size() const {
   return out;
 }
 
-}   // namespace agentauri::gateway
+}   // namespace agentauri::store
