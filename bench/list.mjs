@@ -2,10 +2,11 @@
 // pgbench asking PostgreSQL the page's own statement, prepared, over as many connections as the service has; and the same
 // on SQLite. Limits are counted but refuse nothing (shadow mode).
 //   node bench/list.mjs [seconds of each] [rounds]
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { Client } from '../tests/functional/lib/agentauri.mjs';
 import { prepare, stopEngines } from '../tests/functional/lib/engines.mjs';
 import { cpuSeconds, launchLogged, median, note, report, sleep } from './lib.mjs';
@@ -36,8 +37,8 @@ async function serve(engine) {
 // Requests a second, and CPU microseconds of the program for each.
 async function load(app) {
   const before = await cpuSeconds(app.child.pid);
-  const text = execFileSync('wrk', ['--threads', '1', '--connections', String(CALLERS), '--duration', `${seconds}s`,
-    '--header', `X-API-Key: ${app.key}`, `${app.url}/api/v1/triggers?limit=${ROWS}`], { encoding: 'utf8' });
+  const { stdout: text } = await promisify(execFile)('wrk', ['--threads', '1', '--connections', String(CALLERS), '--duration', `${seconds}s`,
+    '--header', `X-API-Key: ${app.key}`, `${app.url}/api/v1/triggers?limit=${ROWS}`]);
   const spent = (await cpuSeconds(app.child.pid)) - before;
   if (/Non-2xx|Socket errors/.test(text)) throw new Error(text);
   const count = Number(/(\d+) requests in/.exec(text)[1]);
@@ -53,7 +54,10 @@ async function statement() {
   const running = load(postgres);
   const ask = "SELECT query FROM pg_stat_activity WHERE query LIKE '%FROM triggers WHERE organization_id = $1%LIMIT%OFFSET%' AND pid <> pg_backend_pid() LIMIT 1";
   let text = '';
-  for (let i = 0; i < 200 && !text; i++) text = execFileSync('psql', [...server, '--dbname', postgres.database, '-qtAc', ask], { env: environment, encoding: 'utf8' }).trim();
+  for (let i = 0; i < 50 && !text; i++) {
+    const { stdout } = await promisify(execFile)('psql', [...server, '--dbname', postgres.database, '-qtAc', ask], { env: environment });
+    text = stdout.trim();
+  }
   await running;
   if (!text) throw new Error('the statement of the page was never seen');
   return text;

@@ -1,7 +1,5 @@
 #include "core/base/time.hpp"
 
-#include <fmt/format.h>
-
 #include "core/base/text.hpp"
 
 namespace agentauri {
@@ -61,14 +59,24 @@ std::string to_rfc3339(Time t) {
   const auto day = std::chrono::floor<std::chrono::days>(t);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss<Micros> clock{t - day};
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-  const auto fraction = clock.subseconds().count();
+  // Every row of every page has a few of them: by hand, at a fifth of what formatting costs.
+  std::string out = "0000-00-00T00:00:00";
+  const auto put = [&out](std::size_t at, std::size_t digits, std::int64_t value) {
+    for (; digits > 0; value /= 10) out[at + --digits] = static_cast<char>('0' + value % 10);
+  };
+  put(0, 4, static_cast<int>(date.year()));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, clock.hours().count());
+  put(14, 2, clock.minutes().count());
+  put(17, 2, clock.seconds().count());
+  const std::int64_t fraction = clock.subseconds().count();
   if (fraction % 1000 != 0) {
-    out += fmt::format(".{:06}", fraction);
+    out += ".000000";
+    put(20, 6, fraction);
   } else if (fraction != 0) {
-    out += fmt::format(".{:03}", fraction / 1000);
+    out += ".000";
+    put(20, 3, fraction / 1000);
   }
   return out + 'Z';
 }

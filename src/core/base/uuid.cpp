@@ -46,8 +46,14 @@ Uuid make_uuid_v4() {
 }
 
 std::string to_string(const Uuid& uuid) {
-  std::string out = to_hex(uuid.view());
-  for (const std::size_t at : {20U, 16U, 12U, 8U}) out.insert(at, 1, '-');
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out(36, '-');
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < uuid.data.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+    out[at++] = kDigits[uuid.data[i] >> 4];
+    out[at++] = kDigits[uuid.data[i] & 15];
+  }
   return out;
 }
 

@@ -107,6 +107,7 @@ json::Object render_me(const Me& me) {
 
 json::Object render_trigger(const domain::Trigger& trigger) {
   json::Object out;
+  out.reserve(15);
   out["id"] = text(to_string(trigger.id));
   out["user_id"] = text(to_string(trigger.account_id));
   out["organization_id"] = text(to_string(trigger.organization_id));

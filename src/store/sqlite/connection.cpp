@@ -10,6 +10,8 @@
 namespace agentauri::store::sqlite {
 namespace {
 
+constexpr std::size_t kRowsExpected = 4;   // of an answer: what most need, before its memory grows
+
 // What follows the colon in "UNIQUE constraint failed: accounts.username_key".
 std::string constraint_of(std::string_view message) {
   const std::size_t colon = message.find(": ");
@@ -223,6 +225,7 @@ Result<Rows> Connection::run(const Query& query, const Params& params) {
     const int code = sqlite3_step(statement.handle);
     if (code == SQLITE_DONE) break;
     if (code != SQLITE_ROW) return error(&query);
+    if (cells.empty()) cells.reserve(static_cast<std::size_t>(columns) * kRowsExpected);
     for (int i = 0; i < columns; ++i) cells.push_back(read_cell(statement.handle, i));
   }
   const bool writes = sqlite3_stmt_readonly(statement.handle) == 0;
