@@ -52,7 +52,7 @@ const server = ['--host=127.0.0.1', `--port=${postgres.environment.DB_PORT}`, '-
 // The statement as the server was sent it: whoever changes it there need not remember to change it here.
 async function statement() {
   const running = load(postgres);
-  const ask = "SELECT query FROM pg_stat_activity WHERE query LIKE '%FROM triggers WHERE organization_id = $1%LIMIT%OFFSET%' AND pid <> pg_backend_pid() LIMIT 1";
+  const ask = "SELECT query FROM pg_stat_activity WHERE query LIKE '%FROM triggers WHERE organization_id = $1%LIMIT%OFFSET%' AND application_name = 'agentauri' LIMIT 1";
   let text = '';
   for (let i = 0; i < 50 && !text; i++) {
     const { stdout } = await promisify(execFile)('psql', [...server, '--dbname', postgres.database, '-qtAc', ask], { env: environment });

@@ -244,11 +244,15 @@ Result<Trigger> commit_edit(Tx& tx, OrganizationId owner, TriggerId id, Time now
 
 Result<TriggerPage> list_triggers(Tx& tx, OrganizationId owner, std::int64_t limit, std::int64_t offset) {
   TriggerPage page;
-  auto total = count_triggers(tx, owner, kMaxCounted);
-  if (!total) return fail(total);
-  page.total = *total;
   auto rows = tx.run(kList, Params().id("organization", owner).i64("limit", limit).i64("offset", offset));
   if (!rows) return fail(rows);
+  Result<std::int64_t> total = 0;
+  if (const auto known = total_of_last_page(rows->size(), limit, offset))
+    total = *known;
+  else
+    total = count_triggers(tx, owner, kMaxCounted);
+  if (!total) return fail(total);
+  page.total = *total;
   for (std::size_t i = 0; i < rows->size(); ++i) {
     auto trigger = read_row(*rows, i);
     if (!trigger) return fail(trigger);

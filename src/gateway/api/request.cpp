@@ -35,7 +35,8 @@ Caller Request::caller(const Clock& clock) const {
 Task<Outcome<Reply>> run_unit(Services& services, const Request& request, Unit unit) {
   // The last run's refusal, for one that rolls back and still has words of its own.
   const auto refused = std::make_shared<std::optional<Refusal>>();
-  auto body = [refused, reads = !unit.writes, inner = std::move(unit.body)](store::Tx& tx) mutable -> Result<Outcome<Reply>> {
+  auto body = [refused, reads = !unit.writes,
+               inner = std::move(unit.body)](store::Tx& tx) mutable -> Result<Outcome<Reply>> {
     refused->reset();
     Outcome<Reply> out = inner(tx);
     // A page is written here, where it was made, and not on the connection's thread; the one writer is spared.

@@ -254,28 +254,27 @@ Result<void> PostgresDatabase::run_unit(Unit& unit, std::unique_ptr<Session>& se
 }
 
 Result<void> PostgresDatabase::try_unit(Unit& unit, Session& session, bool& again) {
-  session.begin_unit();
   const bool reads = unit.mode == Mode::read;
-  auto begun = session.execute(reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", control_limit_);
-  if (!begun) {
-    again = session.lost();   // nothing was done yet
-    session.abandon();
-    return begun;
-  }
+  session.begin(reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN");
   PostgresTx tx(session);
   auto outcome = tx.run_body(unit.body);
   if (!outcome) {
     // Lost before COMMIT was sent: the server has rolled back, or will.
     again = session.lost() || session.may_retry();
-    if (!session.lost() && !session.execute("ROLLBACK", control_limit_)) session.abandon();
+    if (!session.lost() && session.has_begun() && !session.execute("ROLLBACK", control_limit_)) session.abandon();
     return outcome;
+  }
+  if (!session.has_begun()) return {};
+  if (reads) {
+    session.commit_later();
+    return {};
   }
   auto committed = session.execute("COMMIT", settings_.statement_timeout);
   if (committed) return {};
-  if (session.lost() && !reads) {
+  if (session.lost()) {
     return fail(Code::commit_unknown, fmt::format("the connection was lost during COMMIT: {}", committed.error().text));
   }
-  again = session.lost() || session.may_retry();
+  again = session.may_retry();
   return committed;
 }
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "store/postgres/codec.hpp"
 #include "store/query_timing.hpp"
@@ -198,7 +199,32 @@ Result<void> Session::drain(Clock::time_point deadline) {
   }
 }
 
+void Session::begin(std::string_view begin) {
+  retryable_ = false;
+  begin_ = begin;
+}
+
+void Session::commit_later() {
+  if (PQsendQuery(connection_, "COMMIT") == 0 || PQflush(connection_) < 0)
+    lost_ = true;
+  else
+    owes_ = true;
+}
+
+Result<void> Session::settle() {
+  if (!owes_) return {};
+  owes_ = false;
+  return drain(Clock::now() + limit_);
+}
+
+Result<void> Session::begin_now() {
+  if (begin_.empty()) return {};
+  const std::string sql = std::exchange(begin_, {});
+  return execute(sql, limit_);
+}
+
 Result<void> Session::execute(const std::string& sql, std::chrono::milliseconds limit) {
+  if (auto settled = settle(); !settled) return settled;
   const auto deadline = Clock::now() + limit;
   if (PQsendQuery(connection_, sql.c_str()) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
   Result<void> outcome;
@@ -213,6 +239,7 @@ Result<void> Session::execute(const std::string& sql, std::chrono::milliseconds 
 
 Result<Session::Statement*> Session::prepare(const Query& query) {
   if (const auto found = statements_.find(&query); found != statements_.end()) return &found->second;
+  if (auto settled = settle(); !settled) return fail(settled);
   const auto deadline = Clock::now() + limit_;
   Statement statement;
   statement.name = std::string(query.name);
@@ -317,6 +344,8 @@ Result<Rows> Session::run(const Query& query, const Params& params) {
   const QueryTiming timing((*prepared)->timing);
   Arguments arguments;
   if (auto encoded = encode(**prepared, params, query, arguments); !encoded) return fail(encoded);
+  if (auto settled = settle(); !settled) return fail(settled);
+  if (!begin_.empty()) return run_first(**prepared, arguments, query);
   const auto deadline = Clock::now() + limit_;
   if (PQsendQueryPrepared(connection_, (*prepared)->name.c_str(), static_cast<int>(arguments.values.size()),
                           arguments.values.data(), arguments.lengths.data(), arguments.formats.data(), 1) == 0) {
@@ -336,10 +365,43 @@ Result<Rows> Session::run(const Query& query, const Params& params) {
   return rows;
 }
 
+// BEGIN and the statement in one packet: of a unit of few statements the way there and back is most of the time.
+Result<Rows> Session::run_first(Statement& statement, const Arguments& arguments, const Query& query) {
+  const std::string sql = std::exchange(begin_, {});
+  const auto lost = [this] { return lost_connection(trimmed(PQerrorMessage(connection_))); };
+  if (PQenterPipelineMode(connection_) == 0) return lost();
+  if (PQsendQueryParams(connection_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0 ||
+      PQsendQueryPrepared(connection_, statement.name.c_str(), static_cast<int>(arguments.values.size()),
+                          arguments.values.data(), arguments.lengths.data(), arguments.formats.data(), 1) == 0 ||
+      PQpipelineSync(connection_) == 0)
+    return lost();
+  const auto deadline = Clock::now() + limit_;
+  Result<Rows> rows;
+  for (bool synced = false; !synced;) {
+    auto result = next_result(deadline);
+    if (!result) return fail(result);
+    if (PQstatus(connection_) == CONNECTION_BAD) return lost();
+    if (!*result) continue;   // the end of one of the two
+    const auto status = PQresultStatus(result->get());
+    if (status == PGRES_PIPELINE_SYNC)
+      synced = true;
+    else if (status == PGRES_TUPLES_OK)
+      rows = read_rows(result->get());
+    else if (status == PGRES_COMMAND_OK && rows)
+      rows = read_rows(result->get());   // of BEGIN, and then of a statement that gives no rows
+    else if (status != PGRES_PIPELINE_ABORTED)
+      rows = statement_error(result->get(), query.name);
+    if (lost_) return rows;
+  }
+  if (PQexitPipelineMode(connection_) == 0) return lost();
+  return rows;
+}
+
 Result<std::int64_t> Session::run_many(const Query& query, const std::vector<Params>& sets) {
   if (sets.empty()) return 0;
   auto prepared = prepare(query);
   if (!prepared) return fail(prepared);
+  if (auto begun = begin_now(); !begun) return fail(begun);
   const QueryTiming timing((*prepared)->timing);
   if (PQenterPipelineMode(connection_) == 0) return lost_connection(trimmed(PQerrorMessage(connection_)));
   const auto deadline = Clock::now() + limit_;

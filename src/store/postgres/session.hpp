@@ -28,7 +28,13 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Simple protocol: BEGIN, COMMIT, migration files (several statements at once).
+  // A transaction begins with its first statement: `begin` goes in the same packet, and a unit that runs nothing sends
+  // nothing.
+  void begin(std::string_view begin);
+  bool has_begun() const { return begin_.empty(); }   // something was sent since begin()
+  // Of one that changed nothing: COMMIT is sent and its answer read before whatever comes next.
+  void commit_later();
+  // Simple protocol: COMMIT, ROLLBACK, migration files (several statements at once).
   Result<void> execute(const std::string& sql, std::chrono::milliseconds limit);
   Result<Rows> run(const Query& query, const Params& params);
   Result<std::int64_t> run_many(const Query& query, const std::vector<Params>& sets);
@@ -37,8 +43,7 @@ class Session {
 
   bool lost() const { return lost_; }             // the connection is of no more use
   bool may_retry() const { return retryable_; }   // serialization failure or deadlock since the last begin()
-  void begin_unit() { retryable_ = false; }
-  void abandon() { lost_ = true; }   // its state is not known any more
+  void abandon() { lost_ = true; }                // its state is not known any more
   PGconn* handle() { return connection_; }
   // Waits for input or the deadline; false when the limit passed. `wake_fd` (or -1) ends the wait too. Sets lost() when
   // the server has hung up.
@@ -63,6 +68,9 @@ class Session {
   Result<void> describe(Statement& statement, const Query& query);
   void cancel();
   Result<void> drain(std::chrono::steady_clock::time_point deadline);
+  Result<void> settle();
+  Result<void> begin_now();
+  Result<Rows> run_first(Statement& statement, const Arguments& arguments, const Query& query);
   std::unexpected<Error> lost_connection(std::string text);
   std::unexpected<Error> statement_error(const PGresult* result, std::string_view query);
 
@@ -71,6 +79,8 @@ class Session {
   Metrics* metrics_;
   bool lost_ = false;
   bool retryable_ = false;
+  std::string begin_;   // not sent yet
+  bool owes_ = false;   // an answer of commit_later() is still to be read
   std::unordered_map<const Query*, Statement> statements_;
 };
 
