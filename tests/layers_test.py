@@ -21,6 +21,7 @@ HOMES = {
     r"sqlite3": ("store/sqlite/",),
     r"openssl/|sodium": ("core/crypto/", "core/base/uuid.cpp", "core/async/", "net/"),
     r"secp256k1": ("core/crypto/",),
+    r"zlib|brotli/": ("core/compress/",),
     r"prometheus/": ("core/telemetry/",),
     r"boost/json": ("core/json/",),
     r"CLI/": ("app/",),

@@ -9,10 +9,11 @@ namespace {
 constexpr std::string_view kMethods = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 constexpr std::array<std::string_view, 6> kMethodList{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::string_view kRequestHeaders =
-    "authorization, content-type, accept, x-csrf-token, x-organization-id, x-api-key, x-request-id, idempotency-key";
+    "authorization, content-type, accept, x-csrf-token, x-organization-id, x-api-key, x-request-id, idempotency-key, "
+    "if-none-match";
 constexpr std::string_view kExposed =
     "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-window, x-ratelimit-status, ratelimit, "
-    "ratelimit-policy, retry-after, x-request-id, content-type";
+    "ratelimit-policy, retry-after, x-request-id, content-type, etag";
 constexpr std::string_view kVary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 constexpr std::array kDefaultOrigins{"http://localhost:3000", "http://localhost:8080", "http://localhost:8004"};
 constexpr std::array kDefaultProxies{"127.0.0.1", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"};

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "gateway/api/idempotency.hpp"
+#include "gateway/api/representation.hpp"
 
 namespace agentauri::gateway {
 namespace {
@@ -159,6 +160,7 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
     co_return refuse(405, "method_not_allowed", "This path does not serve that method");
   }
   const Route& route = *match.route;
+  trace.is_kept = route.method == "GET" && route.counts == Counts::read;
   request.params = std::move(match.params);
   auto admitted = co_await admit(route, request, trace.is_exempt);
   if (!admitted) co_return pass(admitted);
@@ -320,6 +322,8 @@ net::HttpResponse Pipeline::refuse_with(const Refusal& refusal, const std::strin
 
 net::HttpResponse Pipeline::finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const {
   net::HttpResponse response;
+  const bool is_kept = outcome && outcome->status == 200 && !outcome->secret_of && trace.is_kept;
+  const auto fixed = outcome ? outcome->fixed : nullptr;
   if (!outcome) {
     response = refuse_with(outcome.error(), request.request_id);
     if (!trace.allow.empty()) response.headers.add("Allow", trace.allow);
@@ -331,6 +335,12 @@ net::HttpResponse Pipeline::finish(const Request& request, const Trace& trace, O
     response.stream = std::move(outcome->stream);
   }
   add_common_headers(request, trace, response);
+  if (fixed)
+    represent_fixed(request.http.headers, *fixed, response);
+  else if (is_kept)
+    represent_own(request.http.headers, response);
+  else
+    forbid_keeping(response);
   return response;
 }
 

@@ -34,6 +34,7 @@ namespace agentauri::gateway {
 class Cors;
 class EventFeed;
 class OpenStreams;
+struct FixedText;
 
 // What the gateway is made of; lives as long as it does.
 struct Services {
@@ -58,9 +59,10 @@ struct Services {
 
 struct Reply {
   int status = 200;
-  std::optional<json::Value> body;        // nullopt: `text`, or nothing at all
-  std::string text;                       // already JSON
-  std::optional<std::string> secret_of;   // id of what was made: this answer holds its secret, and is not kept
+  std::optional<json::Value> body;          // nullopt: `text`, or nothing at all
+  std::string text;                         // already JSON
+  std::shared_ptr<const FixedText> fixed;   // instead of both: the same for everybody
+  std::optional<std::string> secret_of;     // id of what was made: this answer holds its secret, and is not kept
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<domain::SessionId> revoked;       // refused by this process from now on
   std::vector<domain::ApiKeyId> revoked_keys;   // likewise, or changed

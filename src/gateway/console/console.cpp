@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "core/base/bytes.hpp"
 #include "core/crypto/crypto.hpp"
+#include "gateway/api/negotiation.hpp"
 
 namespace agentauri::embedded {
 const std::vector<EmbeddedFile>& console();
@@ -28,11 +28,6 @@ constexpr std::string_view kPolicy =
 constexpr std::string_view kNoConsole =
     "This build has no console: it was configured before console/ was built (script/build does both).\n"
     "The API is at /api/v1, its description at /api/v1/openapi.json.\n";
-
-struct Encoding {
-  std::string_view name, suffix;
-};
-constexpr std::array kEncodings{Encoding{"br", ".br"}, Encoding{"gzip", ".gz"}};   // the better one first
 
 std::string_view content_type(std::string_view name) {
   constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
@@ -53,33 +48,6 @@ bool is_plain_name(std::string_view name) {
   };
   return !name.empty() && name.size() <= 200 && std::all_of(name.begin(), name.end(), is_allowed) &&
          !name.starts_with('.') && !name.starts_with('/') && !name.contains("/.") && !name.contains("//");
-}
-
-// Whether a list such as `gzip, br;q=0.5` takes the encoding; a weight of zero refuses it.
-bool accepts(const net::Headers& headers, std::string_view encoding) {
-  for (const auto& [name, value] : headers.all()) {
-    if (!net::equal_ignoring_case(name, "Accept-Encoding")) continue;
-    for (std::string_view rest = value; !rest.empty();) {
-      std::string_view item = rest.substr(0, rest.find(','));
-      rest.remove_prefix(std::min(rest.size(), item.size() + 1));
-      std::string entry;
-      std::copy_if(item.begin(), item.end(), std::back_inserter(entry), [](char c) { return c != ' ' && c != '\t'; });
-      const std::size_t mark = std::min(entry.find(';'), entry.size());
-      if (!net::equal_ignoring_case(std::string_view(entry).substr(0, mark), encoding)) continue;
-      const std::string_view weight = std::string_view(entry).substr(mark);
-      const bool is_zero = (weight.starts_with(";q=0") || weight.starts_with(";Q=0")) &&
-                           weight.find_first_not_of("0.", 3) == std::string_view::npos;
-      return !is_zero;
-    }
-  }
-  return false;
-}
-
-bool has_tag(const net::Headers& headers, std::string_view tag) {
-  for (const auto& [name, value] : headers.all()) {
-    if (net::equal_ignoring_case(name, "If-None-Match") && (value == "*" || value.contains(tag))) return true;
-  }
-  return false;
 }
 
 }   // namespace
@@ -112,28 +80,25 @@ std::optional<std::string> Console::read(const std::string& name) const {
 net::HttpResponse Console::serve(const std::string& name, std::string plain, const net::HttpRequest& request) const {
   net::HttpResponse out;
   out.body = std::move(plain);
-  std::string_view encoding;
-  for (const auto& candidate : kEncodings) {
-    // A folder that is being worked on may hold compressed files of an earlier build.
-    if (files_ == nullptr || !accepts(request.headers, candidate.name)) continue;
-    auto packed = read(name + std::string(candidate.suffix));
-    if (!packed) continue;
-    out.body = std::move(*packed);
-    encoding = candidate.name;
-    break;
-  }
+  // A folder that is being worked on may hold compressed files of an earlier build.
+  const bool may_be_packed = files_ != nullptr;
+  auto gzip = may_be_packed ? read(name + ".gz") : std::nullopt;
+  auto br = may_be_packed ? read(name + ".br") : std::nullopt;
+  const Coding coding = choose_coding(accepted_codings(request.headers), gzip.has_value(), br.has_value());
+  if (coding == Coding::gzip) out.body = std::move(*gzip);
+  if (coding == Coding::br) out.body = std::move(*br);
   const bool is_hashed = name.starts_with(kHashed) && files_ != nullptr;
   const std::string tag = fmt::format("\"{}\"", to_hex(crypto::sha256(as_bytes(out.body)).view()).substr(0, 32));
   out.headers.add("ETag", tag);
   out.headers.add("Cache-Control", is_hashed ? "public, max-age=31536000, immutable" : "no-cache");
   out.headers.add("Vary", "Accept-Encoding");
-  if (has_tag(request.headers, tag)) {
+  if (names_tag(request.headers, tag)) {
     out.status = 304;
     out.body.clear();
     return out;
   }
   out.headers.add("Content-Type", std::string(content_type(name)));
-  if (!encoding.empty()) out.headers.add("Content-Encoding", std::string(encoding));
+  if (coding != Coding::identity) out.headers.add("Content-Encoding", std::string(name_of(coding)));
   return out;
 }
 

@@ -5,6 +5,8 @@
 #include <charconv>
 
 #include "core/async/task.hpp"
+#include "core/compress/compress.hpp"
+#include "core/compress/testing/unbrotli.hpp"
 #include "gateway/api/routes.hpp"
 #include "gateway/testing/openapi_checker.hpp"
 
@@ -64,12 +66,24 @@ net::HttpRequest make_request(const Call& call) {
   return request;
 }
 
+namespace {
+
+std::string unpacked(std::string_view coding, std::string body) {
+  if (coding.empty()) return body;
+  constexpr std::size_t kMaxBytes = 4 * 1024 * 1024;
+  auto out = coding == "br" ? agentauri::testing::unbrotli(body, kMaxBytes) : gunzip(body, kMaxBytes);
+  EXPECT_TRUE(out.has_value()) << "a body that is not " << coding;
+  return std::move(out).value_or("");
+}
+
+}   // namespace
+
 Answer read_answer(const Call& call, net::HttpResponse response) {
   Answer out;
   out.status = response.status;
   out.headers = std::move(response.headers);
-  out.text = std::move(response.body);
-  if (!out.text.empty()) {
+  out.text = unpacked(out.header("Content-Encoding"), std::move(response.body));
+  if (!out.text.empty() && out.header("Content-Type") == "application/json") {
     auto parsed = json::parse(out.text, 64);
     EXPECT_TRUE(parsed) << call.target << ": the body is not JSON: " << out.text.substr(0, 200);
     if (parsed) out.body = std::move(*parsed);

@@ -25,7 +25,7 @@ struct Answer {
   int status = 0;
   net::Headers headers;
   json::Value body;   // null when there is none
-  std::string text;
+  std::string text;   // unpacked
 
   // "" when the member is absent or no string; `path` is dotted: `data.actions.0.id`.
   std::string at(std::string_view path) const;
