@@ -135,10 +135,14 @@ const std::vector<Route>& routes() {
 RouteMatch match_route(std::string_view method, std::string_view path) {
   const std::string_view served = method == "HEAD" ? "GET" : method;
   RouteMatch out;
+  // Of two templates that a path fits, the one with the literal segment is meant: they first differ where the other has a
+  // parameter, and `{` sorts behind all that a literal has.
   for (const auto& route : routes()) {
-    if (!matches(route.path, path, nullptr)) continue;
-    out.path_template = route.path;
-    if (route.method != served) continue;
+    const bool is_nearer = out.path_template.empty() || route.path < out.path_template;
+    if (is_nearer && matches(route.path, path, nullptr)) out.path_template = route.path;
+  }
+  for (const auto& route : routes()) {
+    if (route.path != out.path_template || route.method != served) continue;
     matches(route.path, path, &out.params);
     out.route = &route;
     return out;

@@ -37,7 +37,7 @@ struct RouteMatch {
   std::string allow;                // methods of a path that has others; empty: no such path
   std::string_view path_template;   // of the path, also when the method is wrong
 };
-// HEAD is served by the GET route. Parameters are percent-decoded.
+// HEAD is served by the GET route. Parameters are percent-decoded; a literal segment wins over a parameter.
 RouteMatch match_route(std::string_view method, std::string_view path);
 
 // --- handlers, by area -----------------------------------------------------------------------------------------------

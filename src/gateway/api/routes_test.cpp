@@ -35,6 +35,18 @@ TEST(Routes, HeadIsServedByGetAndWrongMethodsNameTheRightOnes) {
   EXPECT_EQ(match_route("get", "/api/v1/triggers").allow, "GET, HEAD, POST, OPTIONS");
 }
 
+TEST(Routes, ALiteralSegmentWinsOverAParameter) {
+  const std::string path = "/api/v1/triggers/x/dlq/replay";
+  EXPECT_EQ(match_route("POST", path).path_template, "/api/v1/triggers/{id}/dlq/replay");
+  // Nor is it somebody's event id for the methods that only the other path serves.
+  const auto other = match_route("DELETE", path);
+  EXPECT_EQ(other.route, nullptr);
+  EXPECT_EQ(other.path_template, "/api/v1/triggers/{id}/dlq/replay");
+  EXPECT_EQ(other.allow, "POST, OPTIONS");
+  EXPECT_EQ(match_route("OPTIONS", path).allow, "POST, OPTIONS");
+  EXPECT_EQ(match_route("DELETE", "/api/v1/triggers/x/dlq/replayed").path_template, "/api/v1/triggers/{id}/dlq/{event_id}");
+}
+
 TEST(Routes, EachHasExactlyOneHandler) {
   for (const auto& route : routes()) EXPECT_NE(route.unit != nullptr, route.async != nullptr) << route.path;
 }
