@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "store/value_check.hpp"
+
 namespace agentauri::gateway {
 namespace {
 
@@ -95,7 +97,10 @@ std::optional<std::string> QueryReader::text(std::initializer_list<std::string_v
     if (count == 0 || out) continue;
     out = std::find_if(pairs_.begin(), pairs_.end(), [name](const auto& pair) { return pair.first == name; })->second;
   }
-  if (out && out->contains('\0')) fault(fmt::format("field `{}` must not hold U+0000", *names.begin()));
+  if (out && out->contains('\0'))
+    fault(fmt::format("field `{}` must not hold U+0000", *names.begin()));
+  else if (out && !store::is_storable_text(*out))
+    fault(fmt::format("field `{}` must be UTF-8", *names.begin()));
   return out;
 }
 

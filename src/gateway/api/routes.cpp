@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "net/http_message.hpp"
+#include "store/value_check.hpp"
 
 namespace agentauri::gateway {
 namespace {
 
-// Compares segment by segment; `{name}` takes one non-empty segment.
+// Compares segment by segment; `{name}` takes one non-empty segment. What is no text names nothing.
 bool matches(std::string_view path_template, std::string_view path, std::vector<std::string>* params) {
   while (true) {
     const std::size_t template_end = path_template.find('/');
@@ -16,7 +17,7 @@ bool matches(std::string_view path_template, std::string_view path, std::vector<
     const std::string_view given = path.substr(0, end);
     if (wanted.starts_with('{')) {
       std::string decoded;
-      if (given.empty() || !net::percent_decode(given, decoded)) return false;
+      if (given.empty() || !net::percent_decode(given, decoded) || !store::is_storable_text(decoded)) return false;
       if (params != nullptr) params->push_back(std::move(decoded));
     } else if (wanted != given) {
       return false;

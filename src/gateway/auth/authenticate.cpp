@@ -32,6 +32,7 @@ std::unexpected<Refusal> bad_token(std::string_view code, std::string_view why) 
 }   // namespace
 
 std::optional<std::string> find_cookie(const net::Headers& headers, std::string_view name) {
+  std::optional<std::string> found;
   for (const auto& [field, value] : headers.all()) {
     if (!net::equal_ignoring_case(field, "Cookie")) continue;
     std::string_view rest = value;
@@ -43,15 +44,17 @@ std::optional<std::string> find_cookie(const net::Headers& headers, std::string_
       if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
       std::string_view text = pair.substr(equals + 1);
       if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-      return std::string(text);
+      if (found && *found != text) return "";
+      found = std::string(text);
     }
   }
-  return std::nullopt;
+  return found;
 }
 
 Credential find_credential(const net::Headers& headers) {
   if (headers.count("Authorization") > 1) return {Credential::Kind::malformed, {}, false};
   if (const auto* value = headers.find("Authorization")) return from_authorization(*value);
+  if (headers.count("X-API-Key") > 1) return {Credential::Kind::api_key, {}, false};
   if (const auto* value = headers.find("X-API-Key")) return {Credential::Kind::api_key, *value, false};
   if (auto cookie = find_cookie(headers, kAccessCookie); cookie && !cookie->empty())
     return {Credential::Kind::bearer_token, std::move(*cookie), true};

@@ -22,7 +22,8 @@ namespace agentauri::gateway {
 inline constexpr std::string_view kAccessCookie = "auth-token";
 inline constexpr std::string_view kRefreshCookie = "refresh-token";
 
-// The value of a cookie; the first of several with that name.
+// The value of a cookie. Empty when it is there several times with different values: only the browser knows which page
+// set which, and a guess could be that of an attacker who can set cookies for this host.
 std::optional<std::string> find_cookie(const net::Headers& headers, std::string_view name);
 
 struct Credential {

@@ -129,12 +129,15 @@ JwtVerdict verify_access_token(std::string_view token, const std::vector<std::st
   const auto sid = text_claim(*payload, "sid");
   const auto iat = time_claim(*payload, "iat");
   const auto exp = time_claim(*payload, "exp");
-  if (!sub || !username || !sid || !iat || !exp || *exp < *iat)
+  // Ours have none (RFC 7519 4.1.5 for those that have).
+  const auto nbf = payload->contains("nbf") ? time_claim(*payload, "nbf") : iat;
+  if (!sub || !username || !sid || !iat || !exp || !nbf || *exp < *iat)
     return refused(malformed, "the token lacks a claim or has one of another type");
   if (!names_us(*payload, "iss", issuer) || !names_us(*payload, "aud", issuer))
     return refused(foreign, "the token's issuer or audience is not this service");
   const std::int64_t at = to_unix_seconds(now);
   if (*iat > at + kClockLeewaySeconds) return refused(malformed, "the token was issued in the future");
+  if (*nbf > at + kClockLeewaySeconds) return refused(malformed, "the token may not be used yet");
   if (at > *exp + kClockLeewaySeconds) return refused(expired, "the token is past its expiry");
   JwtVerdict good;
   good.claims = AccessClaims{*sub, *username, *sid, *iat, text_claim(*payload, "jti").value_or("")};
