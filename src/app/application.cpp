@@ -8,6 +8,7 @@
 
 #include "app/chain_roles.hpp"
 #include "app/data_key_check.hpp"
+#include "app/discovery_settings.hpp"
 #include "app/embedded_secrets.hpp"
 #include "app/housekeeping.hpp"
 #include "app/membership.hpp"
@@ -65,6 +66,8 @@ gateway::GatewaySettings gateway_settings(const Settings& settings) {
   out.siwe_chain_ids = settings.siwe_chain_ids;
   out.siwe_strict_checksum = settings.siwe_strict_checksum;
   for (const auto& chain : settings.chains) out.chain_names[chain.id] = chain_name(chain.id);
+  for (const auto& chain : settings.chains) out.public_chains.push_back(public_chain(chain));
+  out.discovery = settings.discovery;
   out.console_dir = settings.console_dir;
   out.version = std::string(kVersion);
   return out;

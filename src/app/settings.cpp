@@ -10,6 +10,7 @@
 
 #include "app/chain_settings.hpp"
 #include "app/database_settings.hpp"
+#include "app/discovery_settings.hpp"
 #include "delivery/retry_policy.hpp"
 #include "net/address_guard.hpp"
 #include "net/url.hpp"
@@ -253,6 +254,9 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.password_policy = env.one_of("PASSWORD_POLICY", "default", {"default", "strict"});
   out.registration = env.one_of("REGISTRATION", "open", {"open", "invited", "closed"});
   out.base_url = env.text("BASE_URL").value_or(out.base_url);
+  if (!net::parse_url(out.base_url) || out.base_url.find_first_of("?# \t\r\n") != std::string::npos)
+    env.fault("BASE_URL", "must be an http or https URL without a query, such as https://api.example.org");
+  out.discovery = read_discovery(env);
   out.frontend_url = env.text("FRONTEND_URL").value_or(out.production ? "" : "http://localhost:3000");
   out.allowed_origins = read_origins(env, out.production);
   out.trusted_proxies = read_trusted_proxies(env);

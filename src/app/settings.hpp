@@ -14,6 +14,7 @@
 #include "core/crypto/crypto.hpp"
 #include "core/telemetry/log.hpp"
 #include "domain/ids.hpp"
+#include "gateway/settings.hpp"
 
 namespace agentauri::app {
 
@@ -72,6 +73,8 @@ struct Settings {
   crypto::Secret<std::string> monitoring_token;
   bool hsts = true;
   std::int64_t hsts_max_age = 31'536'000;
+
+  gateway::DiscoverySettings discovery;
 
   std::vector<ChainSetting> chains;
   std::vector<std::string> siwe_domains{"agentauri.ai"};   // never empty

@@ -1,5 +1,6 @@
 #include "gateway/gateway.hpp"
 
+#include "gateway/api/discovery.hpp"
 #include "gateway/api/pipeline.hpp"
 #include "gateway/event_feed.hpp"
 #include "gateway/housekeeping.hpp"
@@ -23,11 +24,12 @@ struct Gateway::Impl {
         revocations(db, {&sessions.revocable(), &api_keys.revocable()}),
         limiter(settings, clock, metrics, cache),
         issuer(settings),
+        discovery(settings, clock),
         authenticator(settings, clock, sessions, api_keys),
         feed(db),
         streams(metrics),
         services{db,     clock,    metrics, settings, {keys, guard}, cors,          argon, sessions, limiter,
-                 issuer, api_keys, trail,   chains,   session_uses,  authenticator, feed,  streams},
+                 issuer, api_keys, trail,   chains,   session_uses,  authenticator, feed,  streams, discovery},
         pipeline(services, authenticator),
         housekeeping(db, clock, metrics, revocations, trail, session_uses),
         link_watch(db, clock, chains) {}
@@ -44,6 +46,7 @@ struct Gateway::Impl {
   RevocationFeed revocations;
   RateLimiter limiter;
   const SessionIssuer issuer;
+  Discovery discovery;
   Authenticator authenticator;
   EventFeed feed;
   OpenStreams streams;

@@ -12,10 +12,30 @@
 
 namespace agentauri::gateway {
 
+// A chain as the API tells of it.
+struct PublicChain {
+  domain::ChainId id = 0;
+  std::string name;                      // for people
+  std::string key;                       // ethereumSepolia, …
+  std::vector<std::string> registries;   // of identity, reputation, validation: those that have a contract there
+};
+
+// Whom the documents below /.well-known name; checked by src/app.
+struct DiscoverySettings {
+  std::string contact_email = "support@agentauri.ai";
+  std::string contact_github = "https://github.com/agentauri/api.agentauri.ai";
+  std::string documentation_url = "https://docs.agentauri.ai";
+  std::string security_email = "security@agentauri.ai";
+  std::string security_url = "https://github.com/agentauri/api.agentauri.ai/security/advisories";
+  std::string security_policy_url = "https://github.com/agentauri/api.agentauri.ai/security/policy";
+  std::string security_acknowledgments_url = "https://github.com/agentauri/api.agentauri.ai/security/advisories";
+  std::string security_hiring_url;   // empty: not said
+};
+
 struct GatewaySettings {
   crypto::Secret<std::string> jwt_secret;              // at least 32 characters
   crypto::Secret<std::string> jwt_secret_previous;     // empty, or still accepted for verification
-  std::string base_url = "https://api.agentauri.ai";   // `iss` and `aud` of access tokens
+  std::string base_url = "https://api.agentauri.ai";   // `iss` and `aud` of access tokens; in the agent card
   std::string frontend_url;                            // its origin may use cookies too; empty: none
   bool production = false;                             // Secure cookies, https origins only
   enum class PasswordPolicy : std::uint8_t { standard, strict } password_policy = PasswordPolicy::standard;
@@ -38,7 +58,9 @@ struct GatewaySettings {
   std::vector<domain::ChainId> siwe_chain_ids{1, 8453, 11155111, 84532, 59141};   // to sign in
   bool siwe_strict_checksum = true;
   std::map<domain::ChainId, std::string> chain_names;   // for reports; a chain that is not named shows its stored name
-  std::string console_dir;                              // empty: the console that was compiled in
+  std::vector<PublicChain> public_chains;               // the configured ones
+  DiscoverySettings discovery;
+  std::string console_dir;   // empty: the console that was compiled in
   std::string version = "0.1.0";
 };
 

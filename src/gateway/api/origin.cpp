@@ -154,6 +154,27 @@ Outcome<void> Cors::answer_preflight(const net::HttpRequest& request, net::Heade
   return {};
 }
 
+Outcome<void> Cors::answer_open_preflight(const net::HttpRequest& request, net::Headers& out) {
+  const std::string& method = *request.headers.find("Access-Control-Request-Method");
+  if (method != "GET" && method != "HEAD") return bad_request("Requested method is not allowed");
+  if (const auto* asked = request.headers.find("Access-Control-Request-Headers"); asked != nullptr) {
+    for (const auto name : split_list(*asked)) {
+      if (!name.empty() && !net::equal_ignoring_case(name, "Content-Type"))
+        return bad_request("One or more request headers are not allowed");
+    }
+  }
+  decorate_open(out);
+  out.add("Access-Control-Max-Age", "3600");
+  return {};
+}
+
+// No `Vary: Origin`: the answer is the same for all of them.
+void Cors::decorate_open(net::Headers& out) {
+  out.add("Access-Control-Allow-Origin", "*");
+  out.add("Access-Control-Allow-Methods", "GET, OPTIONS");
+  out.add("Access-Control-Allow-Headers", "Content-Type");
+}
+
 void Cors::decorate(const net::HttpRequest& request, net::Headers& out) const {
   const auto* origin = request.headers.find("Origin");
   if (origin != nullptr && allows(*origin)) out.add("Access-Control-Allow-Origin", *origin);

@@ -30,6 +30,9 @@ class Cors {
   static bool is_preflight(const net::HttpRequest& request);
   // 200 with the headers in `out`, or 400.
   Outcome<void> answer_preflight(const net::HttpRequest& request, net::Headers& out) const;
+  // The same of what pages of any origin may read: GET and HEAD, without credentials.
+  static Outcome<void> answer_open_preflight(const net::HttpRequest& request, net::Headers& out);
+  static void decorate_open(net::Headers& out);
   // Of every other answer.
   void decorate(const net::HttpRequest& request, net::Headers& out) const;
 

@@ -148,9 +148,11 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
 
   if (http.headers.find("Content-Encoding") != nullptr)
     co_return refuse(415, "unsupported_media_type", "A request body must not be encoded");
+  trace.is_for_any_origin = match.route != nullptr ? match.route->any_origin : is_for_any_origin(trace.path_template);
   if (Cors::is_preflight(http)) {
     trace.is_preflight = true;
-    auto allowed = services_.cors.answer_preflight(http, trace.headers);
+    auto allowed = trace.is_for_any_origin ? Cors::answer_open_preflight(http, trace.headers)
+                                           : services_.cors.answer_preflight(http, trace.headers);
     if (!allowed) co_return pass(allowed);
     co_return Reply();
   }
@@ -356,6 +358,8 @@ void Pipeline::add_common_headers(const Request& request, const Trace& trace, ne
   add_security_headers(request, response);
   if (trace.is_preflight) {
     for (const auto& [name, value] : trace.headers.all()) response.headers.add(name, value);
+  } else if (trace.is_for_any_origin) {
+    Cors::decorate_open(response.headers);
   } else {
     services_.cors.decorate(request.http, response.headers);
   }

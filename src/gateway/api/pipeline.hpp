@@ -33,6 +33,7 @@ class Pipeline {
     std::string_view path_template = "unmatched";
     bool is_recorded = true;
     bool is_exempt = false;
+    bool is_for_any_origin = false;
     bool is_kept = false;   // its reader may keep the answer (representation.hpp)
     net::Headers headers;   // of a preflight
     bool is_preflight = false;

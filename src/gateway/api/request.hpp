@@ -34,6 +34,7 @@ namespace agentauri::gateway {
 class Cors;
 class EventFeed;
 class OpenStreams;
+class Discovery;
 struct FixedText;
 
 // What the gateway is made of; lives as long as it does.
@@ -55,6 +56,7 @@ struct Services {
   Authenticator& authenticator;
   EventFeed& feed;
   OpenStreams& streams;
+  Discovery& discovery;
 };
 
 struct Reply {

@@ -52,6 +52,9 @@ const std::vector<Route>& routes() {
       {"GET", "/api/v1/health/live", open, exempt, nullptr, &h::health_live, false},
       {"GET", "/api/v1/health/ready", open, exempt, nullptr, &h::health_ready, false},
       {"GET", "/api/v1/openapi.json", open, exempt, nullptr, &h::openapi},
+      {"GET", "/.well-known/agent.json", open, exempt, nullptr, &h::agent_card, true, true},
+      {"GET", "/.well-known/agent-card.json", open, exempt, nullptr, &h::agent_card, true, true},
+      {"GET", "/.well-known/security.txt", open, exempt, nullptr, &h::security_txt},
 
       {"POST", "/api/v1/auth/register", open, registration, nullptr, &h::register_account},
       {"POST", "/api/v1/auth/login", open, Counts::auth, nullptr, &h::log_in},
@@ -131,6 +134,16 @@ const std::vector<Route>& routes() {
       {"DELETE", "/api/v1/agents/{agent_id}/link", admin, Counts::write, &h::unlink_agent},
   };
   return table;
+}
+
+bool is_for_any_origin(std::string_view path_template) {
+  bool is_route = false;
+  for (const auto& route : routes()) {
+    if (route.path != path_template) continue;
+    if (!route.any_origin) return false;
+    is_route = true;
+  }
+  return is_route;
 }
 
 RouteMatch match_route(std::string_view method, std::string_view path) {

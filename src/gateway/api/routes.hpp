@@ -28,6 +28,8 @@ struct Route {
   AsyncHandler async = nullptr;
   // Health checks are too many to be worth a line and a series.
   bool is_recorded = true;
+  // Pages of any origin may read it, without credentials.
+  bool any_origin = false;
 };
 const std::vector<Route>& routes();
 
@@ -37,6 +39,8 @@ struct RouteMatch {
   std::string allow;                // methods of a path that has others; empty: no such path
   std::string_view path_template;   // of the path, also when the method is wrong
 };
+// Whether every route of a template is for pages of any origin.
+bool is_for_any_origin(std::string_view path_template);
 // HEAD is served by the GET route. Parameters are percent-decoded; a literal segment wins over a parameter.
 RouteMatch match_route(std::string_view method, std::string_view path);
 
@@ -52,6 +56,8 @@ Task<Outcome<Reply>> health(Services&, Request&);
 Task<Outcome<Reply>> health_live(Services&, Request&);
 Task<Outcome<Reply>> health_ready(Services&, Request&);
 Task<Outcome<Reply>> openapi(Services&, Request&);
+Task<Outcome<Reply>> agent_card(Services&, Request&);
+Task<Outcome<Reply>> security_txt(Services&, Request&);
 Outcome<Unit> refresh(const Services&, const Request&);
 Outcome<Unit> log_out(const Services&, const Request&);
 Outcome<Unit> me(const Services&, const Request&);

@@ -183,7 +183,7 @@ std::string check_answer(std::string_view method, std::string_view path_template
   const auto* content = at(resolve(*described), "content");
   if (content == nullptr) return body == nullptr ? "" : "an answer without a described body has one";
   const auto* media = at(*content, "application/json");
-  if (media == nullptr) return body == nullptr ? "" : "a JSON body where another type is described";
+  if (media == nullptr) return "";   // another type, which nothing here understands
   if (body == nullptr) return "the body is missing";
   return check(*body, *at(*media, "schema"), "body", true);
 }
