@@ -29,7 +29,7 @@ struct Gateway::Impl {
         feed(db),
         streams(metrics),
         services{db,     clock,    metrics, settings, {keys, guard}, cors,          argon, sessions, limiter,
-                 issuer, api_keys, trail,   chains,   session_uses,  authenticator, feed,  streams, discovery},
+                 issuer, api_keys, trail,   chains,   session_uses,  authenticator, feed,  streams,  discovery},
         pipeline(services, authenticator),
         housekeeping(db, clock, metrics, revocations, trail, session_uses),
         link_watch(db, clock, chains) {}

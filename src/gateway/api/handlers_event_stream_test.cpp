@@ -105,6 +105,7 @@ TEST_P(EventStreamApi, TellsWhatHappensFromNowOn) {
   EXPECT_EQ(*response.headers.find("Content-Type"), "text/event-stream");
   EXPECT_EQ(*response.headers.find("Cache-Control"), "no-cache");
   EXPECT_EQ(*response.headers.find("X-Accel-Buffering"), "no");
+  EXPECT_EQ(response.headers.find("ETag"), nullptr) << "nobody has the whole of it";
   Reader reader(4);
   chain.told.clear();
   run(response, reader, [&] {

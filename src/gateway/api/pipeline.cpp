@@ -324,7 +324,7 @@ net::HttpResponse Pipeline::refuse_with(const Refusal& refusal, const std::strin
 
 net::HttpResponse Pipeline::finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const {
   net::HttpResponse response;
-  const bool is_kept = outcome && outcome->status == 200 && !outcome->secret_of && trace.is_kept;
+  const bool is_kept = outcome && outcome->status == 200 && !outcome->secret_of && !outcome->stream && trace.is_kept;
   const auto fixed = outcome ? outcome->fixed : nullptr;
   if (!outcome) {
     response = refuse_with(outcome.error(), request.request_id);

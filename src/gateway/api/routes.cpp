@@ -149,8 +149,8 @@ bool is_for_any_origin(std::string_view path_template) {
 RouteMatch match_route(std::string_view method, std::string_view path) {
   const std::string_view served = method == "HEAD" ? "GET" : method;
   RouteMatch out;
-  // Of two templates that a path fits, the one with the literal segment is meant: they first differ where the other has a
-  // parameter, and `{` sorts behind all that a literal has.
+  // Of two templates that a path fits, the one with the literal segment is meant: they first differ where the other has
+  // a parameter, and `{` sorts behind all that a literal has.
   for (const auto& route : routes()) {
     const bool is_nearer = out.path_template.empty() || route.path < out.path_template;
     if (is_nearer && matches(route.path, path, nullptr)) out.path_template = route.path;

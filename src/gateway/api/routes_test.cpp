@@ -44,7 +44,8 @@ TEST(Routes, ALiteralSegmentWinsOverAParameter) {
   EXPECT_EQ(other.path_template, "/api/v1/triggers/{id}/dlq/replay");
   EXPECT_EQ(other.allow, "POST, OPTIONS");
   EXPECT_EQ(match_route("OPTIONS", path).allow, "POST, OPTIONS");
-  EXPECT_EQ(match_route("DELETE", "/api/v1/triggers/x/dlq/replayed").path_template, "/api/v1/triggers/{id}/dlq/{event_id}");
+  EXPECT_EQ(match_route("DELETE", "/api/v1/triggers/x/dlq/replayed").path_template,
+            "/api/v1/triggers/{id}/dlq/{event_id}");
 }
 
 TEST(Routes, EachHasExactlyOneHandler) {

@@ -1,5 +1,5 @@
-// Credentials that are real and used for what they are not for, and cookies as a browser, a proxy or an attacker may send
-// them. The corpus of tokens themselves: auth/jwt_corpus_test.cpp.
+// Credentials that are real and used for what they are not for, and cookies as a browser, a proxy or an attacker may
+// send them. The corpus of tokens themselves: auth/jwt_corpus_test.cpp.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,8 @@ class Credentials : public ::testing::Test {
 
   // A token that is signed as ours are: what only somebody with the secret could make, and what a mistake in us might.
   HeaderList signed_for(std::string sub, std::string sid, std::string username = "ada") {
-    const AccessClaims claims{std::move(sub), std::move(username), std::move(sid), to_unix_seconds(h.clock_.now()), "j"};
+    const AccessClaims claims{std::move(sub), std::move(username), std::move(sid), to_unix_seconds(h.clock_.now()),
+                              "j"};
     return {{"Authorization", "Bearer " + sign_access_token(claims, h.settings_.base_url, testing::kJwtSecret)}};
   }
   HeaderList cookie(std::string text) { return {{"Cookie", std::move(text)}}; }
@@ -58,7 +59,8 @@ TEST_F(Credentials, ATokenEndsWithItsSession) {
   EXPECT_EQ(h.post("/api/v1/auth/logout", "{}", token).status, 200);
   EXPECT_EQ(h.get(kMe, token).at("error"), "token_invalid");
   EXPECT_EQ(h.get(kMe, made).at("error"), "token_invalid") << "nor does a new token revive it";
-  EXPECT_EQ(h.post("/api/v1/auth/refresh", fmt::format(R"({{"refresh_token":"{}"}})", ada.at("refresh_token"))).status, 401);
+  EXPECT_EQ(h.post("/api/v1/auth/refresh", fmt::format(R"({{"refresh_token":"{}"}})", ada.at("refresh_token"))).status,
+            401);
 }
 
 TEST_F(Credentials, EachIsForItsOwnPlace) {
@@ -82,7 +84,8 @@ TEST_F(Credentials, EachIsForItsOwnPlace) {
     const auto answer = h.post("/api/v1/auth/refresh", fmt::format(R"({{"refresh_token":"{}"}})", text));
     EXPECT_EQ(answer.at("error"), "invalid_refresh_token") << text;
   }
-  EXPECT_EQ(h.post("/api/v1/auth/refresh", "{}", {{"Authorization", "Bearer " + refresh}}).status, 400) << "it is read from the body";
+  EXPECT_EQ(h.post("/api/v1/auth/refresh", "{}", {{"Authorization", "Bearer " + refresh}}).status, 400)
+      << "it is read from the body";
 }
 
 TEST_F(Credentials, OneCredentialOfAKind) {
@@ -165,10 +168,18 @@ TEST_F(Credentials, ACookieNeedsAnOriginOnEveryUnsafeMethod) {
       {"POST", "/api/v1/auth/logout", "{}", {}, "203.0.113.7"},
       {"POST", "/api/v1/auth/logout", std::nullopt, {}, "203.0.113.7"},
   };
-  const std::vector<std::optional<std::string>> origins{
-      std::nullopt, "", "null", "https://evil.example", "https://app.example.org.evil.example", "https://app.example.org:8443",
-      "http://app.example.org", "https://APP.example.org.", "https://app.example.org/", "https://app.example.org https://evil.example",
-      "https://evil.example#https://app.example.org", "file://"};
+  const std::vector<std::optional<std::string>> origins{std::nullopt,
+                                                        "",
+                                                        "null",
+                                                        "https://evil.example",
+                                                        "https://app.example.org.evil.example",
+                                                        "https://app.example.org:8443",
+                                                        "http://app.example.org",
+                                                        "https://APP.example.org.",
+                                                        "https://app.example.org/",
+                                                        "https://app.example.org https://evil.example",
+                                                        "https://evil.example#https://app.example.org",
+                                                        "file://"};
   for (const auto& call : unsafe) {
     for (const auto& origin : origins) {
       auto forged = call;
@@ -193,7 +204,11 @@ TEST_F(Credentials, ACookieNeedsAnOriginOnEveryUnsafeMethod) {
 TEST_F(Credentials, RenewalFromTwoRefreshCookiesIsRefused) {
   const auto ours = "refresh-token=" + ada.at("refresh_token"), theirs = "refresh-token=" + eve.at("refresh_token");
   const auto ask = [&](const std::string& text) {
-    return h.call({"POST", "/api/v1/auth/refresh", std::nullopt, {{"Cookie", text}, {"Origin", "https://app.example.org"}}, "203.0.113.7"});
+    return h.call({"POST",
+                   "/api/v1/auth/refresh",
+                   std::nullopt,
+                   {{"Cookie", text}, {"Origin", "https://app.example.org"}},
+                   "203.0.113.7"});
   };
   EXPECT_EQ(ask(theirs + "; " + ours).status, 401);
   EXPECT_EQ(ask(ours + "; " + theirs).status, 401);

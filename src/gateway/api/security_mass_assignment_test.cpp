@@ -10,11 +10,11 @@
 namespace agentauri::gateway {
 namespace {
 
-using testing::Estate;
-using testing::operations_with_body;
 using ::testing::ElementsAre;
+using testing::Estate;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::operations_with_body;
 
 // Found again wherever it should get to.
 const std::string kMark = "0bad5eed-0bad-7bad-8bad-0badc0ffee00";
@@ -102,7 +102,8 @@ TEST_P(MassAssignment, ABodySaysNothingBesideItsOwnMembers) {
   EXPECT_THAT(refused, ElementsAre("wallet_login", "link_agent")) << "signatures; the others are served";
   const auto stored = estate.dump();
   EXPECT_THAT(stored, HasSubstr("ada")) << "the dump shows what is stored";
-  for (const auto* trace : {kMark.c_str(), "0bad5eed", "0BAD5EED", "1999-12-31", "2999-01-01", "enterprise", "99999", "7777"})
+  for (const auto* trace :
+       {kMark.c_str(), "0bad5eed", "0BAD5EED", "1999-12-31", "2999-01-01", "enterprise", "99999", "7777"})
     EXPECT_THAT(stored, Not(HasSubstr(trace)));
   const auto me = estate.h.get("/api/v1/auth/me", estate.owner);
   EXPECT_EQ(me.at("is_admin"), "false");
@@ -117,8 +118,10 @@ TEST_P(MassAssignment, PartsOfAnotherTriggerAreNotTaken) {
   const auto eve = estate.h.signed_in("eve");
   const auto hers = estate.h.post("/api/v1/triggers", R"({"name":"hers","registry":"identity"})", eve).at("data.id");
   const auto taken = estate.h.put("/api/v1/triggers/" + hers,
-                                  R"({"actions":[{"id":)" + estate.action + R"(,"action_type":"rest","config":{"url":"https://evil.example.org/"}}],)"
-                                  R"("conditions":[{"id":")" + estate.condition + R"(","value":"0"}]})",
+                                  R"({"actions":[{"id":)" + estate.action +
+                                      R"(,"action_type":"rest","config":{"url":"https://evil.example.org/"}}],)"
+                                      R"("conditions":[{"id":")" +
+                                      estate.condition + R"(","value":"0"}]})",
                                   eve);
   EXPECT_TRUE(taken.status == 400 || taken.status == 404) << taken.text;
   const auto kept = estate.h.get("/api/v1/triggers/" + estate.trigger, estate.owner);

@@ -12,9 +12,9 @@ namespace agentauri::gateway {
 namespace {
 
 using testing::Estate;
-using testing::operations_with_body;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::operations_with_body;
 
 // Texts that end a literal, a statement or a pattern in one dialect or another.
 const std::vector<std::string> kTexts{
@@ -66,15 +66,17 @@ TEST_P(SqlInjection, EveryTextOfEveryBodyIsOnlyText) {
 TEST_P(SqlInjection, WhatIsTakenIsAnsweredVerbatim) {
   for (const auto& text : kTexts) {
     const auto quoted = json::dump(json::String(text));
-    const auto made = estate.h.post(
-        "/api/v1/triggers", fmt::format(R"({{"name":{0},"description":{0},"registry":"identity"}})", quoted), estate.owner);
+    const auto made =
+        estate.h.post("/api/v1/triggers",
+                      fmt::format(R"({{"name":{0},"description":{0},"registry":"identity"}})", quoted), estate.owner);
     ASSERT_EQ(made.status, 201) << made.text;
     const auto read = estate.h.get("/api/v1/triggers/" + made.at("data.id"), estate.owner);
     EXPECT_EQ(read.at("data.name"), text);
     EXPECT_EQ(read.at("data.description"), text);
-    const auto user = estate.h.post(
-        "/api/v1/auth/register",
-        fmt::format(R"({{"username":{},"email":"sql{}@example.org","password":"a quiet river 77"}})", quoted, &text - kTexts.data()));
+    const auto user =
+        estate.h.post("/api/v1/auth/register",
+                      fmt::format(R"({{"username":{},"email":"sql{}@example.org","password":"a quiet river 77"}})",
+                                  quoted, &text - kTexts.data()));
     ASSERT_EQ(user.status, 201) << user.text;
     EXPECT_EQ(user.at("user.username"), text);
     EXPECT_EQ(estate.h.log_in(text, testing::kPassword, "192.0.2.1").at("user.id"), user.at("user.id"));
@@ -93,7 +95,8 @@ TEST_P(SqlInjection, EveryPathAndQueryIsOnlyText) {
       const auto text = [&] { return encoded(kTexts[next++ % kTexts.size()]); };
       for (auto open = target.find('{'); open != std::string::npos; open = target.find('{'))
         target.replace(open, target.find('}') - open + 1, text());
-      target += fmt::format("?organization_id={}&search={}&registry={}&event_type={}&agent_id={}", text(), text(), text(), text(), text());
+      target += fmt::format("?organization_id={}&search={}&registry={}&event_type={}&agent_id={}", text(), text(),
+                            text(), text(), text());
       if (round == 1) target += "&chain_id=1&limit=5";
       testing::Call call{std::string(route.method), target, std::nullopt, estate.owner, "203.0.113.7"};
       call.headers.emplace_back("X-Organization-ID", round == 0 ? kTexts[1] : estate.organization);
@@ -106,10 +109,12 @@ TEST_P(SqlInjection, EveryPathAndQueryIsOnlyText) {
 
 TEST_P(SqlInjection, SearchKnowsNoWildcards) {
   for (const char* pattern : {"%", "_", "%25", "!", "!%", "\\%", "[a-z]", "*"})
-    EXPECT_EQ(estate.h.get("/api/v1/events?search=" + encoded(pattern), estate.owner).at("pagination.total"), "0") << pattern;
+    EXPECT_EQ(estate.h.get("/api/v1/events?search=" + encoded(pattern), estate.owner).at("pagination.total"), "0")
+        << pattern;
 }
 
-// Bytes that are no UTF-8 are refused where they come in, with a sentence that names the rule; the store never sees them.
+// Bytes that are no UTF-8 are refused where they come in, with a sentence that names the rule; the store never sees
+// them.
 TEST_P(SqlInjection, BytesThatAreNoTextAreRefused) {
   for (const char* bytes : {"%FF", "%C0%80", "%ED%A0%80", "%F4%90%80%80", "%E2%82", "%00", "a%00b"}) {
     for (const char* name : {"search", "registry", "eventType", "agentId"}) {
@@ -117,13 +122,15 @@ TEST_P(SqlInjection, BytesThatAreNoTextAreRefused) {
       EXPECT_EQ(answer.status, 400) << name << "=" << bytes << answer.text;
       EXPECT_EQ(answer.at("error"), "bad_request") << name << "=" << bytes;
     }
-    for (const char* path : {"/api/v1/triggers/{}", "/api/v1/triggers/{}/dlq/x", "/api/v1/api-keys/{}", "/api/v1/organizations/{}"}) {
+    for (const char* path :
+         {"/api/v1/triggers/{}", "/api/v1/triggers/{}/dlq/x", "/api/v1/api-keys/{}", "/api/v1/organizations/{}"}) {
       const auto answer = estate.h.get(fmt::format(fmt::runtime(path), bytes), estate.owner);
       EXPECT_TRUE(answer.status == 404 || answer.status == 405) << path << bytes << answer.text;
     }
     const auto purged = estate.h.erase(fmt::format("/api/v1/triggers/{}/dlq/{}", estate.trigger, bytes), estate.owner);
     EXPECT_EQ(purged.status, 404) << bytes << purged.text;
-    const auto replayed = estate.h.post(fmt::format("/api/v1/triggers/{}/dlq/{}/replay", estate.trigger, bytes), "{}", estate.owner);
+    const auto replayed =
+        estate.h.post(fmt::format("/api/v1/triggers/{}/dlq/{}/replay", estate.trigger, bytes), "{}", estate.owner);
     EXPECT_EQ(replayed.status, 404) << bytes << replayed.text;
     const auto unfollowed = estate.h.erase(fmt::format("/api/v1/agents/{}/follow?chain_id=1", bytes), estate.owner);
     EXPECT_EQ(unfollowed.status, 404) << bytes << unfollowed.text;

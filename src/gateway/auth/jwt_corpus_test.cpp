@@ -66,9 +66,10 @@ TEST(JwtCorpus, TheTokenThatTheOthersDifferFromIsGood) {
 
 TEST(JwtCorpus, OnlyHs256IsAnAlgorithm) {
   for (const char* alg :
-       {"none", "None", "NONE", "nOnE", " none", "none ", "null", "", "hs256", "Hs256", "HS256 ", " HS256", "HS-256",
-        "HS256\\u0000", "HS384", "HS512", "HS1", "RS256", "RS384", "RS512", "PS256", "PS512", "ES256", "ES256K", "ES384",
-        "ES512", "EdDSA", "A128KW", "dir", "RSA-OAEP", "HMACSHA256", "sha256", "*"}) {
+       {"none",   "None",   "NONE",     "nOnE",       " none",        "none ",  "null",  "",      "hs256",
+        "Hs256",  "HS256 ", " HS256",   "HS-256",     "HS256\\u0000", "HS384",  "HS512", "HS1",   "RS256",
+        "RS384",  "RS512",  "PS256",    "PS512",      "ES256",        "ES256K", "ES384", "ES512", "EdDSA",
+        "A128KW", "dir",    "RSA-OAEP", "HMACSHA256", "sha256",       "*"}) {
     const auto header = fmt::format(R"({{"typ":"JWT","alg":"{}"}})", alg);
     EXPECT_FALSE(passes(with_header(header))) << alg << ", rightly signed";
     EXPECT_FALSE(passes(b64(header) + "." + b64(kGood) + ".")) << alg << ", without a signature";
@@ -82,8 +83,8 @@ TEST(JwtCorpus, OnlyHs256IsAnAlgorithm) {
     EXPECT_FALSE(passes(with_header(fmt::format(R"({{"typ":{},"alg":"HS256"}})", typ)))) << typ;
 }
 
-// A key comes from nowhere but the settings: a header that names one changes nothing, neither for a token of ours nor for
-// one that its own key signed.
+// A key comes from nowhere but the settings: a header that names one changes nothing, neither for a token of ours nor
+// for one that its own key signed.
 TEST(JwtCorpus, NoHeaderChoosesTheKey) {
   const std::vector<std::string> members{
       R"("kid":"")",
@@ -109,23 +110,45 @@ TEST(JwtCorpus, NoHeaderChoosesTheKey) {
   for (const char* member : {R"("crit":["exp"])", R"("crit":[])", R"("crit":null)", R"("crit":["b64"],"b64":false)"})
     EXPECT_FALSE(passes(with_header(fmt::format(R"({{"typ":"JWT","alg":"HS256",{}}})", member)))) << member;
   // A public key as the secret of an HMAC: it is only a wrong key.
-  EXPECT_FALSE(passes(sign(R"({"typ":"JWT","alg":"RS256"})", kGood, "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n")));
+  EXPECT_FALSE(passes(
+      sign(R"({"typ":"JWT","alg":"RS256"})", kGood, "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n")));
   EXPECT_FALSE(passes(sign(kHeader, kGood, std::string(kKey) + "\n")));
   EXPECT_FALSE(passes(sign(kHeader, kGood, std::string(kKey).substr(1))));
 }
 
 TEST(JwtCorpus, TimesAreWholeSecondsOfOurAge) {
   for (const char* name : {"exp", "iat"}) {
-    for (const char* value :
-         {"", "null", "true", "false", "\"1768474800\"", "\"\"", "[]", "[1768474800]", "{}", "-1", "-1768474800", "1768474800.5",
-          "1768474800.0", "1.7684748e9", "1e12", "1e400", "9223372036854775807", "9223372036854775808",
-          "18446744073709551615", "99999999999999999999999", "253402300800", "-9223372036854775808", "NaN", "Infinity"})
+    for (const char* value : {"",
+                              "null",
+                              "true",
+                              "false",
+                              "\"1768474800\"",
+                              "\"\"",
+                              "[]",
+                              "[1768474800]",
+                              "{}",
+                              "-1",
+                              "-1768474800",
+                              "1768474800.5",
+                              "1768474800.0",
+                              "1.7684748e9",
+                              "1e12",
+                              "1e400",
+                              "9223372036854775807",
+                              "9223372036854775808",
+                              "18446744073709551615",
+                              "99999999999999999999999",
+                              "253402300800",
+                              "-9223372036854775808",
+                              "NaN",
+                              "Infinity"})
       EXPECT_FALSE(passes(with_claim(name, value))) << name << " " << value;
   }
   EXPECT_FALSE(passes(with_claim("exp", "0")));
   EXPECT_FALSE(passes(with_claim("exp", "1768471199"))) << "before it was issued";
   EXPECT_FALSE(passes(with_claim("iat", "1768471381"))) << "issued later than the clocks could differ";
-  EXPECT_EQ(verify(with_claims(R"({"sub":"s","username":"alice","sid":"x","exp":10,"iat":5})")).fault, JwtFault::expired);
+  EXPECT_EQ(verify(with_claims(R"({"sub":"s","username":"alice","sid":"x","exp":10,"iat":5})")).fault,
+            JwtFault::expired);
 }
 
 // Tokens of ours have no `nbf`; one that has is held to it.
@@ -146,9 +169,11 @@ TEST(JwtCorpus, NamesAreTextsThatAreThere) {
 
 TEST(JwtCorpus, IssuerAndAudienceAreUs) {
   for (const char* name : {"iss", "aud"}) {
-    for (const char* value : {R"("https://evil.example")", R"("")", "null", "1", "{}", "true", "[]", R"(["https://evil.example"])",
-                              R"("https://api.agentauri.ai/")", R"("http://api.agentauri.ai")", R"("HTTPS://API.AGENTAURI.AI")",
-                              R"("https://api.agentauri.ai.evil.example")", R"("https://api.agentauri.ai ")", R"([["https://api.agentauri.ai"]])"})
+    for (const char* value :
+         {R"("https://evil.example")", R"("")", "null", "1", "{}", "true", "[]", R"(["https://evil.example"])",
+          R"("https://api.agentauri.ai/")", R"("http://api.agentauri.ai")", R"("HTTPS://API.AGENTAURI.AI")",
+          R"("https://api.agentauri.ai.evil.example")", R"("https://api.agentauri.ai ")",
+          R"([["https://api.agentauri.ai"]])"})
       EXPECT_FALSE(passes(with_claim(name, value))) << name << " " << value;
     EXPECT_TRUE(passes(with_claim(name, R"("https://api.agentauri.ai")"))) << name;
   }
@@ -157,11 +182,13 @@ TEST(JwtCorpus, IssuerAndAudienceAreUs) {
 }
 
 TEST(JwtCorpus, NothingIsSaidTwice) {
-  for (const char* header : {R"({"alg":"none","alg":"HS256"})", R"({"alg":"HS256","alg":"none"})", R"({"alg":"HS256","alg":"HS256"})",
-                             R"({"alg":"HS256","\u0061lg":"none"})", R"({"typ":"JWT","typ":"JWT","alg":"HS256"})"})
+  for (const char* header :
+       {R"({"alg":"none","alg":"HS256"})", R"({"alg":"HS256","alg":"none"})", R"({"alg":"HS256","alg":"HS256"})",
+        R"({"alg":"HS256","\u0061lg":"none"})", R"({"typ":"JWT","typ":"JWT","alg":"HS256"})"})
     EXPECT_FALSE(passes(with_header(header))) << header;
-  for (const char* extra : {R"("sub":"t")", R"("sub":"s")", R"("exp":1768474800)", R"("exp":9999999999)", R"("sid":"y")",
-                            R"("\u0073ub":"t")", R"("s\u0075b":"t")", R"("iss":"https://api.agentauri.ai","iss":"https://evil.example")"}) {
+  for (const char* extra :
+       {R"("sub":"t")", R"("sub":"s")", R"("exp":1768474800)", R"("exp":9999999999)", R"("sid":"y")",
+        R"("\u0073ub":"t")", R"("s\u0075b":"t")", R"("iss":"https://api.agentauri.ai","iss":"https://evil.example")"}) {
     const std::string claims(kGood);
     EXPECT_FALSE(passes(with_claims(claims.substr(0, claims.size() - 1) + "," + extra + "}"))) << extra;
     EXPECT_FALSE(passes(with_claims(std::string("{") + extra + "," + claims.substr(1)))) << extra;
@@ -176,15 +203,27 @@ TEST(JwtCorpus, APartHasOneSpelling) {
     part.back() = kAlphabet[kAlphabet.find(part.back()) ^ 1];
     return part;
   };
-  for (const auto& [h, c] : std::vector<std::pair<std::string, std::string>>{
-           {header + "=", claims},   {header + "==", claims}, {header, claims + "="},      {header, claims + "=="},
-           {" " + header, claims},   {header + " ", claims},  {header, claims + "\n"},     {header, "\t" + claims},
-           {header + "%3D", claims}, {header, claims + "A"},  {header, claims + "AAAAA"},  {header + "A", claims},
-           {"", claims},             {header, ""},            {header.substr(1), claims},  {header + "\r\n", claims},
-           {header + std::string(1, '\0'), claims}})
+  for (const auto& [h, c] : std::vector<std::pair<std::string, std::string>>{{header + "=", claims},
+                                                                             {header + "==", claims},
+                                                                             {header, claims + "="},
+                                                                             {header, claims + "=="},
+                                                                             {" " + header, claims},
+                                                                             {header + " ", claims},
+                                                                             {header, claims + "\n"},
+                                                                             {header, "\t" + claims},
+                                                                             {header + "%3D", claims},
+                                                                             {header, claims + "A"},
+                                                                             {header, claims + "AAAAA"},
+                                                                             {header + "A", claims},
+                                                                             {"", claims},
+                                                                             {header, ""},
+                                                                             {header.substr(1), claims},
+                                                                             {header + "\r\n", claims},
+                                                                             {header + std::string(1, '\0'), claims}})
     EXPECT_FALSE(passes(sign_spelled(h, c))) << h << "." << c;
   // `+` and `/` for `-` and `_`: the other alphabet. This claim has both.
-  const std::string spelled = b64(R"({"sub":"s?~>?~>","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})");
+  const std::string spelled =
+      b64(R"({"sub":"s?~>?~>","username":"alice","sid":"x","exp":1768474800,"iat":1768471200})");
   ASSERT_NE(spelled.find_first_of("-_"), std::string::npos);
   std::string other = spelled;
   for (auto& c : other) c = c == '-' ? '+' : c == '_' ? '/' : c;
@@ -192,8 +231,9 @@ TEST(JwtCorpus, APartHasOneSpelling) {
   EXPECT_FALSE(passes(sign_spelled(header, other)));
 
   const std::string text = good.substr(0, good.rfind('.')), signature = good.substr(good.rfind('.') + 1);
-  for (const auto& bad : {odd(signature), signature + "=", signature + "A", signature.substr(1), std::string(), " " + signature,
-                          signature + " ", std::string(43, 'A'), std::string(42, 'A'), signature + signature})
+  for (const auto& bad :
+       {odd(signature), signature + "=", signature + "A", signature.substr(1), std::string(), " " + signature,
+        signature + " ", std::string(43, 'A'), std::string(42, 'A'), signature + signature})
     EXPECT_FALSE(passes(text + "." + bad)) << bad;
   for (std::size_t i = 0; i < good.size(); i += 3) {
     auto flipped = good;
@@ -204,11 +244,12 @@ TEST(JwtCorpus, APartHasOneSpelling) {
 
 TEST(JwtCorpus, ThreePartsOfTwoObjects) {
   const std::string good = sign(kHeader, kGood);
-  for (const auto& bad : {std::string(), std::string("."), std::string(".."), std::string("..."), std::string("abc"), good + ".",
-                          good + ".x", "." + good, good + good, " " + good, good + " ", good + "\n", "\"" + good + "\"",
-                          "Bearer " + good, good.substr(0, good.size() / 2)})
+  for (const auto& bad : {std::string(), std::string("."), std::string(".."), std::string("..."), std::string("abc"),
+                          good + ".", good + ".x", "." + good, good + good, " " + good, good + " ", good + "\n",
+                          "\"" + good + "\"", "Bearer " + good, good.substr(0, good.size() / 2)})
     EXPECT_FALSE(passes(bad)) << bad;
-  for (const char* text : {"", "null", "[]", "\"x\"", "1", "{", "{}{}", "{} x", "{\"a\":}", "\xEF\xBB\xBF{}", "{\"a\":\"\xFF\"}"}) {
+  for (const char* text :
+       {"", "null", "[]", "\"x\"", "1", "{", "{}{}", "{} x", "{\"a\":}", "\xEF\xBB\xBF{}", "{\"a\":\"\xFF\"}"}) {
     EXPECT_FALSE(passes(sign(text, kGood))) << text;
     EXPECT_FALSE(passes(with_claims(text))) << text;
   }
@@ -216,7 +257,8 @@ TEST(JwtCorpus, ThreePartsOfTwoObjects) {
   EXPECT_FALSE(passes(with_claims(std::string(kGood) + "{}")));
   const std::string claims(kGood);
   for (const auto& open : {std::string(40, '['), std::string(3000, '[')})
-    EXPECT_FALSE(passes(with_claims(claims.substr(0, claims.size() - 1) + ",\"a\":" + open + std::string(open.size(), ']') + "}")));
+    EXPECT_FALSE(passes(
+        with_claims(claims.substr(0, claims.size() - 1) + ",\"a\":" + open + std::string(open.size(), ']') + "}")));
 }
 
 TEST(JwtCorpus, ATokenHasABound) {

@@ -88,11 +88,12 @@ Estate::Estate(const std::string& engine)
   organization = h.organization_id(owner);
   member = h.user_id(h.joined("guest", "viewer", owner));
   stranger_ = h.user_id(h.signed_in("stranger"));
-  const auto made = h.post("/api/v1/triggers",
-                           R"({"name":"t","registry":"reputation","conditions":[{"condition_type":"score_threshold",)"
-                           R"("field":"score","operator":"<","value":"60"}],"actions":[{"action_type":"rest",)"
-                           R"("config":{"url":"https://hooks.example.org/a","headers":{"Authorization":"Bearer s3cret"}}}]})",
-                           owner);
+  const auto made =
+      h.post("/api/v1/triggers",
+             R"({"name":"t","registry":"reputation","conditions":[{"condition_type":"score_threshold",)"
+             R"("field":"score","operator":"<","value":"60"}],"actions":[{"action_type":"rest",)"
+             R"("config":{"url":"https://hooks.example.org/a","headers":{"Authorization":"Bearer s3cret"}}}]})",
+             owner);
   EXPECT_EQ(made.status, 201) << made.text;
   trigger = made.at("data.id");
   condition = made.at("data.conditions.0.id");
@@ -109,15 +110,14 @@ json::Object Estate::new_user() {
 }
 
 std::string Estate::new_key() {
-  const auto made = h.post("/api/v1/organizations/" + organization + "/api-keys",
-                           R"({"name":"k","environment":"test"})", owner);
+  const auto made =
+      h.post("/api/v1/organizations/" + organization + "/api-keys", R"({"name":"k","environment":"test"})", owner);
   EXPECT_EQ(made.status, 201) << made.text;
   return made.at("data.id");
 }
 
 std::string Estate::new_organization() {
-  const auto made =
-      h.post("/api/v1/organizations", fmt::format(R"({{"name":"o","slug":"{}"}})", fresh("slug")), owner);
+  const auto made = h.post("/api/v1/organizations", fmt::format(R"({{"name":"o","slug":"{}"}})", fresh("slug")), owner);
   EXPECT_EQ(made.status, 201) << made.text;
   return made.at("data.id");
 }
@@ -145,9 +145,9 @@ void Estate::fill_ids(const Operation& operation, Errand& out) {
     const auto agent = new_agent();
     replace(target, "{agent_id}", agent);
     if (operation.method == "PUT") {
-      const auto made = h.post("/api/v1/agents/" + agent + "/follow",
-                               R"({"chain_id":8453,"actions":[{"action_type":"rest","config":{"url":"https://a.example.org/"}}]})",
-                               owner);
+      const auto made = h.post(
+          "/api/v1/agents/" + agent + "/follow",
+          R"({"chain_id":8453,"actions":[{"action_type":"rest","config":{"url":"https://a.example.org/"}}]})", owner);
       EXPECT_EQ(made.status, 201) << made.text;
       target += "?chain_id=8453";
     }
@@ -218,8 +218,10 @@ std::string Estate::dump() {
     const std::string table = tables.text(i, 0);
     std::string row = "CAST(t AS text)";
     if (is_sqlite) {
-      const auto columns = ask("SELECT group_concat('quote(\"' || name || '\")', ' || ''|'' || ') FROM "
-                               "pragma_table_info('" + table + "')");
+      const auto columns =
+          ask("SELECT group_concat('quote(\"' || name || '\")', ' || ''|'' || ') FROM "
+              "pragma_table_info('" +
+              table + "')");
       row = columns.text(0, 0);
     }
     const auto rows = ask("SELECT " + row + " FROM \"" + table + "\" t");

@@ -1,5 +1,5 @@
-// For tests that go over the whole API: every operation of openapi.yaml that takes a JSON body, a call of it that works,
-// and everything that the store holds, as text.
+// For tests that go over the whole API: every operation of openapi.yaml that takes a JSON body, a call of it that
+// works, and everything that the store holds, as text.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@ namespace agentauri::gateway::testing {
 
 struct Operation {
   std::string id, method, path;
-  json::Object example;         // its body in the document
-  const json::Value* schema;    // of its body, as the document has it
+  json::Object example;        // its body in the document
+  const json::Value* schema;   // of its body, as the document has it
   std::string name() const { return method + " " + path; }
 };
 const std::vector<Operation>& operations_with_body();
