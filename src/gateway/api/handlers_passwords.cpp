@@ -35,6 +35,8 @@ std::unexpected<Refusal> invalid_credentials(std::string_view why) {
 
 // Everything after the reservation in the limiter.
 Task<Outcome<Reply>> check_and_log_in(Services& services, const Request& request, LoginForm form) {
+  // A flood is turned away before it costs the store anything.
+  if (services.argon.is_full()) co_return std::unexpected(lane_full());
   auto found = co_await services.db.snapshot<std::optional<store::Account>>(
       [id = form.identifier](store::Tx& tx) { return find_login(tx, id); });
   if (!found) {

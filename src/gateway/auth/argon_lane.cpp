@@ -45,6 +45,11 @@ void ArgonLane::loop() {
   }
 }
 
+bool ArgonLane::is_full() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size() >= max_queued_;
+}
+
 Task<Result<void>> ArgonLane::run(Work work) {
   const auto done = std::make_shared<Completion>(co_await this_executor());
   {

@@ -28,6 +28,8 @@ class ArgonLane {
   ArgonLane(const ArgonLane&) = delete;
   ArgonLane& operator=(const ArgonLane&) = delete;
 
+  // Whether one more would be refused now: to be asked before any other work is done for it.
+  bool is_full() const;
   // Code::busy when the queue is full or the memory for a hash cannot be had.
   Task<Result<std::string>> hash(std::string password);
   Task<Result<bool>> verify(std::string phc, std::string password);
@@ -41,7 +43,7 @@ class ArgonLane {
   void loop();
 
   const std::size_t max_queued_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Work> queue_;
   bool stopping_ = false;

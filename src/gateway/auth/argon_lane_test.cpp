@@ -36,7 +36,12 @@ TEST(ArgonLane, BeyondItsQueueItSaysBusy) {
         (hash ? hashed : busy) += 1;
       });
     }
+    bool was_full = false;
+    while (!was_full && group.size() > 0 && co_await sleep_for(std::chrono::microseconds(10)))
+      was_full = lane.is_full();
+    EXPECT_TRUE(was_full);
     co_await group.wait();
+    EXPECT_FALSE(lane.is_full());
   });
   EXPECT_EQ(hashed + busy, 10);
   EXPECT_GE(hashed, 2);
