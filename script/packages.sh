@@ -7,7 +7,7 @@ BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build cca
 # What the console is built with.
 CONSOLE_PACKAGES="nodejs npm"
 # What the tests meet: real servers and a real browser, and Node.js for the functional suite.
-TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium"
+TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium python3-venv python3-pip"
 # What script/bench loads the program with, on top.
 BENCH_PACKAGES="wrk"
 # What script/lint needs on top.
@@ -68,6 +68,21 @@ install_console() {
   [ -f "$stamp" ] && [ "$*" = --omit=dev ] && [ "$(cat "$stamp")" = "$(cksum <console/package-lock.json) " ] && return 0
   (cd console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >&2) || die "npm could not install what the console needs"
   echo "$wanted" >"$stamp"
+}
+
+# install_contract_fuzzer : schemathesis in build/contract-venv, in the versions and with the checksums that
+# tests/functional/contract/requirements.txt names; nothing is asked for when they are there already.
+install_contract_fuzzer() {
+  local list=tests/functional/contract/requirements.txt venv=build/contract-venv wanted
+  wanted="$(cksum <"$list")"
+  [ -f "$venv/.installed" ] && [ "$(cat "$venv/.installed")" = "$wanted" ] && return 0
+  say "Installing the contract fuzzer into $venv"
+  rm -rf "$venv"
+  mkdir -p build
+  python3 -m venv "$venv" || die "python3 could not make $venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r "$list" >&2 ||
+    die "pip could not install what $list names"
+  echo "$wanted" >"$venv/.installed"
 }
 
 # build_console : build/console, which the program is then built with.
