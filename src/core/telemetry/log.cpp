@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/base/time.hpp"
+#include "core/base/utf8.hpp"
 #include "core/telemetry/log_output.hpp"
 
 namespace agentauri {
@@ -37,10 +38,36 @@ std::string_view bounded(std::string_view text, std::size_t limit) {
   return text.substr(0, limit);
 }
 
-// JSON string contents. Bytes that are not ASCII pass through unchanged: every text here is UTF-8 or harmless to a
-// reader.
+// What a terminal obeys, what ends a line for some readers, and what makes a line read otherwise than it is.
+bool is_misleading(char32_t c) {
+  return (c >= 0x80 && c < 0xA0) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
+         (c >= 0x2066 && c <= 0x2069);
+}
+
+// The character at the front that is no ASCII; what is no UTF-8 becomes U+FFFD, a byte at a time.
+std::size_t append_beyond_ascii(std::string& out, std::string_view text) {
+  const std::size_t length = utf8_length(text);
+  if (length == 0) {
+    out += "\\ufffd";
+    return 1;
+  }
+  const auto sequence = text.substr(0, length);
+  const char32_t c = utf8_character(sequence);
+  if (is_misleading(c))
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(c));
+  else
+    out += sequence;
+  return length;
+}
+
+// JSON string contents: ASCII, and characters that mean nothing to a terminal.
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      i += append_beyond_ascii(out, text.substr(i)) - 1;
+      continue;
+    }
     const auto byte = static_cast<unsigned char>(c);
     switch (c) {
       case '"':

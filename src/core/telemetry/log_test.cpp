@@ -52,6 +52,25 @@ TEST(Log, WritesEveryKindOfFieldAsJson) {
   EXPECT_THAT(line, HasSubstr(R"("text":"line\nfeed","whole":-1,"flag":true)"));
 }
 
+TEST(Log, ATerminalObeysNothingInALine) {
+  const std::string line = logged([](const Log& log) {
+    log.info("m\x1b[2J", {{"c0", "\x01\x07\x7f\r"},
+                          {"c1", "a\u0080\u009b2J\u009f\u00a0"},
+                          {"lines", "\u2028\u2029"},
+                          {"order", "\u202a\u202e\u2066\u2069\u200f"},
+                          {"bytes", "\xff\xc3(\xed\xa0\x80\xe2\x82"},
+                          {"text", "\u00e9\u20ac\U0001f600"}});
+  });
+  ASSERT_TRUE(json::parse(line)) << line;
+  EXPECT_THAT(line, HasSubstr(R"("message":"m\u001b[2J")"));
+  EXPECT_THAT(line, HasSubstr(R"("c0":"\u0001\u0007\u007f\r")"));
+  EXPECT_THAT(line, HasSubstr("\"c1\":\"a\\u0080\\u009b2J\\u009f\u00a0\""));
+  EXPECT_THAT(line, HasSubstr(R"("lines":"\u2028\u2029")"));
+  EXPECT_THAT(line, HasSubstr("\"order\":\"\\u202a\\u202e\\u2066\\u2069\u200f\""));
+  EXPECT_THAT(line, HasSubstr(R"("bytes":"\ufffd\ufffd(\ufffd\ufffd\ufffd\ufffd\ufffd")"));
+  EXPECT_THAT(line, HasSubstr("\"text\":\"\u00e9\u20ac\U0001f600\""));
+}
+
 TEST(Log, FollowsAFileThatWasMovedWhenItIsAsked) {
   const std::string directory = ::testing::TempDir() + "log_test";
   std::filesystem::remove_all(directory);

@@ -210,8 +210,8 @@ TEST_F(Credentials, RenewalFromTwoRefreshCookiesIsRefused) {
                    {{"Cookie", text}, {"Origin", "https://app.example.org"}},
                    "203.0.113.7"});
   };
-  EXPECT_EQ(ask(theirs + "; " + ours).status, 401);
-  EXPECT_EQ(ask(ours + "; " + theirs).status, 401);
+  EXPECT_EQ(ask(theirs + "; " + ours).status, 400);
+  EXPECT_EQ(ask(ours + "; " + theirs).status, 400);
   EXPECT_EQ(ask(ours).status, 200);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/utf8.hpp"
 #include "gateway/auth/common_passwords.hpp"
 #include "net/address_guard.hpp"
 
@@ -105,10 +106,31 @@ void append_utf8(std::string& out, char32_t c) {
   }
 }
 
+// What no name of a host holds: it cannot be seen, or is taken for a dot or an @. Two addresses that differ in such a
+// character only would look the same everywhere.
+bool is_unseen(char32_t c) {
+  struct Range {
+    char32_t first, last;
+  };
+  constexpr Range kUnseen[] = {{0x80, 0xA0},     {0xAD, 0xAD},      {0x180E, 0x180E}, {0x2000, 0x200F},
+                               {0x2028, 0x202F}, {0x205F, 0x206F},  {0x3000, 0x3002}, {0xFE00, 0xFE0F},
+                               {0xFEFF, 0xFEFF}, {0xFF0E, 0xFF0E},  {0xFF20, 0xFF20}, {0xFF61, 0xFF61},
+                               {0xFFF9, 0xFFFF}, {0xE0000, 0xE0FFF}};
+  return std::any_of(std::begin(kUnseen), std::end(kUnseen),
+                     [c](const Range& r) { return c >= r.first && c <= r.last; });
+}
+
 bool is_label(std::string_view label) {
   if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-  return std::all_of(label.begin(), label.end(),
-                     [](char c) { return is_alnum(c) || c == '-' || (static_cast<unsigned char>(c) & 0x80) != 0; });
+  while (!label.empty()) {
+    const std::size_t length = utf8_length(label);
+    if (length == 0) return false;
+    const bool is_fine =
+        length == 1 ? is_alnum(label[0]) || label[0] == '-' : !is_unseen(utf8_character(label.substr(0, length)));
+    if (!is_fine) return false;
+    label.remove_prefix(length);
+  }
+  return true;
 }
 
 bool is_mail_domain(std::string_view domain) {
