@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "store/coverage.hpp"
+#include "store/event_counts.hpp"
 #include "store/event_rows.hpp"
 #include "store/jobs.hpp"
 
@@ -16,11 +17,11 @@ using domain::ChainId;
 
 const Query kListChains{"chain_list",
                         "SELECT chain_id, name, start_block, live_from_block, last_seq, epoch, head_num, head_hash, "
-                        "safe_num, finalized_num, state, reason, updated_at "
+                        "safe_num, finalized_num, state, reason, updated_at, tip_num "
                         "FROM chains ORDER BY chain_id"};
 const Query kFindChain{"chain_find",
                        "SELECT chain_id, name, start_block, live_from_block, last_seq, epoch, head_num, head_hash, "
-                       "safe_num, finalized_num, state, reason, updated_at "
+                       "safe_num, finalized_num, state, reason, updated_at, tip_num "
                        "FROM chains WHERE chain_id = :chain"};
 const Query kAttach{
     "chain_attach",
@@ -33,7 +34,7 @@ const Query kAttach{
 const Query kAdvance{"chain_advance",
                      "UPDATE chains SET last_seq = last_seq + :entries, head_num = :head, head_hash = :hash, "
                      "safe_num = COALESCE(:safe, safe_num), finalized_num = COALESCE(:finalized, finalized_num), "
-                     "updated_at = :now WHERE chain_id = :chain AND epoch = :epoch "
+                     "tip_num = :tip, updated_at = :now WHERE chain_id = :chain AND epoch = :epoch "
                      "AND head_num >= :lowest AND head_num <= :highest RETURNING last_seq"};
 const Query kTouch{"chain_touch",
                    "UPDATE chains SET updated_at = :now WHERE chain_id = :chain AND epoch = :epoch RETURNING head_num"};
@@ -91,6 +92,7 @@ ChainRow read_chain(const Rows& rows, std::size_t i) {
   out.state = rows.text(i, 10);
   out.reason = rows.text_or_null(i, 11);
   out.updated_at = rows.time(i, 12);
+  if (const auto tip = rows.i64_or_null(i, 13)) out.tip_num = static_cast<std::uint64_t>(*tip);
   return out;
 }
 
@@ -106,13 +108,35 @@ Params block_params(ChainId chain, const BlockRow& block, bool has_events) {
       .time("seen_at", block.seen_at);
 }
 
-Result<std::int64_t> put_blocks(Tx& tx, ChainId chain, const std::vector<IngestedBlock>& blocks, EventKind kind,
-                                Time now) {
+// What was written, and what it changed in the numbers of events.
+struct PutBlocks {
+  std::int64_t rows = 0;
+  TypeCounts before, after;
+};
+Result<PutBlocks> put_blocks(Tx& tx, ChainId chain, const std::vector<IngestedBlock>& blocks, EventKind kind,
+                             Time now) {
   std::vector<Params> rows;
-  for (const auto& block : blocks) rows.push_back(block_params(chain, block.block, !block.events.empty()));
+  std::vector<Hash32> with_events;
+  for (const auto& block : blocks) {
+    rows.push_back(block_params(chain, block.block, !block.events.empty()));
+    if (!block.events.empty()) with_events.push_back(block.block.hash);
+  }
   const Query& query = kind == EventKind::live ? kPutBlock : kPutOldBlock;
-  if (auto put = tx.run_many(query, rows); !put) return put;
-  return put_events(tx, blocks, kind, now);
+  if (auto put = tx.run_many(query, rows); !put) return fail(put);
+  auto before = count_canonical_events(tx, chain, with_events);
+  if (!before) return fail(before);
+  auto put = put_events(tx, blocks, kind, now);
+  if (!put) return fail(put);
+  auto after = count_canonical_events(tx, chain, with_events);
+  if (!after) return fail(after);
+  return PutBlocks{*put, std::move(*before), std::move(*after)};
+}
+
+// The chain's row is locked already.
+Result<void> put_live(Tx& tx, ChainId chain, const std::vector<IngestedBlock>& blocks, Time now) {
+  auto put = put_blocks(tx, chain, blocks, EventKind::live, now);
+  if (!put) return fail(put);
+  return change_event_counts(tx, chain, put->before, put->after);
 }
 
 std::unexpected<Error> fenced(ChainId chain) {
@@ -146,6 +170,7 @@ struct Advance {
   Hash32 head_hash;
   std::optional<std::uint64_t> safe, finalized;
   std::int64_t lowest = 0, highest = 0;   // where the head may be now
+  std::optional<std::uint64_t> tip = std::nullopt;
 };
 Result<std::int64_t> advance(Tx& tx, ChainId chain, std::int64_t epoch, const Advance& step, Time now) {
   const auto number = [](const std::optional<std::uint64_t>& n) {
@@ -159,6 +184,7 @@ Result<std::int64_t> advance(Tx& tx, ChainId chain, std::int64_t epoch, const Ad
                                   .blob("hash", step.head_hash.view())
                                   .i64("safe", number(step.safe))
                                   .i64("finalized", number(step.finalized))
+                                  .i64("tip", static_cast<std::int64_t>(step.tip.value_or(step.head_num)))
                                   .i64("lowest", step.lowest)
                                   .i64("highest", step.highest)
                                   .time("now", now));
@@ -239,14 +265,14 @@ Result<ChainRow> attach_chain(Tx& tx, ChainId chain, std::string_view name, std:
 
 Result<void> append_blocks(Tx& tx, ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                            const Coverage& coverage, std::optional<std::uint64_t> safe,
-                           std::optional<std::uint64_t> finalized, Time now) {
+                           std::optional<std::uint64_t> finalized, Time now, std::optional<std::uint64_t> tip) {
   ENSURE(!blocks.empty(), "there is a block to append");
   const std::int64_t entries = with_events(blocks);
   const auto& last = blocks.back().block;
   const std::int64_t before = static_cast<std::int64_t>(blocks.front().block.num) - 1;
-  auto seq = advance(tx, chain, epoch, {entries, last.num, last.hash, safe, finalized, before, before}, now);
+  auto seq = advance(tx, chain, epoch, {entries, last.num, last.hash, safe, finalized, before, before, tip}, now);
   if (!seq) return fail(seq);
-  if (auto put = put_blocks(tx, chain, blocks, EventKind::live, now); !put) return fail(put);
+  if (auto put = put_live(tx, chain, blocks, now); !put) return put;
   if (auto logged = log_joined(tx, chain, blocks, *seq, entries); !logged) return logged;
   // Neighbours of the same level are covered together.
   for (std::size_t first = 0; first < blocks.size();) {
@@ -263,15 +289,16 @@ Result<void> append_blocks(Tx& tx, ChainId chain, std::int64_t epoch, const std:
 
 Result<void> append_range(Tx& tx, ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                           const BlockRow& last, std::uint64_t from, const Coverage& coverage,
-                          std::optional<std::uint64_t> safe, std::optional<std::uint64_t> finalized, Time now) {
+                          std::optional<std::uint64_t> safe, std::optional<std::uint64_t> finalized, Time now,
+                          std::optional<std::uint64_t> tip) {
   const std::int64_t entries = with_events(blocks);
   const std::int64_t before = static_cast<std::int64_t>(from) - 1;
-  auto seq = advance(tx, chain, epoch, {entries, last.num, last.hash, safe, finalized, before, before}, now);
+  auto seq = advance(tx, chain, epoch, {entries, last.num, last.hash, safe, finalized, before, before, tip}, now);
   if (!seq) return fail(seq);
   if (blocks.empty() || blocks.back().block.num != last.num) {
     if (auto put = tx.run(kPutBlock, block_params(chain, last, false)); !put) return fail(put);
   }
-  if (auto put = put_blocks(tx, chain, blocks, EventKind::live, now); !put) return fail(put);
+  if (auto put = put_live(tx, chain, blocks, now); !put) return put;
   if (auto logged = log_joined(tx, chain, blocks, *seq, entries); !logged) return logged;
   return cover(tx, chain, coverage, from, last.num);
 }
@@ -289,6 +316,11 @@ Result<void> rewind_chain(Tx& tx, ChainId chain, std::int64_t epoch, std::uint64
       now);
   if (!seq) return fail(seq);
   std::int64_t next = *seq - entries;
+  std::vector<Hash32> hashes;
+  for (std::size_t i = 0; i < above->size(); ++i) hashes.push_back(above->fixed<32>(i, 0));
+  auto left = count_canonical_events(tx, chain, hashes);
+  if (!left) return fail(left);
+  if (auto changed = change_event_counts(tx, chain, *left, {}); !changed) return changed;
   for (std::size_t i = 0; i < above->size(); ++i) {
     const Bytes hash = above->blob(i, 0);
     if (above->boolean(i, 2)) {
@@ -310,20 +342,23 @@ Result<void> append_history(Tx& tx, ChainId chain, std::int64_t epoch, const std
                             std::uint64_t from, std::uint64_t to, const Coverage& coverage, Time now) {
   // The fence comes last: it locks the chain's row, and live blocks shall not wait for history's rows. The lock also
   // keeps the readers of history apart where they join their ranges.
-  if (auto put = put_blocks(tx, chain, blocks, EventKind::history, now); !put) return fail(put);
+  auto put = put_blocks(tx, chain, blocks, EventKind::history, now);
+  if (!put) return fail(put);
   if (auto held = check_range(tx, chain, epoch, from, to, now); !held) return held;
+  if (auto changed = change_event_counts(tx, chain, put->before, put->after); !changed) return changed;
   return cover(tx, chain, coverage, from, to);
 }
 
 Result<std::int64_t> add_late_events(Tx& tx, ChainId chain, std::int64_t epoch,
                                      const std::vector<IngestedBlock>& blocks, Time now) {
   auto added = put_blocks(tx, chain, blocks, EventKind::late, now);
-  if (!added) return added;
+  if (!added) return fail(added);
   // Without blocks there is only the epoch to look at.
   const std::uint64_t from = blocks.empty() ? 1 : blocks.front().block.num;
   const std::uint64_t to = blocks.empty() ? 0 : blocks.back().block.num;
   if (auto held = check_range(tx, chain, epoch, from, to, now); !held) return fail(held);
-  return added;
+  if (auto changed = change_event_counts(tx, chain, added->before, added->after); !changed) return fail(changed);
+  return added->rows;
 }
 
 Result<std::uint64_t> highest_block(Tx& tx, ChainId chain) {

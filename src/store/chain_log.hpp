@@ -19,7 +19,8 @@ struct ChainRow {
   std::uint64_t head_num = 0;   // last live block that is ingested; live_from_block - 1 before the first
   std::optional<Hash32> head_hash;
   std::optional<std::uint64_t> safe_num, finalized_num;
-  std::string state;   // ok, down, halted
+  std::optional<std::uint64_t> tip_num;   // the node's head when head_num was last moved; below head_num: out of date
+  std::string state;                      // ok, down, halted
   std::optional<std::string> reason;
   Time updated_at;
 };
@@ -91,14 +92,16 @@ struct Coverage {
   bool header_checked = false;   // of a range; single blocks say it themselves
 };
 // The next live blocks, in order, each the child of the one before: blocks, events, one +1 entry for each block with
-// events, coverage and head as one.
+// events, coverage and head as one. `tip`: the node's head, when it is known to be above theirs.
 Result<void> append_blocks(Tx& tx, domain::ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                            const Coverage& coverage, std::optional<std::uint64_t> safe,
-                           std::optional<std::uint64_t> finalized, Time now);
+                           std::optional<std::uint64_t> finalized, Time now,
+                           std::optional<std::uint64_t> tip = std::nullopt);
 // Live blocks [from, to] that a range query covered: `blocks` are those with events, `last` is block `to`.
 Result<void> append_range(Tx& tx, domain::ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                           const BlockRow& last, std::uint64_t from, const Coverage& coverage,
-                          std::optional<std::uint64_t> safe, std::optional<std::uint64_t> finalized, Time now);
+                          std::optional<std::uint64_t> safe, std::optional<std::uint64_t> finalized, Time now,
+                          std::optional<std::uint64_t> tip = std::nullopt);
 // Blocks above `ancestor` left the chain: -1 entries from the top down, canonical = false, head and coverage back, and
 // their unsent jobs are cancelled.
 Result<void> rewind_chain(Tx& tx, domain::ChainId chain, std::int64_t epoch, std::uint64_t ancestor_num,

@@ -3,18 +3,33 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "core/crypto/crypto.hpp"
+#include "store/event_counts.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::store {
 namespace {
 
 constexpr domain::ChainId kChain = 31337;
+const Query kCountAnew{Query::Unlisted{}, "test_count_anew",
+                       "SELECT event_type, count(*) FROM events WHERE canonical = :yes GROUP BY event_type"};
 
 // A small chain of our own: block n of branch b, with a number of events.
 class ChainLog : public testing::EngineTest {
  protected:
+  // Whatever a test did, the numbers that are kept are those that counting gives.
+  void TearDown() override {
+    const auto kept = in_tx<std::vector<EventCount>>([](Tx& tx) { return list_event_counts(tx); });
+    const auto anew = in_tx<Rows>([](Tx& tx) { return tx.run(kCountAnew, Params().boolean("yes", true)); });
+    ASSERT_TRUE(kept && anew);
+    TypeCounts a, b;
+    for (const auto& count : *kept) a[count.event_type] += count.count;
+    for (std::size_t i = 0; i < anew->size(); ++i) b[anew->text(i, 0)] = anew->i64(i, 1);
+    EXPECT_EQ(a, b);
+  }
+
   Hash32 hash(std::uint64_t num, int branch) {
     return crypto::sha256(as_bytes(std::to_string(num) + "/" + std::to_string(branch)));
   }
@@ -342,6 +357,48 @@ TEST_P(CoverageLedger, AgreesWithAModel) {
         expected.emplace_back(i, i);
     }
     ASSERT_EQ(ranges(), expected) << step;
+  }
+}
+
+// History, late logs and a chain that reorganises, at once: see TearDown.
+TEST_P(ChainLog, TheNumbersOfEventsAreExactWhoeverWrites) {
+  attach(100);
+  const auto coverage = store::Coverage{{Address{}}, false};
+  std::jthread history([&] {
+    for (std::uint64_t from = 10; from < 60; from += 10) {
+      std::vector<IngestedBlock> blocks;
+      for (std::uint64_t num = from; num < from + 10; ++num) {
+        blocks.push_back(block(num, 0, 0, static_cast<int>(num % 3)));
+        for (auto& event : blocks.back().events) event.event_type = num % 2 == 0 ? "Registered" : "NewFeedback";
+      }
+      // Twice: the second time nothing is new.
+      for (int i = 0; i < 2; ++i) {
+        auto done = in_tx<void>(
+            [&](Tx& tx) { return append_history(tx, kChain, 1, blocks, from, from + 9, coverage, from_micros(5)); });
+        EXPECT_TRUE(done) << done.error().text;
+      }
+    }
+  });
+  std::jthread late([&] {
+    for (std::uint64_t num = 100; num < 120; ++num) {
+      // A conflict when the block is not there yet, or not any more: then nothing is counted either.
+      (void)in_tx<std::int64_t>(
+          [&](Tx& tx) { return add_late_events(tx, kChain, 1, {block(num, 0, 0, 3)}, from_micros(6)); });
+    }
+  });
+  std::mt19937 random(7);
+  std::uint64_t head = 99;
+  int branch = 0;
+  for (int step = 0; step < 60; ++step) {
+    if (head > 103 && random() % 4 == 0) {
+      const std::uint64_t to = head - random() % 3 - 1;
+      ASSERT_TRUE(rewind(to, branch));
+      head = to;
+      branch = static_cast<int>(random() % 2);
+    }
+    ++head;
+    const auto done = append({block(head, branch, branch, static_cast<int>(random() % 4))});
+    ASSERT_TRUE(done) << done.error().text;
   }
 }
 

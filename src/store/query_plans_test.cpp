@@ -28,7 +28,9 @@ class QueryPlans : public ::testing::Test {
          {"before",  "limit",        "chain",      "below",    "trigger",  "action",  "reason", "now",
           "yes",     "registry",     "event_type", "agent_id", "search",   "offset",  "me",     "from",
           "to",      "organization", "all",        "hash",     "soon",     "day_ago", "job",    "event",
-          "enabled", "follow",       "id",         "txn",      "revision", "agent"})
+          "enabled", "follow",       "id",         "txn",      "revision", "agent",   "since",  "h0",
+          "h1",      "h2",           "h3",         "h4",       "h5",       "h6",      "h7",     "h8",
+          "h9",      "h10",          "h11",        "h12",      "h13",      "h14",     "h15"})
       params.null(parameter);
     const auto rows =
         temp_.db->transact_blocking<Rows>(Priority::interactive, [&](Tx& tx) { return tx.run(explain, params); });
@@ -83,6 +85,13 @@ TEST_F(QueryPlans, EventsAreListedInTheOrderOfAnIndex) {
   for (const char* name : {"event_list", "event_list_agent", "event_list_type", "event_list_chain"})
     EXPECT_THAT(plan_of(name), Not(HasSubstr("TEMP B-TREE FOR ORDER BY"))) << name;
   EXPECT_THAT(plan_of("event_count_agent"), HasSubstr("(agent_id=?)"));
+}
+
+TEST_F(QueryPlans, TheStatusOfTheIndexerCountsNoEvents) {
+  EXPECT_THAT(plan_of("event_newest"), HasSubstr("events_by_chain (chain_id>? AND chain_id<?)"));
+  EXPECT_THAT(plan_of("event_newest"), Not(HasSubstr("TEMP B-TREE")));
+  EXPECT_THAT(plan_of("indexer_heads"), Not(HasSubstr("SCAN b")));
+  EXPECT_THAT(plan_of("event_count_of_blocks"), HasSubstr("(chain_id=? AND block_hash=?)"));
 }
 
 }   // namespace

@@ -164,8 +164,8 @@ Task<Result<LiveStep>> ChainFollower::extend_one_by_one(BlockHeader head) {
   }
   const std::uint64_t last = blocks.back().block.num;
   auto append = [s = settings_, coverage = store::Coverage{addresses_, true}, blocks, safe = safe_,
-                 finalized = finalized_, now = clock_.now()](Tx& tx) -> Result<void> {
-    if (auto done = store::append_blocks(tx, s.chain_id, s.epoch, blocks, coverage, safe, finalized, now); !done) {
+                 finalized = finalized_, now = clock_.now(), tip = std::max(head.num, last)](Tx& tx) -> Result<void> {
+    if (auto done = store::append_blocks(tx, s.chain_id, s.epoch, blocks, coverage, safe, finalized, now, tip); !done) {
       return done;
     }
     if (auto released = store::release_held_jobs(tx, s.chain_id, blocks.back().block.num, now); !released) {

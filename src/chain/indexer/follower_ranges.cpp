@@ -183,8 +183,9 @@ Task<Result<std::uint64_t>> ChainFollower::append_fetched(FetchedRange range) {
     Slice slice = next_slice(range, at, from, Look::first);
     const store::BlockRow last = block_row(*slice.last, clock_.now());
     auto append = [s = settings_, blocks = slice.blocks, last, from, coverage = store::Coverage{addresses_, false},
-                   safe = safe_, finalized = finalized_, now = clock_.now()](Tx& tx) -> Result<void> {
-      auto done = store::append_range(tx, s.chain_id, s.epoch, blocks, last, from, coverage, safe, finalized, now);
+                   safe = safe_, finalized = finalized_, now = clock_.now(),
+                   tip = std::max(node_head_, last.num)](Tx& tx) -> Result<void> {
+      auto done = store::append_range(tx, s.chain_id, s.epoch, blocks, last, from, coverage, safe, finalized, now, tip);
       if (!done) return done;
       if (auto released = store::release_held_jobs(tx, s.chain_id, last.num, now); !released) return fail(released);
       return {};

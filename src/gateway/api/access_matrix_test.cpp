@@ -90,6 +90,8 @@ const std::map<std::string, Row>& rows() {
       {"DELETE /api/v1/agents/{agent_id}/follow", {key, header, {}, "?chain_id=1"}},
       {"GET /api/v1/events", {key, header}},
       {"GET /api/v1/events/stream", {key, header}},
+      {"GET /api/v1/ponder/status", {optional, none}},
+      {"GET /api/v1/ponder/events", {optional, none}},
 
       {"POST /api/v1/organizations", {session, none, R"({"name":"x","slug":"x"})"}},
       {"GET /api/v1/organizations", {key, none}},

@@ -264,6 +264,8 @@ Task<Outcome<void>> Pipeline::count(const Route& route, Request& request) {
   using enum Counts;
   if (route.counts != read && route.counts != write && route.counts != trigger_change) co_return Outcome<void>();
   const auto& principal = request.principal;
+  if (principal.kind == domain::Principal::Kind::anonymous)   // where a credential is optional
+    co_return co_await take(kAnonymousRead, limit_key_of_address(request.client_ip), request);
   if (principal.key) co_return co_await take(plan_limit(principal), plan_limit_key(principal), request);
   co_return co_await take(route.counts == read ? kSessionRead : kSessionWrite, to_string(principal.account), request);
 }

@@ -102,6 +102,8 @@ const std::vector<Route>& routes() {
 
       {"GET", "/api/v1/events", member, read, &h::list_events},
       {"GET", "/api/v1/events/stream", member, read, nullptr, &h::stream_events},
+      {"GET", "/api/v1/ponder/status", Access::optional, read, &h::indexer_status},
+      {"GET", "/api/v1/ponder/events", Access::optional, read, &h::event_counts},
 
       {"POST", "/api/v1/organizations", session, Counts::write, &h::create_organization},
       {"GET", "/api/v1/organizations", member, read, &h::list_organizations},

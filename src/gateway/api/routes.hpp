@@ -101,6 +101,8 @@ Outcome<Unit> delete_follow(const Services&, const Request&);
 
 Outcome<Unit> list_events(const Services&, const Request&);
 Task<Outcome<Reply>> stream_events(Services&, Request&);
+Outcome<Unit> indexer_status(const Services&, const Request&);
+Outcome<Unit> event_counts(const Services&, const Request&);
 
 Outcome<Unit> create_organization(const Services&, const Request&);
 Outcome<Unit> list_organizations(const Services&, const Request&);
