@@ -122,7 +122,14 @@ Task<net::HttpResponse> Pipeline::handle(net::HttpRequest http) {
   request.http = std::move(http);
   Trace trace;
   Outcome<Reply> outcome = refuse(500, "internal_error", "Failed to process request");
-  if (Console::owns(request.http.path)) co_return answer_console(request, trace);
+  if (Console::owns(request.http.path)) {
+    trace.path_template = "/console";
+    co_return answer_file(request, trace, console_);
+  }
+  if (ApiDocs::owns(request.http.path)) {
+    trace.path_template = "/api-docs";
+    co_return answer_file(request, trace, api_docs_);
+  }
   try {
     outcome = co_await respond(request, trace);
   } catch (const std::exception& e) {
@@ -175,12 +182,12 @@ Task<Outcome<Reply>> Pipeline::respond(Request& request, Trace& trace) {
 }
 
 // Files that everybody may have: no credential is looked at, no limit counted, no other origin helped.
-net::HttpResponse Pipeline::answer_console(const Request& request, Trace& trace) {
-  trace.path_template = "/console";
+template <class Files>
+net::HttpResponse Pipeline::answer_file(const Request& request, Trace& trace, const Files& files) {
   trace.is_exempt = true;
   const bool is_read = request.http.method == "GET" || request.http.method == "HEAD";
   auto served =
-      is_read ? console_.answer(request.http)
+      is_read ? files.answer(request.http)
               : Outcome<net::HttpResponse>(refuse(405, "method_not_allowed", "This path does not serve that method"));
   if (!is_read) trace.allow = "GET, HEAD";
   net::HttpResponse response;

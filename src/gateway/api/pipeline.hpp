@@ -13,6 +13,7 @@
 #include "gateway/api/origin.hpp"
 #include "gateway/api/request.hpp"
 #include "gateway/api/routes.hpp"
+#include "gateway/console/api_docs.hpp"
 #include "gateway/console/console.hpp"
 
 namespace agentauri::gateway {
@@ -53,7 +54,8 @@ class Pipeline {
   static void note(const Outcome<Reply>& outcome, Trace& trace);
   net::HttpResponse finish(const Request& request, const Trace& trace, Outcome<Reply> outcome) const;
   net::HttpResponse refuse_with(const Refusal& refusal, const std::string& request_id) const;
-  net::HttpResponse answer_console(const Request& request, Trace& trace);
+  template <class Files>
+  net::HttpResponse answer_file(const Request& request, Trace& trace, const Files& files);
   void add_security_headers(const Request& request, net::HttpResponse& response) const;
   void add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const;
   void record(const Request& request, const Trace& trace, const net::HttpResponse& response);
@@ -63,6 +65,7 @@ class Pipeline {
   std::vector<net::Cidr> trusted_;
   std::string hsts_;   // empty: off
   const Console console_;
+  const ApiDocs api_docs_;
   Log log_{"http"};
   Gauge in_flight_;
 

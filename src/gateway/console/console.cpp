@@ -10,6 +10,7 @@
 #include "core/base/bytes.hpp"
 #include "core/crypto/crypto.hpp"
 #include "gateway/api/negotiation.hpp"
+#include "gateway/console/content_type.hpp"
 
 namespace agentauri::embedded {
 const std::vector<EmbeddedFile>& console();
@@ -28,17 +29,6 @@ constexpr std::string_view kPolicy =
 constexpr std::string_view kNoConsole =
     "This build has no console: it was configured before console/ was built (script/build does both).\n"
     "The API is at /api/v1, its description at /api/v1/openapi.json.\n";
-
-std::string_view content_type(std::string_view name) {
-  constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
-      {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-      {".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
-      {".txt", "text/plain; charset=utf-8"}, {".map", "application/json"}};
-  for (const auto& [suffix, type] : kTypes) {
-    if (name.ends_with(suffix)) return type;
-  }
-  return "application/octet-stream";
-}
 
 // Nothing that could leave the folder, and no hidden file.
 bool is_plain_name(std::string_view name) {
