@@ -20,7 +20,7 @@ describe('the page of the API', () => {
 
   test('shows every operation of openapi.json, and tries one out on this host', async () => {
     const document = await (await fetch(`${app.url}/api/v1/openapi.json`)).json();
-    const operations = Object.values(document.paths).flatMap((path) => Object.keys(path));
+    const operations = Object.values(document.paths).flatMap((path) => Object.keys(path)).filter((name) => /^(get|post|put|patch|delete)$/.test(name));
     assert.ok(operations.length > 70);
     const page = await browser.open(await browser.context(), `${app.url}/api-docs/`);
     const shown = page.locator('.opblock');
