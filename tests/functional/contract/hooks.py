@@ -44,7 +44,7 @@ class Backstage:
 
     def call(self, method: str, path: str, body=None, token: str = WORLD["session"]) -> dict:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = self.http.request(method, WORLD["url"] + path, json=body, headers=headers, timeout=10)
+        answer = self.http.request(method, WORLD["url"] + path, json=body, headers=headers, timeout=30)
         if answer.status_code >= 300 and answer.status_code != 409:
             raise AssertionError(f"backstage {method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else {}
@@ -63,7 +63,7 @@ class Backstage:
         return self.spare()
 
     def stranger(self) -> str:
-        self.http.delete(f"{WORLD['url']}/api/v1/organizations/{WORLD['organization']}/members/{self.spare()}", timeout=10,
+        self.http.delete(f"{WORLD['url']}/api/v1/organizations/{WORLD['organization']}/members/{self.spare()}", timeout=30,
                          headers={"Authorization": f"Bearer {WORLD['session']}"})
         return self.spare()
 
@@ -94,7 +94,7 @@ class Backstage:
         self.followed.append(agent)
         if len(self.followed) > 20:
             old = self.followed.popleft()
-            self.http.delete(f"{WORLD['url']}/api/v1/agents/{old}/follow?chain_id={WORLD['chain']}", timeout=10,
+            self.http.delete(f"{WORLD['url']}/api/v1/agents/{old}/follow?chain_id={WORLD['chain']}", timeout=30,
                              headers={"Authorization": f"Bearer {WORLD['session']}"})
         return agent
 
