@@ -126,7 +126,7 @@ describe('the contract', { concurrency: true }, () => {
           // A fuzzer that was refused everywhere would have found nothing either.
           const { requests, statuses, served } = JSON.parse(await readFile(tally, 'utf8'));
           console.log(`${engine}, as ${principal}: ${requests} requests, ${JSON.stringify(statuses)}`);
-          assert.ok(requests > 300, `only ${requests} requests`);
+          assert.ok(requests > 200, `only ${requests} requests`);
           if (principal === NOBODY) return;
           const unserved = served.filter(([, count]) => count === 0).map(([operation]) => operation);
           const expected = principal === KEY ? [...SIGNED, ...NOT_FOR_KEYS].sort() : SIGNED;

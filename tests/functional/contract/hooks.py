@@ -25,7 +25,13 @@ EVERYWHERE = {413, 415}
 # Of the requests whose path was to be valid, the share that names what exists.
 SHARE_OF_REAL_IDS = 0.85
 
+# Of an operation's requests the first so many do in any case, so that each is served.
+SURELY_REAL = 3
+# Runs after each other find each other's follows.
+FIRST_AGENT = {"session": 10_000_000, "key": 20_000_000, "nobody": 30_000_000}
+
 draw = random.Random(20260115)
+seen: collections.Counter = collections.Counter()
 serial = itertools.count(1)
 statuses: collections.Counter = collections.Counter()
 served: collections.Counter = collections.Counter()
@@ -90,7 +96,7 @@ class Backstage:
 
     def agent(self) -> str:
         """One that nobody follows. An organization follows a hundred at most: the oldest of ours are let go."""
-        agent = str(10_000_000 + next(serial))
+        agent = str(FIRST_AGENT[PRINCIPAL] + next(serial))
         self.followed.append(agent)
         if len(self.followed) > 20:
             old = self.followed.popleft()
@@ -200,9 +206,12 @@ def before_call(context: HookContext, case: Case, kwargs: dict) -> None:
     takes_body = isinstance(case.body, dict) and not is_negative(case, ParameterLocation.BODY)
     if takes_body:
         case.body = whole_numbers(case.body)
-    if PRINCIPAL == "nobody" or is_negative(case, ParameterLocation.PATH) or draw.random() > SHARE_OF_REAL_IDS:
-        return
     operation_id = operation_id_of(case)
+    if PRINCIPAL == "nobody" or is_negative(case, ParameterLocation.PATH):
+        return
+    seen[operation_id] += 1
+    if seen[operation_id] > SURELY_REAL and draw.random() > SHARE_OF_REAL_IDS:
+        return
     path = {}
     if case.path_parameters:
         path = {k: v for k, v in real_path(operation_id, case.operation.path).items() if k in case.path_parameters}
