@@ -49,7 +49,7 @@ async function end(child, signal) {
 describe('the README', () => {
   test('every block of commands is known to this test', () => {
     const commands = blocks.filter((block) => /^(script\/|curl |export |build\/|CHAIN_)/m.test(block));
-    assert.equal(commands.length, 4, 'a new block of commands needs a test');
+    assert.equal(commands.length, 5, 'a new block of commands needs a test');
   });
 
   test('script/run shows the first signed alert, and the first trigger can be made by hand', { timeout: 600_000 }, async () => {
@@ -68,6 +68,12 @@ describe('the README', () => {
       assert.equal(typeof registered.token, 'string');
       const made = JSON.parse(await runOk('bash', ['-euc', trigger], { ...shell, env: { ...shell.env, TOKEN: registered.token } }));
       assert.match(JSON.stringify(made), /"signing_secret":"whsec_/);
+
+      const stream = start('bash', ['-c', `exec ${blockWith('/events/stream').replace('127.0.0.1:8080', `127.0.0.1:${port}`)}`], { ...shell, env: { ...shell.env, TOKEN: registered.token } });
+      await until('an event of the demo chain', () => /^event: event\ndata: \{/m.test(stream.output));
+      stream.kill('SIGTERM');
+      const described = /`http:\/\/127\.0\.0\.1:8080(\/api-docs\/)`, and as JSON at `(\/[^`]+)`/.exec(readme);
+      for (const page of described.slice(1)) assert.equal((await fetch(`http://127.0.0.1:${port}${page}`)).status, 200, page);
 
       for (const [, route] of readme.matchAll(/`GET (\/api\/[^`]*)`/g)) {
         const url = `http://127.0.0.1:${port}${route.replace('{id}', made.data.id)}`;
