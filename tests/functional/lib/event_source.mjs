@@ -1,15 +1,17 @@
 // A client of server-sent events (WHATWG HTML, 9.2) that keeps everything, and does not reconnect by itself.
 import http from 'node:http';
+import https from 'node:https';
 
 export class EventSource {
   messages = [];
   lastEventId = '';
 
-  // Resolves when the stream has begun; rejects with the status of an answer that is none.
-  static open(url, headers, lastEventId) {
+  // Resolves when the stream has begun; rejects with the status of an answer that is none. options: how to connect.
+  static open(url, headers, lastEventId, options = {}) {
     const self = new EventSource();
+    const { get } = url.startsWith('https:') ? https : http;
     return new Promise((resolve, reject) => {
-      self.request = http.get(url, { headers: { ...headers, accept: 'text/event-stream', ...(lastEventId ? { 'last-event-id': lastEventId } : {}) } }, (response) => {
+      self.request = get(url, { ...options, headers: { ...headers, accept: 'text/event-stream', ...(lastEventId ? { 'last-event-id': lastEventId } : {}) } }, (response) => {
         if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
         let rest = '';
         response.setEncoding('utf8');
