@@ -7,7 +7,8 @@ BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build cca
 # What the console is built with.
 CONSOLE_PACKAGES="nodejs npm"
 # What the tests meet: real servers and a real browser, and Node.js for the functional suite.
-TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium python3-venv python3-pip"
+TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium python3-venv python3-pip
+  nginx pebble python3-certbot nftables iproute2 util-linux"
 # What script/bench loads the program with, on top.
 BENCH_PACKAGES="wrk"
 # What script/lint needs on top.
@@ -41,8 +42,20 @@ install_packages() {
     $sudo mkdir -p /etc/postgresql-common
     echo "create_main_cluster = false" | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt-get could not install: ${missing[*]}"
+  # nginx's package would take port 80, now and at every start of the machine; the tests start theirs on free ports.
+  local quiet=""
+  if printf '%s\n' "${missing[@]}" | grep -q '^nginx$' && [ ! -e /usr/sbin/policy-rc.d ]; then
+    quiet=yes
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee /usr/sbin/policy-rc.d >/dev/null
+    $sudo chmod 755 /usr/sbin/policy-rc.d
+  fi
+  local done=yes
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null || done=""
+  if [ -n "$quiet" ]; then
+    $sudo rm /usr/sbin/policy-rc.d
+    $sudo update-rc.d nginx disable >/dev/null 2>&1 || true
+  fi
+  [ -n "$done" ] || die "apt-get could not install: ${missing[*]}"
 }
 
 # configure_and_build preset [target...] : output goes to build/<preset>/build.log, errors to the terminal.

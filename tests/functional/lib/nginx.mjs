@@ -11,7 +11,7 @@ import { until } from './wait.mjs';
 
 export const DOMAIN = 'api.yourdomain.com';
 export const DEPLOY = path.join(ROOT, 'deploy/nginx');
-const PROGRAM = '/usr/sbin/nginx';
+const PROGRAM = process.env.NGINX_BINARY ?? '/usr/sbin/nginx';   // another one, to try a newer version
 
 export class Nginx {
   // gatewayPort: where the gateway, or what stands in for it, listens.
