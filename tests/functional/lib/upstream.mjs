@@ -6,7 +6,8 @@ export class Upstream {
   static async start(answer) {
     const self = new Upstream();
     self.requests = [];
-    self.connections = 0;
+    self.connections = 0;   // ever
+    self.open = 0;          // now
     self.answer = answer ?? ((request, response) => {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, raw: request.rawHeaders }));
@@ -21,7 +22,12 @@ export class Upstream {
       if (request.url !== '/api/v1/health') self.requests.push({ method: request.method, url: request.url });
       self.answer(request, response);
     });
-    self.server.on('connection', () => ++self.connections);
+    self.server.keepAliveTimeout = 60_000;
+    self.server.on('connection', (socket) => {
+      ++self.connections;
+      ++self.open;
+      socket.on('close', () => --self.open);
+    });
     await new Promise((resolve) => self.server.listen(0, '127.0.0.1', resolve));
     self.port = self.server.address().port;
     return self;

@@ -315,6 +315,14 @@ describe('nginx before an upstream that tells what it got', () => {
     assert.ok(upstream.connections - before <= 2, `${upstream.connections - before} connections`);
   });
 
+  test('an idle connection is closed by nginx, before the gateway would after 5 s', async () => {
+    const { connections } = upstream;
+    await until('a new connection', async () => (await nginx.request('GET', '/.well-known/x', { from: newAddress() })).status && upstream.connections > connections);
+    const idle = Date.now();
+    await until('nginx to close it', () => upstream.open === 0);
+    assert.ok(Date.now() - idle < 5000, `after ${Date.now() - idle} ms`);
+  });
+
   test('a POST whose connection breaks is sent once; the answer is 502 in our shape', async () => {
     const from = newAddress();
     await nginx.request('GET', '/api/v1/warm', { from });
@@ -330,10 +338,12 @@ describe('nginx before an upstream that tells what it got', () => {
       let answer;
       await answering((request, response) => {
         answer = response;
-        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        // To the end of the connection: pieces of a chunked answer nginx passes on in any case.
+        response.removeHeader('transfer-encoding');
+        response.writeHead(200, { 'content-type': 'text/event-stream', connection: 'close' });
         response.write('data: 1\n\n');
       }, async () => {
-        const stream = await EventSource.open(`https://127.0.0.1:${nginx.port}${target}`, { host: DOMAIN, 'accept-encoding': 'gzip' }, undefined, { ...nginx.tls(newAddress()), agent: false });
+        const stream = await EventSource.open(`https://127.0.0.1:${nginx.port}${target}`, { host: DOMAIN, 'accept-encoding': 'gzip' }, undefined, { ...nginx.tls(newAddress()), agent: false, signal: AbortSignal.timeout(15_000) });
         // The first piece may come with the head; a later one shows.
         for (const piece of ['2', '3']) {
           answer.write(`data: ${piece}\n\n`);
