@@ -54,7 +54,7 @@ export class Nginx {
     self.child = start(PROGRAM, self.#arguments('-g', 'daemon off;'), { detached: true });
     // Its workers outlive a master that is killed; they are one group.
     process.on('exit', () => {
-      if (self.child.exitCode === null) process.kill(-self.child.pid, 'SIGKILL');
+      if (self.child.exitCode === null && self.child.signalCode === null) process.kill(-self.child.pid, 'SIGKILL');
     });
     await until('nginx to answer', async () => {
       if (self.child.exitCode !== null) throw new Error(`it ended with ${self.child.exitCode}:\n${self.child.output}`);

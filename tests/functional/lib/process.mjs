@@ -6,6 +6,8 @@ const children = new Set();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
+// A run that is broken off ends by these, which alone would not be an exit.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 // Starts a program; its output is collected in `output` (bounded). `ended` resolves with {code, signal}.
 export function start(file, args, options = {}) {
