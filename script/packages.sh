@@ -12,7 +12,7 @@ TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromi
 # What script/bench loads the program with, on top.
 BENCH_PACKAGES="wrk"
 # What script/lint needs on top.
-LINT_PACKAGES="clang-tidy-19 clang-format-19"
+LINT_PACKAGES="clang-tidy-19 clang-format-19 shellcheck"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }

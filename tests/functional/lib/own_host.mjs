@@ -1,5 +1,6 @@
-// A host of the test's own, as far as files and network go: /etc and /var are written to memory, /run is empty, and every
-// port is free. What is installed on the machine is installed there. Linux namespaces; not every container permits them.
+// A host of the test's own, as far as files and network go: /etc is a copy in memory, /run and what programs keep below /var
+// are empty, and every port is free. What is installed on the machine is installed there. Linux namespaces, which not every
+// container permits.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,11 +10,10 @@ import { until } from './wait.mjs';
 const SETUP = `
 set -e
 mount -t tmpfs tmpfs "$MEMORY"
-for place in etc var; do
-  mkdir "$MEMORY/$place" "$MEMORY/$place.work"
-  mount -t overlay overlay -o "lowerdir=/$place,upperdir=$MEMORY/$place,workdir=$MEMORY/$place.work$OPTIONS" "/$place"
-done
-mount -t tmpfs tmpfs /run
+cp -a /etc "$MEMORY/etc" 2>/dev/null || true   # what only root may read is not needed
+mount --bind "$MEMORY/etc" /etc
+for place in /run /var/lib /var/log /var/www; do mount -t tmpfs tmpfs $place; done
+mkdir /var/lib/nginx /var/log/nginx
 ip link set lo up
 echo ready
 exec sleep infinity`;
@@ -25,7 +25,7 @@ export class OwnHost {
     self.memory = await mkdtemp(path.join(process.env.TMPDIR ?? tmpdir(), 'agentauri-host-'));
     const isRoot = process.getuid() === 0;
     self.child = start('unshare', [...(isRoot ? [] : ['--map-root-user']), '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', SETUP], {
-      env: { ...process.env, MEMORY: self.memory, OPTIONS: isRoot ? '' : ',userxattr' },
+      env: { ...process.env, MEMORY: self.memory },
     });
     await until('the host to be set up', () => self.child.exitCode !== null || self.child.output.includes('ready'));
     if (self.child.exitCode !== null) {
