@@ -1,5 +1,6 @@
 // A real nginx with the shipped files: installed by the shipped script into a temporary folder, on free loopback ports, with a
 // certificate of a local authority.
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -179,4 +180,29 @@ async function answerOf(stream, status, rawHeaders) {
   // values: every value of a field, in order.
   const values = (name) => all.filter(([given]) => given === name).map(([, value]) => value);
   return { status, body, bytes, values, header: (name) => values(name)[0] };
+}
+
+// Every address has limits of its own: each test calls from another one.
+let used = 0;
+export const newAddress = () => `127.1.${++used >> 8}.${used & 255}`;
+
+export function hasSecurityHeaders(answer, what) {
+  const wanted = {
+    'x-frame-options': 'SAMEORIGIN',
+    'x-content-type-options': 'nosniff',
+    'x-xss-protection': '1; mode=block',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  };
+  for (const [name, value] of Object.entries(wanted)) assert.deepEqual(answer.values(name), [value], `${name} of ${what}`);
+  for (const name of ['referrer-policy', 'content-security-policy', 'x-request-id', 'content-type']) assert.equal(answer.values(name).length, 1, `${name} of ${what}`);
+}
+
+// An answer of nginx's own, in the shape of the gateway's.
+export function isRefusal(answer, status, code) {
+  assert.equal(answer.status, status);
+  assert.equal(answer.header('content-type'), 'application/json');
+  assert.deepEqual(Object.keys(answer.body), ['error', 'message', 'request_id']);
+  assert.equal(answer.body.error, code);
+  assert.equal(answer.body.request_id, answer.header('x-request-id'));
+  hasSecurityHeaders(answer, status);
 }

@@ -22,7 +22,7 @@ export class OwnHost {
   // Gives {host} or, where the machine does not permit it, {reason}.
   static async start() {
     const self = new OwnHost();
-    self.memory = await mkdtemp(path.join(process.env.TMPDIR ?? tmpdir(), 'agentauri-host-'));
+    self.memory = await mkdtemp(path.join(tmpdir(), 'agentauri-host-'));
     const isRoot = process.getuid() === 0;
     self.child = start('unshare', [...(isRoot ? [] : ['--map-root-user']), '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', SETUP], {
       env: { ...process.env, MEMORY: self.memory },
