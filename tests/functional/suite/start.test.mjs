@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { AgentAuri, Client, JWT_SECRET, ROOT } from '../lib/agentauri.mjs';
+import { AgentAuri, BINARY, Client, JWT_SECRET, ROOT } from '../lib/agentauri.mjs';
 import { run } from '../lib/process.mjs';
 
 const EX_CONFIG = 78;
@@ -122,7 +122,7 @@ describe('start', () => {
   });
 
   test('the release binary needs no GLIBC above 2.35', async () => {
-    const result = await run('bash', ['-c', `objdump -T '${path.join(ROOT, 'build/release/bin/agentauri')}' | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1`]);
+    const result = await run('bash', ['-c', `objdump -T '${BINARY}' | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1`]);
     const [, major, minor] = /GLIBC_(\d+)\.(\d+)/.exec(result.output);
     assert.ok(Number(major) === 2 && Number(minor) <= 35, result.output);
   });
