@@ -1,5 +1,4 @@
-# What `cmake --install` puts where, and the Debian package made of it:
-#   cmake --build --preset release --target agentauri && cpack --config build/release/CPackConfig.cmake -B build/release
+# What `cmake --install` puts where, and the Debian package made of it by script/package.
 # What the package does on a machine is told in deploy/systemd/README.md.
 include(GNUInstallDirs)
 
