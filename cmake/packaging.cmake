@@ -40,8 +40,10 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd (>= 247), ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "logrotate")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql (>= 15), redis-server, nginx")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "An API gateway with accounts, organizations and triggers, an indexer of EVM chains, an engine that
-evaluates the triggers, and workers that deliver what they found: one program, as one service or as one per role.")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+"An API gateway with accounts, organizations and triggers, an indexer of EVM
+chains, an engine that evaluates the triggers, and workers that deliver what
+they found: one program, as one service or as one per role.")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(DEBIAN_CONTROL ${CMAKE_CURRENT_SOURCE_DIR}/deploy/debian)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
