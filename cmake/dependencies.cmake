@@ -11,6 +11,7 @@ find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(argon2 REQUIRED IMPORTED_TARGET libargon2)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlienc libbrotlidec)   # tests alone read it back
 find_library(SECP256K1_ARCHIVE libsecp256k1.a REQUIRED)   # static: Ubuntu 22.04 has another soname

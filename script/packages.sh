@@ -2,7 +2,7 @@
 
 # What the program is built with; docs/dependencies.md has the reason for each.
 BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build ccache mold pkg-config git ca-certificates
-  libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libpq-dev libsqlite3-dev libssl-dev libsodium-dev libsecp256k1-dev
+  libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libpq-dev libsqlite3-dev libssl-dev libsodium-dev libargon2-dev libsecp256k1-dev
   libfmt-dev prometheus-cpp-dev libcli11-dev libgtest-dev libgmock-dev zlib1g-dev libbrotli-dev python3-minimal python3-yaml"
 # What the console is built with.
 CONSOLE_PACKAGES="nodejs npm"

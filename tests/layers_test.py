@@ -20,7 +20,7 @@ HOMES = {
     r"libpq|pg_config|postgres_ext": ("store/postgres/",),
     r"sqlite3": ("store/sqlite/",),
     r"openssl/|sodium": ("core/crypto/", "core/base/uuid.cpp", "core/async/", "net/"),
-    r"secp256k1": ("core/crypto/",),
+    r"secp256k1|argon2": ("core/crypto/",),
     r"zlib|brotli/": ("core/compress/",),
     r"prometheus/": ("core/telemetry/",),
     r"boost/json": ("core/json/",),

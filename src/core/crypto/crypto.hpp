@@ -42,6 +42,8 @@ Result<std::string> hash_password(std::string_view password);
 // Uses memory and passes as `phc` says; false for anything that is not such a string. Code::busy as above, so that
 // nobody's password is called wrong for want of memory.
 Result<bool> verify_password(std::string_view phc, std::string_view password);
+// Both keep their memory (19 MiB) for the thread's next call; a thread that has nothing to hash for a while lets it go.
+void release_password_memory();
 
 // AES-256-GCM at rest: `enc:v1:<kid>:<base64url(iv ‖ ciphertext ‖ tag)>` (protocols.md 8.2). The first key encrypts,
 // every key decrypts. Immutable after construction, so threads may share it.

@@ -70,6 +70,7 @@ TEST(Password, IsBusyWithoutMemory) {
   GTEST_SKIP() << "the sanitizer needs the address space itself";
 #endif
   const std::string own = hash_password("testpass123").value();
+  release_password_memory();
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
   rlimit tight = before;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/crypto/crypto.hpp"
 
@@ -12,6 +13,7 @@ namespace agentauri::gateway {
 namespace {
 
 constexpr int kNiceness = 10;
+constexpr std::chrono::seconds kKeepMemory{10};   // of a hash, after the last one
 
 }   // namespace
 
@@ -35,7 +37,11 @@ void ArgonLane::loop() {
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    const auto has_work = [this] { return stopping_ || !queue_.empty(); };
+    if (!wake_.wait_for(lock, kKeepMemory, has_work)) {
+      crypto::release_password_memory();
+      wake_.wait(lock, has_work);
+    }
     if (queue_.empty()) return;
     Work work = std::move(queue_.front());
     queue_.pop_front();
