@@ -1,8 +1,10 @@
 #include "net/client_connection.hpp"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -55,6 +57,25 @@ struct BoundedBody {
     value_type& body_;
   };
 };
+
+asio::ip::tcp::endpoint to_endpoint(const IpAddress& address, std::uint16_t port) {
+  if (address.v6) return {asio::ip::address_v6(address.bytes), port};
+  asio::ip::address_v4::bytes_type bytes;
+  std::copy_n(address.bytes.begin(), 4, bytes.begin());
+  return {asio::ip::address_v4(bytes), port};
+}
+
+IpAddress to_ip(const asio::ip::address& address) {
+  IpAddress out;
+  out.v6 = address.is_v6();
+  if (out.v6) {
+    out.bytes = address.to_v6().to_bytes();
+  } else {
+    const auto bytes = address.to_v4().to_bytes();
+    std::copy(bytes.begin(), bytes.end(), out.bytes.begin());
+  }
+  return out;
+}
 
 // The connection is ours no more: nothing is to be tried on it.
 bool is_final(const error_code& error) {
@@ -177,6 +198,45 @@ Kind kind_of(const error_code& error, Kind otherwise) {
   if (error == beast::error::timeout) return Kind::timed_out;
   if (error == asio::error::operation_aborted) return Kind::cancelled;
   return otherwise;
+}
+
+Task<std::expected<void, ClientError>> connect_to(const ConnectTarget& target, Executor executor,
+                                                  ClientConnection& connection,
+                                                  std::chrono::steady_clock::time_point deadline) {
+  connection.plain = std::make_unique<beast::tcp_stream>(executor);
+  beast::tcp_stream& stream = *connection.plain;
+  stream.expires_at(deadline);
+  error_code error;
+  co_await stream.async_connect(to_endpoint(target.address, target.port),
+                                asio::redirect_error(asio::use_awaitable, error));
+  if (error)
+    co_return client_failure(kind_of(error, Kind::connect), false,
+                             fmt::format("{}: {}", to_string(target.address), error.message()));
+  if (target.guard != nullptr) {
+    const auto peer = stream.socket().remote_endpoint(error);
+    if (error)
+      co_return client_failure(Kind::connect, false, fmt::format("{}: {}", to_string(target.address), error.message()));
+    if (const auto allowed = target.guard->check_address(target.host, to_ip(peer.address()), target.port); !allowed)
+      co_return client_failure(Kind::refused, false, allowed.error().text);
+  }
+  connection.address = target.address;
+  error_code ignored;
+  stream.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  if (target.tls == nullptr) co_return std::expected<void, ClientError>();
+  if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
+
+  connection.tls = std::make_unique<ClientConnection::TlsStream>(std::move(stream), *target.tls);
+  connection.plain.reset();
+  const bool is_name = !parse_ip(target.host).has_value();
+  if (is_name && SSL_set_tlsext_host_name(connection.tls->native_handle(), target.host.c_str()) != 1)
+    co_return client_failure(Kind::tls, false, "TLS: the host name is not usable");
+  connection.tls->set_verify_callback(asio::ssl::host_name_verification(target.host), error);
+  if (error) co_return client_failure(Kind::tls, false, "TLS: " + error.message());
+  connection.tcp_layer().expires_at(deadline);
+  co_await connection.tls->async_handshake(asio::ssl::stream_base::client,
+                                           asio::redirect_error(asio::use_awaitable, error));
+  if (error) co_return client_failure(kind_of(error, Kind::tls), false, "TLS: " + error.message());
+  co_return std::expected<void, ClientError>();
 }
 
 std::string fault_of(const ClientRequest& request) {

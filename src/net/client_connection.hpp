@@ -1,18 +1,21 @@
-// One connection of the HTTP client and one exchange on it: writes the request, reads the answer within its bounds.
-// Where to connect and what becomes of the connection afterwards is http_client.cpp's.
+// One connection of a client, and one HTTP exchange on it: writes the request, reads the answer within its bounds.
+// Which address to connect to and what becomes of the connection afterwards is the client's.
 #pragma once
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 
+#include <chrono>
 #include <expected>
 #include <memory>
 #include <string>
 
 #include "core/async/task.hpp"
+#include "net/address_guard.hpp"
 #include "net/http_client.hpp"
 
 namespace agentauri::net {
@@ -31,8 +34,22 @@ struct ClientConnection {
   std::unique_ptr<boost::beast::tcp_stream> plain;   // one of these two
   std::unique_ptr<TlsStream> tls;
   boost::beast::flat_buffer buffer;   // what was read past a head
+  IpAddress address;                  // of the peer, once it is open
   bool reused = false;
 };
+
+// Where a connection goes: the one address that was chosen for the name.
+struct ConnectTarget {
+  std::string host;   // as TLS checks it
+  IpAddress address;
+  std::uint16_t port = 0;
+  boost::asio::ssl::context* tls = nullptr;   // nullptr: without
+  const AddressGuard* guard = nullptr;        // asked once more when the socket is open
+};
+// Opens the connection, the TLS handshake included. `target` is the caller's: awaited at once.
+Task<std::expected<void, ClientError>> connect_to(const ConnectTarget& target, Executor executor,
+                                                  ClientConnection& connection,
+                                                  std::chrono::steady_clock::time_point deadline);
 
 using ClientAnswer = std::expected<ClientResponse, ClientError>;
 

@@ -1,11 +1,7 @@
 #include "net/http_client.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
 #include <fmt/format.h>
@@ -23,31 +19,11 @@ namespace agentauri::net {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 using boost::system::error_code;
-using tcp = asio::ip::tcp;
 using SteadyClock = std::chrono::steady_clock;
 using Kind = ClientError::Kind;
 using Connection = ClientConnection;
 
 namespace {
-
-tcp::endpoint to_endpoint(const IpAddress& address, std::uint16_t port) {
-  if (address.v6) return {asio::ip::address_v6(address.bytes), port};
-  asio::ip::address_v4::bytes_type bytes;
-  std::copy_n(address.bytes.begin(), 4, bytes.begin());
-  return {asio::ip::address_v4(bytes), port};
-}
-
-IpAddress to_ip(const asio::ip::address& address) {
-  IpAddress out;
-  out.v6 = address.is_v6();
-  if (out.v6) {
-    out.bytes = address.to_v6().to_bytes();
-  } else {
-    const auto bytes = address.to_v4().to_bytes();
-    std::copy(bytes.begin(), bytes.end(), out.bytes.begin());
-  }
-  return out;
-}
 
 std::string pool_key(const Url& url, const IpAddress& address) {
   return fmt::format("{}|{}|{}|{}", url.scheme, url.host, to_string(address), url.port);
@@ -144,12 +120,11 @@ std::unique_ptr<Connection> HttpClient::Impl::take_idle(const Url& url, const st
 }
 
 void HttpClient::Impl::put_idle(const Url& url, std::unique_ptr<Connection> connection) {
-  error_code error;
-  const auto peer = connection->tcp_layer().socket().remote_endpoint(error);
-  if (error || closed) return;
+  if (closed) return;
   connection->tcp_layer().expires_never();
   const auto now = SteadyClock::now();
-  idle.put(pool_key(url, to_ip(peer.address())), std::move(connection), now);
+  auto key = pool_key(url, connection->address);
+  idle.put(std::move(key), std::move(connection), now);
   if (const auto next = idle.drop_expired(now); next && !sweeping) sweep_later(*next);
 }
 
@@ -211,37 +186,13 @@ Task<HttpClient::Impl::Opened> HttpClient::Impl::open(const ClientRequest& reque
 Task<HttpClient::Impl::Opened> HttpClient::Impl::connect(const Url& url, const IpAddress& address,
                                                          SteadyClock::time_point deadline) {
   auto connection = std::make_unique<Connection>(settings.max_head_bytes);
-  connection->plain = std::make_unique<beast::tcp_stream>(executor);
-  beast::tcp_stream& stream = *connection->plain;
-  stream.expires_at(deadline);
-  error_code error;
-  co_await stream.async_connect(to_endpoint(address, url.port), asio::redirect_error(asio::use_awaitable, error));
-  if (error)
-    co_return client_failure(kind_of(error, Kind::connect), false,
-                             fmt::format("{}: {}", to_string(address), error.message()));
-  if (settings.guard) {
-    const auto peer = stream.socket().remote_endpoint(error);
-    if (error)
-      co_return client_failure(Kind::connect, false, fmt::format("{}: {}", to_string(address), error.message()));
-    if (const auto allowed = settings.guard->check_address(url.host, to_ip(peer.address()), url.port); !allowed)
-      co_return client_failure(Kind::refused, false, allowed.error().text);
-  }
-  error_code ignored;
-  stream.socket().set_option(tcp::no_delay(true), ignored);
-  if (url.scheme == "http") co_return connection;
-  if (co_await cancelled()) co_return client_failure(Kind::cancelled, false, "cancelled");
-
-  connection->tls = std::make_unique<Connection::TlsStream>(std::move(stream), tls);
-  connection->plain.reset();
-  const bool is_name = !parse_ip(url.host).has_value();
-  if (is_name && SSL_set_tlsext_host_name(connection->tls->native_handle(), url.host.c_str()) != 1)
-    co_return client_failure(Kind::tls, false, "TLS: the host name is not usable");
-  connection->tls->set_verify_callback(asio::ssl::host_name_verification(url.host), error);
-  if (error) co_return client_failure(Kind::tls, false, "TLS: " + error.message());
-  connection->tcp_layer().expires_at(deadline);
-  co_await connection->tls->async_handshake(asio::ssl::stream_base::client,
-                                            asio::redirect_error(asio::use_awaitable, error));
-  if (error) co_return client_failure(kind_of(error, Kind::tls), false, "TLS: " + error.message());
+  const ConnectTarget target{.host = url.host,
+                             .address = address,
+                             .port = url.port,
+                             .tls = url.scheme == "http" ? nullptr : &tls,
+                             .guard = settings.guard ? &*settings.guard : nullptr};
+  if (auto connected = co_await connect_to(target, executor, *connection, deadline); !connected)
+    co_return std::unexpected(std::move(connected.error()));
   co_return connection;
 }
 

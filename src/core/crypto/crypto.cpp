@@ -42,6 +42,12 @@ Hash32 sha256(ByteView data) {
   return out;
 }
 
+FixedBytes<20> sha1(ByteView data) {
+  FixedBytes<20> out;
+  SHA1(data.data(), data.size(), out.data.data());
+  return out;
+}
+
 Hash32 hmac_sha256(ByteView key, ByteView message) {
   Hash32 out;
   unsigned length = 0;

@@ -13,6 +13,8 @@
 namespace agentauri::crypto {
 
 Hash32 sha256(ByteView data);
+// Names scripts of Redis and keeps nothing safe.
+FixedBytes<20> sha1(ByteView data);
 Hash32 hmac_sha256(ByteView key, ByteView message);
 // RFC 5869 with SHA-256, 32 bytes of output.
 Hash32 hkdf_sha256(ByteView secret, ByteView salt, std::string_view info);

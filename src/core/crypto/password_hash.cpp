@@ -1,5 +1,5 @@
-// Argon2id by the reference library, which takes its memory from us. libsodium's maps and unmaps 19 MiB for each hash, and
-// while the kernel clears and takes back those pages, every other thread that needs a page waits.
+// Argon2id by the reference library, which takes its memory from us. libsodium's maps and unmaps 19 MiB for each hash,
+// and while the kernel clears and takes back those pages, every other thread that needs a page waits.
 #include <argon2.h>
 #include <sys/mman.h>
 
