@@ -13,7 +13,7 @@ ORDER = ["core", "net", "domain", "store", "chain", "rules", "engine", "delivery
 # These do not know each other: they meet in the store.
 ROLES = {"chain", "engine", "delivery", "gateway"}
 # Only the composition root names a concrete engine.
-CONCRETE = ("store/sqlite/", "store/postgres/", "store/cache/memory_cache")
+CONCRETE = ("store/sqlite/", "store/postgres/", "store/cache/memory_cache", "store/cache/redis_cache")
 # header pattern -> path prefixes that may include it
 HOMES = {
     r"boost/asio|boost/beast|openssl/ssl": ("core/async/", "net/"),

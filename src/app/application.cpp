@@ -25,12 +25,15 @@
 #include "gateway/gateway.hpp"
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
+#include "net/redis_client.hpp"
 #include "store/cache/memory_cache.hpp"
+#include "store/cache/redis_cache.hpp"
 
 namespace agentauri::app {
 namespace {
 
 constexpr auto kStopPoll = std::chrono::milliseconds(200);
+constexpr int kOldestRedis = 7;
 constexpr std::size_t kFewConnections = 1000;   // of one I/O thread: an operator should know
 
 gateway::GatewaySettings::Registration registration_of(const Settings& settings) {
@@ -88,6 +91,7 @@ struct Application::Impl {
 
   Result<void> start();
   Result<void> prepare_secrets();
+  Result<void> start_cache();
   Result<void> start_gateway(const net::AddressGuard& guard);
   Result<void> start_metrics();
   Task<void> run_roles();
@@ -103,7 +107,9 @@ struct Application::Impl {
 
   std::vector<std::unique_ptr<IoThread>> gateway_threads;
   std::unique_ptr<IoThread> roles_thread;
-  store::MemoryCache cache;
+  std::unique_ptr<IoThread> redis_thread;   // of its own, so that no load of the others delays a limit
+  std::unique_ptr<net::RedisClient> redis;
+  std::unique_ptr<store::Cache> cache;
   std::unique_ptr<RpcChainReader> chain_reader;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<net::HttpServer> server, metrics_server;
@@ -112,8 +118,8 @@ struct Application::Impl {
   std::unique_ptr<delivery::Dispatcher> dispatcher;
   std::unique_ptr<Housekeeping> housekeeping;
   std::shared_ptr<Membership> membership;
-  std::unique_ptr<TaskGroup> role_tasks, gateway_tasks;   // used on their executors only
-  std::shared_ptr<engine::Engine> engine;                 // guarded by engine_mutex
+  std::unique_ptr<TaskGroup> role_tasks, gateway_tasks, redis_tasks;   // used on their executors only
+  std::shared_ptr<engine::Engine> engine;                              // guarded by engine_mutex
   std::mutex engine_mutex;
   bool started = false;
 
@@ -139,12 +145,44 @@ Result<void> Application::Impl::prepare_secrets() {
   return {};
 }
 
+// A Redis that is away is waited for by nobody; one that refuses us is a fault of the configuration.
+Result<void> Application::Impl::start_cache() {
+  if (!settings.redis) {
+    cache = std::make_unique<store::MemoryCache>();
+    return {};
+  }
+  redis_thread = std::make_unique<IoThread>("redis");
+  redis = std::make_unique<net::RedisClient>(redis_thread->executor(), *settings.redis, metrics);
+  cache = std::make_unique<store::RedisCache>(*redis, [member = membership] { return member->gateways(); }, metrics);
+  Result<std::string> version = std::string();
+  run_blocking([this, &version]() -> Task<void> {
+    co_await run_on(redis_thread->executor(), [this, &version]() -> Task<void> {
+      version = co_await redis->check();
+      if (!version && version.error().code == Code::unauthorized) co_return;
+      redis_tasks = std::make_unique<TaskGroup>(redis_thread->executor());
+      redis_tasks->spawn("redis", [this]() -> Task<void> { co_await redis->serve(); });
+      // So that the first request is not counted alone.
+      const auto end = std::chrono::steady_clock::now() + settings.redis->connect_time;
+      while (version && !redis->is_connected() && std::chrono::steady_clock::now() < end) {
+        if (!co_await sleep_for(std::chrono::milliseconds(1))) break;
+      }
+    });
+  });
+  const auto where = fmt::format("{}:{}", settings.redis->host, settings.redis->port);
+  if (!version && version.error().code == Code::unauthorized)
+    return fail(Code::unauthorized, "REDIS_PASSWORD",
+                fmt::format("is not what Redis at {} takes ({}): set it, or REDIS_URL", where, version.error().text));
+  if (version && !version->empty() && std::atoi(version->c_str()) < kOldestRedis)
+    log.warn("this Redis is older than 7, for which the program was tested", {{"version", *version}});
+  return {};
+}
+
 Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   for (unsigned i = 0; i < settings.threads; ++i)
     gateway_threads.push_back(std::make_unique<IoThread>(fmt::format("gateway-{}", i)));
   chain_reader = std::make_unique<RpcChainReader>(roles_thread->executor(), *open_client, settings.chains, metrics);
   gateway = std::make_unique<gateway::Gateway>(*db, clock, metrics, gateway_settings(settings), *keys, guard,
-                                               *chain_reader, cache);
+                                               *chain_reader, *cache);
   std::vector<Executor> executors;
   for (const auto& thread : gateway_threads) executors.push_back(thread->executor());
   net::HttpServer::Settings http;
@@ -283,6 +321,7 @@ Result<void> Application::Impl::start() {
   // Listening comes after everything that an answer may speak of is there, and before anything is promised to others.
   if (auto listening = start_metrics(); !listening) return listening;
   if (settings.roles.gateway) {
+    if (auto counted = start_cache(); !counted) return counted;
     if (auto listening = start_gateway(*guard); !listening) return listening;
   }
 
@@ -334,20 +373,32 @@ void Application::stop() {
     return std::max(std::chrono::milliseconds(1),
                     std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
   };
-  // Half of the grace is for requests, and those that ask a chain must be told in time.
-  if (app.chain_reader) app.chain_reader->stop_by(std::chrono::steady_clock::now() + left() / 2);
-  run_blocking([&app, left]() -> Task<void> {
-    if (app.server) co_await app.server->stop(left() / 2);
+  // Requests have nearly all of the grace: deliveries end meanwhile, and what asks a chain must be told in time.
+  const auto reserve = app.settings.grace / 10;
+  if (app.chain_reader) app.chain_reader->stop_by(deadline - 2 * reserve);
+  run_blocking([&app, left, reserve]() -> Task<void> {
+    if (app.role_tasks && app.dispatcher) {
+      co_await run_on(app.roles_thread->executor(), [&app]() -> Task<void> {
+        app.dispatcher->stop();
+        co_return;
+      });
+    }
+    if (app.server) co_await app.server->stop(left() - reserve);
     if (app.gateway_tasks) {
       co_await run_on(app.gateway_threads.front()->executor(), [&app]() -> Task<void> {
         co_await app.gateway_tasks->cancel_and_wait();
         app.gateway_tasks.reset();
       });
     }
+    if (app.redis_tasks) {
+      co_await run_on(app.redis_thread->executor(), [&app]() -> Task<void> {
+        co_await app.redis_tasks->cancel_and_wait();
+        app.redis_tasks.reset();
+      });
+    }
     if (app.role_tasks) {
-      co_await run_on(app.roles_thread->executor(), [&app, left]() -> Task<void> {
-        if (app.dispatcher) app.dispatcher->stop();
-        while (app.dispatcher && app.dispatcher->in_flight() > 0 && left() > std::chrono::milliseconds(500)) {
+      co_await run_on(app.roles_thread->executor(), [&app, left, reserve]() -> Task<void> {
+        while (app.dispatcher && app.dispatcher->in_flight() > 0 && left() > reserve) {
           if (!co_await sleep_for(std::chrono::milliseconds(10))) break;
         }
         co_await app.role_tasks->cancel_and_wait();
@@ -359,6 +410,7 @@ void Application::stop() {
   });
   if (app.db) app.db->stop();
   for (auto& thread : app.gateway_threads) thread->stop();
+  if (app.redis_thread) app.redis_thread->stop();
   if (app.roles_thread) app.roles_thread->stop();
   if (app.started) app.log.info("stopped");
   app.started = false;

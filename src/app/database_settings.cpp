@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "app/connection_url.hpp"
 #include "net/address_guard.hpp"
 #include "net/http_client.hpp"
-#include "net/http_message.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -17,50 +16,20 @@ namespace {
 constexpr std::array<std::string_view, 6> kSslModes{"disable", "allow",     "prefer",
                                                     "require", "verify-ca", "verify-full"};   // libpq's words
 
-// postgresql://user:password@host:port/database?sslmode=…: percent-decoded, so that any password can be written.
-bool read_database_url(Environment& env, const std::string& url, PostgresLogin& login) {
+bool read_database_url(Environment& env, const std::string& text, PostgresLogin& login) {
   const auto bad = [&env](std::string_view what) {
     env.fault("DATABASE_URL", fmt::format("must be postgresql://user:password@host:port/database; {}", what));
     return false;
   };
-  std::string_view rest = url;
-  if (rest.starts_with("postgresql://"))
-    rest.remove_prefix(13);
-  else if (rest.starts_with("postgres://"))
-    rest.remove_prefix(11);
-  else
-    return bad("it starts with something else");
-  std::string_view query;
-  if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
-    query = rest.substr(mark + 1);
-    rest = rest.substr(0, mark);
-  }
-  const auto slash = rest.find('/');
-  std::string_view authority = rest.substr(0, slash);
-  const auto decode = [](std::string_view text, std::string& out) { return net::percent_decode(text, out); };
-  if (slash != std::string_view::npos && slash + 1 < rest.size() && !decode(rest.substr(slash + 1), login.database))
-    return bad("an escape in the database is malformed");
-  if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
-    const std::string_view user = authority.substr(0, at);
-    authority = authority.substr(at + 1);
-    const auto colon = user.find(':');
-    std::string password;
-    if (!decode(user.substr(0, colon), login.user)) return bad("an escape in the user is malformed");
-    if (colon != std::string_view::npos && !decode(user.substr(colon + 1), password))
-      return bad("an escape in the password is malformed");
-    login.password = crypto::Secret(std::move(password));
-  }
-  if (const auto colon = authority.rfind(':'); colon != std::string_view::npos && !authority.ends_with(']')) {
-    const auto port = parse_port(authority.substr(colon + 1));
-    if (!port || *port == 0) return bad("the port is not a number from 1 to 65535");
-    login.port = *port;
-    authority = authority.substr(0, colon);
-  }
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
-  if (!authority.empty() && !decode(authority, login.host)) return bad("an escape in the host is malformed");
-  std::vector<std::pair<std::string, std::string>> options;
-  if (!net::parse_query(query, options)) return bad("an escape in the query is malformed");
-  for (const auto& [key, value] : options) {
+  auto url = parse_connection_url(text);
+  if (!url) return bad(url.error());
+  if (url->scheme != "postgresql" && url->scheme != "postgres") return bad("it starts with something else");
+  if (!url->path.empty()) login.database = url->path;
+  if (!url->user.empty()) login.user = url->user;
+  if (url->password) login.password = *url->password;
+  if (url->port) login.port = *url->port;
+  if (!url->host.empty()) login.host = url->host;
+  for (const auto& [key, value] : url->options) {
     if (key == "sslmode" && std::find(kSslModes.begin(), kSslModes.end(), value) == kSslModes.end())
       return bad(fmt::format("sslmode is one of {}", fmt::join(kSslModes, ", ")));
     if (key == "sslmode")
@@ -83,17 +52,6 @@ bool is_local_host(std::string_view host) {
 }
 
 }   // namespace
-
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return port;
-}
-
-bool is_service_link(std::string_view value) {
-  return value.starts_with("tcp://");
-}
 
 std::optional<PostgresLogin> read_postgres(Environment& env, bool required) {
   // Every name is read, set or not, so that the rest of the DB_ family can be told from typos.

@@ -1,9 +1,16 @@
 #include "app/membership.hpp"
 
+#include <algorithm>
+
 namespace agentauri::app {
 namespace {
 
 constexpr auto kLeaseRetry = std::chrono::milliseconds(500);
+
+struct Beat {
+  bool was_dead = false;
+  std::int64_t gateways = 0;
+};
 
 }   // namespace
 
@@ -28,7 +35,7 @@ Task<void> Membership::run() {
     // of its former holder here is fenced, who then takes its turn for the lease again; jobs that were taken back have
     // a higher one too, and their results are dropped. To end the process instead would only add what is lost by a
     // restart, in every process at once after an outage.
-    auto beat = [id = id_, process = process_, roles = roles_, reach = reach_](store::Tx& tx) -> Result<bool> {
+    auto beat = [id = id_, process = process_, roles = roles_, reach = reach_](store::Tx& tx) -> Result<Beat> {
       auto beaten = store::heartbeat(tx, id);
       const bool dead = !beaten && beaten.error().code == Code::fenced;
       if (!beaten && !dead) return fail(beaten);
@@ -36,12 +43,15 @@ Task<void> Membership::run() {
         if (auto entered = store::register_instance(tx, id, process, roles); !entered) return fail(entered);
       }
       if (auto removed = store::remove_dead_instances(tx, process, reach); !removed) return fail(removed);
-      return dead;
+      auto gateways = store::count_instances(tx, "gateway");
+      if (!gateways) return fail(gateways);
+      return Beat{dead, *gateways};
     };
-    const auto beaten = co_await db_.transact<bool>(store::Priority::interactive, std::move(beat));
+    const auto beaten = co_await db_.transact<Beat>(store::Priority::interactive, std::move(beat));
     if (beaten) {
       reach_.reached();
-      if (*beaten)
+      gateways_ = static_cast<std::size_t>(std::max<std::int64_t>(1, beaten->gateways));
+      if (beaten->was_dead)
         log_.warn("this process was silent for too long and had been declared dead; what it held may have passed on");
       else if (silent)
         log_.info("the heartbeat reaches the store again");

@@ -1,6 +1,7 @@
 // This process among the others: its row in `instances`, its heartbeat, and the leases it wants.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "core/async/task.hpp"
@@ -21,6 +22,8 @@ class Membership {
   Task<void> leave();
 
   domain::InstanceId id() const { return id_; }
+  // How many processes serve the API, as of the last heartbeat; at least 1. Any thread.
+  std::size_t gateways() const { return gateways_; }
   // The epoch once `name` is ours; waits for it, trying twice a second. nullopt when cancelled or stopping.
   Task<std::optional<std::int64_t>> hold(std::string name);
 
@@ -30,6 +33,7 @@ class Membership {
   std::string roles_;
   store::ProcessIdentity process_;
   store::Reach reach_;
+  std::atomic<std::size_t> gateways_ = 1;
   Log log_{"membership"};
 };
 

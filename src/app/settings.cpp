@@ -9,8 +9,10 @@
 #include <thread>
 
 #include "app/chain_settings.hpp"
+#include "app/connection_url.hpp"
 #include "app/database_settings.hpp"
 #include "app/discovery_settings.hpp"
+#include "app/redis_settings.hpp"
 #include "delivery/retry_policy.hpp"
 #include "net/address_guard.hpp"
 #include "net/url.hpp"
@@ -232,12 +234,7 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.data_dir = env.text("AGENTAURI_DATA_DIR").value_or("./data");
   out.postgres = read_postgres(env, as_gateway_program);
   const bool embedded = !out.postgres.has_value();
-  for (const char* name : {"REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"}) {
-    const auto value = env.text(name);
-    if (value && !is_service_link(*value)) out.redis_configured = true;
-  }
-  if (out.redis_configured)
-    env.warning("REDIS_URL", "Redis is not used by this version: limits and hints live in the process");
+  out.redis = read_redis(env);
 
   out.production =
       env.one_of("ENVIRONMENT", embedded ? "development" : "production", {"development", "production"}) == "production";

@@ -15,6 +15,7 @@
 #include "core/telemetry/log.hpp"
 #include "domain/ids.hpp"
 #include "gateway/settings.hpp"
+#include "net/redis_settings.hpp"
 
 namespace agentauri::app {
 
@@ -56,8 +57,8 @@ struct Settings {
   bool production = false;
   bool migrate_at_start = false;
 
-  std::optional<PostgresLogin> postgres;   // nullopt: SQLite in data_dir
-  bool redis_configured = false;
+  std::optional<PostgresLogin> postgres;     // nullopt: SQLite in data_dir
+  std::optional<net::RedisSettings> redis;   // nullopt: limits are counted by the process
 
   crypto::Secret<std::string> jwt_secret;   // empty: embedded, made on first start
   crypto::Secret<std::string> jwt_secret_previous;

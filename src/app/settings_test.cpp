@@ -103,7 +103,7 @@ TEST(Settings, VariablesThatKubernetesSetsStopNothing) {
   const auto embedded = read(links);
   EXPECT_THAT(embedded.faults, IsEmpty()) << embedded.texts;
   EXPECT_FALSE(embedded.settings.postgres) << "a service that exists is not a database that was configured";
-  EXPECT_FALSE(embedded.settings.redis_configured);
+  EXPECT_FALSE(embedded.settings.redis);
 
   auto configured = links;
   configured["DB_HOST"] = "db";
@@ -113,6 +113,31 @@ TEST(Settings, VariablesThatKubernetesSetsStopNothing) {
   EXPECT_THAT(on_postgres.faults, IsEmpty()) << on_postgres.texts;
   EXPECT_EQ(on_postgres.settings.postgres->port, 5432);
   EXPECT_THAT(on_postgres.warnings, ::testing::Contains("DB_PORT"));
+}
+
+TEST(Settings, RedisIsNamedByAUrlOrInParts) {
+  EXPECT_FALSE(read({}).settings.redis);
+  const auto url = read({{"REDIS_URL", "rediss://gate:p%2Fw@cache.example.org:6380/3"}, {"REDIS_CA_FILE", "/ca.pem"}});
+  EXPECT_THAT(url.faults, IsEmpty()) << url.texts;
+  ASSERT_TRUE(url.settings.redis);
+  EXPECT_TRUE(url.settings.redis->tls);
+  EXPECT_EQ(url.settings.redis->host, "cache.example.org");
+  EXPECT_EQ(url.settings.redis->port, 6380);
+  EXPECT_EQ(url.settings.redis->username, "gate");
+  EXPECT_EQ(url.settings.redis->password.reveal(), "p/w");
+  EXPECT_EQ(url.settings.redis->database, 3);
+  EXPECT_EQ(url.settings.redis->ca_file, "/ca.pem");
+  const auto parts = read({{"REDIS_PASSWORD", "a/b"}});
+  EXPECT_THAT(parts.faults, IsEmpty()) << parts.texts;
+  EXPECT_EQ(parts.settings.redis->host, "localhost");
+  EXPECT_EQ(parts.settings.redis->port, 6379);
+  EXPECT_EQ(parts.settings.redis->password.reveal(), "a/b");
+  const auto both = read({{"REDIS_URL", "redis://cache.example.org"}, {"REDIS_PASSWORD", "a/b"}});
+  EXPECT_EQ(both.settings.redis->host, "cache.example.org");
+  EXPECT_EQ(both.settings.redis->password.reveal(), "a/b") << "so that the secret may come from a file";
+  for (const auto* bad : {"http://localhost", "localhost:6379", "redis://localhost:0", "redis://localhost/x",
+                          "redis://localhost/16", "redis://:a%zz@localhost"})
+    EXPECT_THAT(read({{"REDIS_URL", bad}}).faults, ::testing::ElementsAre("REDIS_URL")) << bad;
 }
 
 TEST(Settings, TyposOfKnownNamesAreFaults) {

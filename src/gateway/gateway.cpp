@@ -28,8 +28,8 @@ struct Gateway::Impl {
         authenticator(settings, clock, sessions, api_keys),
         feed(db),
         streams(metrics),
-        services{db,     clock,    metrics, settings, {keys, guard}, cors,          argon, sessions, limiter,
-                 issuer, api_keys, trail,   chains,   session_uses,  authenticator, feed,  streams,  discovery},
+        services{db,       clock, metrics, settings,     {keys, guard}, cors, argon,   sessions,  limiter, issuer,
+                 api_keys, trail, chains,  session_uses, authenticator, feed, streams, discovery, cache},
         pipeline(services, authenticator),
         housekeeping(db, clock, metrics, revocations, trail, session_uses),
         link_watch(db, clock, chains) {}

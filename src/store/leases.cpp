@@ -18,6 +18,9 @@ const Query kBeat{"instance_heartbeat", "UPDATE instances SET heartbeat_at = :no
 const Query kRemove{"instance_remove", "DELETE FROM instances WHERE id = :id"};
 const Query kRemoveSilent{"instance_remove_silent", "DELETE FROM instances WHERE heartbeat_at < :since"};
 const Query kNeighbours{"instance_neighbours", "SELECT id, pid, pid_start FROM instances WHERE host = :host"};
+// Roles are a list such as `gateway,worker`.
+const Query kCountRole{"instance_count_role",
+                       "SELECT count(*) FROM instances WHERE ',' || roles || ',' LIKE '%,' || :role || ',%'"};
 const Query kTakeLease{
     "lease_take",
     "INSERT INTO leases (name, instance_id, epoch, acquired_at) VALUES (:name, :id, 1, :now) "
@@ -97,6 +100,12 @@ Result<void> remove_instance(Tx& tx, domain::InstanceId id) {
   auto row = tx.run(kRemove, Params().id("id", id));
   if (!row) return fail(row);
   return {};
+}
+
+Result<std::int64_t> count_instances(Tx& tx, std::string_view role) {
+  auto rows = tx.run(kCountRole, Params().text("role", std::string(role)));
+  if (!rows) return fail(rows);
+  return rows->i64(0, 0);
 }
 
 Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me, const Reach& reach) {

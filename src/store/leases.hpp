@@ -26,6 +26,8 @@ Result<void> register_instance(Tx& tx, domain::InstanceId id, const ProcessIdent
 // fenced when the row is gone (somebody declared this process dead).
 Result<void> heartbeat(Tx& tx, domain::InstanceId id);
 Result<void> remove_instance(Tx& tx, domain::InstanceId id);
+// How many processes with that role are there, the silent ones not counted once somebody noticed.
+Result<std::int64_t> count_instances(Tx& tx, std::string_view role);
 // Deletes instances that are silent, as far as `reach` (of the caller) lets one tell, or whose process is gone. Returns
 // how many.
 Result<std::int64_t> remove_dead_instances(Tx& tx, const ProcessIdentity& me, const Reach& reach = Reach::long_since());

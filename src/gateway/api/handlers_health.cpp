@@ -19,6 +19,18 @@ json::Object outline(const Services& services, std::string_view status) {
   return out;
 }
 
+json::String redis_state(const store::Cache& cache) {
+  switch (cache.state()) {
+    case store::Cache::State::shared:
+      return "connected";
+    case store::Cache::State::alone:
+      return "disconnected";
+    case store::Cache::State::local:
+      break;
+  }
+  return "disabled";
+}
+
 json::Array render_chains(const std::vector<store::ChainRow>& chains, const GatewaySettings& settings) {
   json::Array out;
   for (const auto& chain : chains) {
@@ -44,7 +56,7 @@ Task<Outcome<Reply>> health(Services& services, Request&) {
   reply.status = health.reachable ? 200 : 503;
   auto body = outline(services, health.reachable ? "healthy" : "unhealthy");
   body["database"] = health.reachable ? "connected" : "disconnected";
-  body["redis"] = "disabled";
+  body["redis"] = redis_state(services.cache);
   reply.body = std::move(body);
   co_return reply;
 }
@@ -72,7 +84,7 @@ Task<Outcome<Reply>> health_ready(Services& services, Request&) {
   auto body = outline(services, failed.empty() ? "ready" : "not_ready");
   body["database"] = failed == "database" ? "disconnected" : "connected";
   body["migrations"] = failed.empty() ? "current" : failed == "migrations" ? "pending" : "unknown";
-  body["redis"] = "disabled";
+  body["redis"] = redis_state(services.cache);
   body["chains"] = std::move(chains);
   if (!failed.empty()) body["failed"] = json::String(failed);
   reply.body = std::move(body);

@@ -27,6 +27,7 @@
 #include "gateway/use_cases/organization_context.hpp"
 #include "gateway/use_cases/triggers.hpp"
 #include "net/http_server.hpp"
+#include "store/cache/cache.hpp"
 #include "store/database.hpp"
 
 namespace agentauri::gateway {
@@ -57,6 +58,7 @@ struct Services {
   EventFeed& feed;
   OpenStreams& streams;
   Discovery& discovery;
+  const store::Cache& cache;
 };
 
 struct Reply {

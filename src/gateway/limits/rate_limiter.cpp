@@ -50,7 +50,10 @@ void Allowance::write(net::Headers& headers) const {
   headers.add("X-RateLimit-Remaining", std::to_string(shown_->remaining));
   headers.add("X-RateLimit-Reset", std::to_string(shown_->reset));
   headers.add("X-RateLimit-Window", std::to_string(shown_->window_s));
-  if (shadow_) headers.add("X-RateLimit-Status", "shadow-violation");
+  if (shadow_)
+    headers.add("X-RateLimit-Status", "shadow-violation");
+  else if (shown_->degraded)
+    headers.add("X-RateLimit-Status", "degraded");
   const std::int64_t reset_in = shown_->allowed ? shown_->window_s : shown_->retry_after_s;
   headers.add("RateLimit-Policy", fmt::format("\"{}\";q={};w={}", name_, shown_->limit, shown_->window_s));
   headers.add("RateLimit", fmt::format("\"{}\";r={};t={}", name_, shown_->remaining, reset_in));

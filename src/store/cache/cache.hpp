@@ -36,12 +36,18 @@ struct Quota {
   std::int64_t reset = 0;           // Unix seconds
   std::int64_t retry_after_s = 0;   // of a rejection, 1..60 or 1..window
   std::int64_t window_s = 60;
+  bool degraded = false;   // counted by this process alone, although it should be shared
 };
+// Of a check, when `used` is what is counted after it; `free_at`: of a rejected one, when it fits.
+Quota make_quota(const LimitCheck& check, bool allowed, std::int64_t used, std::int64_t free_at);
 
 // Thread-safe; awaited from any executor. Nothing here fails: what is shared and cannot be reached is counted by the
 // process alone meanwhile.
 class Cache {
  public:
+  // local: of this process, as it should be; alone: it should be shared and is not.
+  enum class State : std::uint8_t { local, shared, alone };
+
   virtual ~Cache() = default;
   // Counts `cost` when it still fits: check and increment are one step.
   virtual Task<Quota> take(LimitCheck check) = 0;
@@ -49,6 +55,7 @@ class Cache {
   virtual Task<Quota> peek(LimitCheck check) = 0;
   // Gives back what take() counted at `check.now`.
   virtual Task<void> refund(LimitCheck check) = 0;
+  virtual State state() const = 0;
 };
 
 }   // namespace agentauri::store

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "store/cache/memory_cache.hpp"
+#include "store/testing/served_redis.hpp"
 
 namespace agentauri::store {
 namespace {
@@ -24,9 +25,22 @@ class CacheContract : public ::testing::TestWithParam<std::string> {
   void refund(std::string key, Window window, std::int64_t cost, Time taken_at) {
     run_blocking([&]() -> Task<void> { co_await cache->refund({std::move(key), window, 0, cost, taken_at}); });
   }
-  const std::unique_ptr<Cache> cache = std::make_unique<MemoryCache>();
+  CacheContract() {
+    if (GetParam() == "memory") {
+      cache = &memory_;
+      return;
+    }
+    redis_ = std::make_unique<net::testing::TempRedis>();
+    served_ = std::make_unique<testing::ServedRedis>(redis_->port());
+    cache = &served_->cache;
+  }
+  Cache* cache = nullptr;
 
  private:
+  MemoryCache memory_;
+  std::unique_ptr<net::testing::TempRedis> redis_;
+  std::unique_ptr<testing::ServedRedis> served_;
+
   template <class T>
   static T wait_for(const std::function<Task<T>()>& ask) {
     std::optional<T> out;
@@ -92,7 +106,7 @@ TEST_P(CacheContract, ManyThreadsShareOneLimit) {
   EXPECT_EQ(passed, 100);
 }
 
-INSTANTIATE_TEST_SUITE_P(Caches, CacheContract, ::testing::Values("memory"),
+INSTANTIATE_TEST_SUITE_P(Caches, CacheContract, ::testing::Values("memory", "redis"),
                          [](const auto& info) { return info.param; });
 
 TEST(MemoryCache, IsBounded) {

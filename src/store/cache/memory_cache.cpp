@@ -13,9 +13,8 @@ MemoryCache::Shard& MemoryCache::shard_of(std::string_view key) {
 Quota MemoryCache::decide(const LimitCheck& check, bool counts) {
   const auto& [key, window, limit, wanted, now] = check;
   const std::int64_t cost = counts ? wanted : 0;
-  const std::int64_t at = to_unix_seconds(now);
   const std::int64_t width = bucket_seconds(window);
-  const std::int64_t current = at / width;
+  const std::int64_t current = to_unix_seconds(now) / width;
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
 
@@ -25,14 +24,9 @@ Quota MemoryCache::decide(const LimitCheck& check, bool counts) {
     std::erase_if(found->second.buckets, [&](const auto& bucket) { return bucket.first <= current - kBuckets; });
     for (const auto& [number, count] : found->second.buckets) used += count;
   }
-  Quota out;
-  out.limit = limit;
-  out.window_s = window_seconds(window);
-  out.allowed = used + cost <= limit;
-  if (!out.allowed) {
+  if (used + cost > limit) {
     // When enough of what was counted has left the window.
-    std::int64_t free_at = current * width + width;
-    std::int64_t left = used;
+    std::int64_t free_at = (current + 1) * width, left = used;
     if (found != shard.entries.end()) {
       for (const auto& [number, count] : found->second.buckets) {
         left -= count;
@@ -40,9 +34,7 @@ Quota MemoryCache::decide(const LimitCheck& check, bool counts) {
         if (left + cost <= limit) break;
       }
     }
-    out.retry_after_s = std::max<std::int64_t>(1, free_at - at);
-    out.reset = at + out.retry_after_s;
-    return out;
+    return make_quota(check, false, used, free_at);
   }
   if (counts) {
     if (found == shard.entries.end()) {
@@ -59,9 +51,7 @@ Quota MemoryCache::decide(const LimitCheck& check, bool counts) {
     entry.buckets.back().second += cost;
     used += cost;
   }
-  out.remaining = std::max<std::int64_t>(0, limit - used);
-  out.reset = current * width + window_seconds(window);
-  return out;
+  return make_quota(check, true, used, 0);
 }
 
 Task<Quota> MemoryCache::take(LimitCheck check) {

@@ -23,6 +23,7 @@ class MemoryCache final : public Cache {
   Task<Quota> take(LimitCheck check) override;
   Task<Quota> peek(LimitCheck check) override;
   Task<void> refund(LimitCheck check) override;
+  State state() const override { return State::local; }
   std::size_t size() const;
 
  private:

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { AgentAuri, BINARY, Client, JWT_SECRET, ROOT } from '../lib/agentauri.mjs';
 import { run } from '../lib/process.mjs';
+import { until } from '../lib/wait.mjs';
 
 const EX_CONFIG = 78;
 const EX_UNAVAILABLE = 69;
@@ -111,6 +112,26 @@ describe('start', () => {
     assert.ok(help.output.split('\n').length <= 45, help.output);
     const unknown = await app.command(['sevre']);
     assert.equal(unknown.code, 64, unknown.output);
+  });
+
+  test('a stop lets a request in hand finish within its five seconds, also a slow one', async () => {
+    const app = await prepare();
+    await app.launch();
+    const body = JSON.stringify({ username: 'nobody', password: 'a quiet river 77' });
+    const socket = connect(app.port, '127.0.0.1');
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text) => { answer += text; });
+    const closed = new Promise((resolve) => socket.on('close', resolve).on('error', resolve));
+    socket.write(`POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`);
+    await until('the head to be read', () => answer.includes('100 Continue'));
+    app.child.kill('SIGTERM');
+    // The time itself is what is tested: the client is slower than half of the grace.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    socket.write(body);
+    await closed;
+    assert.match(answer, /HTTP\/1\.1 401 /, answer);
+    assert.match(answer, /connection: close/i);
+    assert.equal((await app.child.ended).code, 0);
   });
 
   test('metrics live on their own listener', async () => {
