@@ -4,31 +4,7 @@
 
 namespace agentauri::gateway {
 
-void EventFeed::Listeners::wake() {
-  const std::lock_guard lock(mutex);
-  std::erase_if(signals, [](const auto& signal) {
-    const auto alive = signal.lock();
-    if (alive) alive->notify();
-    return !alive;
-  });
-}
-
-bool EventFeed::Listeners::any() {
-  const std::lock_guard lock(mutex);
-  std::erase_if(signals, [](const auto& signal) { return signal.expired(); });
-  return !signals.empty();
-}
-
-EventFeed::EventFeed(store::Database& db) : db_(db) {
-  db.on_notify("block_log", [listeners = listeners_] { listeners->wake(); });
-}
-
-std::shared_ptr<Signal> EventFeed::listen(Executor executor) {
-  auto signal = std::make_shared<Signal>(std::move(executor));
-  const std::lock_guard lock(listeners_->mutex);
-  listeners_->signals.push_back(signal);
-  return signal;
-}
+EventFeed::EventFeed(store::Database& db) : db_(db), hint_(db, "block_log") {}
 
 Task<Result<bool>> EventFeed::has_grown() {
   auto chains =
@@ -45,11 +21,11 @@ Task<Result<bool>> EventFeed::has_grown() {
 
 Task<void> EventFeed::run() {
   while (co_await sleep_for(kEventFeedPoll)) {
-    if (!listeners_->any()) continue;
+    if (!hint_.is_heard()) continue;
     auto grown = co_await has_grown();
     if (!grown && reads_) log_.warn("event streams wait: the block log cannot be read", {{"text", grown.error().text}});
     reads_ = grown.has_value();
-    if (grown && *grown) listeners_->wake();
+    if (grown && *grown) hint_.wake();
   }
 }
 

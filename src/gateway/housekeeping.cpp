@@ -15,7 +15,8 @@ Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& met
       metrics_(metrics),
       revocations_(revocations),
       trail_(trail),
-      session_uses_(session_uses) {}
+      session_uses_(session_uses),
+      revoked_(db, std::string(store::kRevocationsChannel)) {}
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
   const Time now = clock_.now();
@@ -87,7 +88,8 @@ Task<void> Housekeeping::clean_up_when_due() {
 }
 
 Task<void> Housekeeping::run() {
-  do {
+  const auto revoked = revoked_.listen(co_await this_executor());
+  while (!co_await cancelled()) {
     co_await follow();
     if (std::chrono::steady_clock::now() - written_at_ >= kTrailInterval) {
       written_at_ = std::chrono::steady_clock::now();
@@ -95,7 +97,8 @@ Task<void> Housekeeping::run() {
       co_await write_session_uses();
     }
     co_await clean_up_when_due();
-  } while (co_await sleep_for(kRevocationPoll));
+    co_await revoked->wait_for(kRevocationPoll);
+  }
   co_await write_trail();
   co_await write_session_uses();
 }

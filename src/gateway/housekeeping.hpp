@@ -12,6 +12,7 @@
 #include "gateway/auth/key_trail.hpp"
 #include "gateway/auth/revocation_feed.hpp"
 #include "gateway/auth/session_uses.hpp"
+#include "gateway/store_hint.hpp"
 #include "store/database.hpp"
 
 namespace agentauri::gateway {
@@ -44,6 +45,7 @@ class Housekeeping {
   RevocationFeed& revocations_;
   KeyTrail& trail_;
   SessionUses& session_uses_;
+  StoreHint revoked_;
   Log log_{"gateway"};
   using SteadyTime = std::chrono::steady_clock::time_point;
   bool follows_ = true, writes_ = true, writes_uses_ = true;

@@ -35,8 +35,12 @@ const Query kLiveSessions{"session_live",
                           ":now ORDER BY created_at, id"};
 const Query kDrawRevocation{"revocation_draw",
                             "UPDATE counters SET value = value + 1 WHERE name = 'revocations' RETURNING value"};
+// On PostgreSQL the commit tells the other processes at once; the only process of a SQLite store knows by itself.
 const Query kInsertRevocation{"revocation_insert",
-                              "INSERT INTO revocations (seq, session_id, at) VALUES (:seq, :session, :now)"};
+                              "INSERT INTO revocations (seq, session_id, at) VALUES (:seq, :session, :now)",
+                              "INSERT INTO revocations (seq, session_id, at) "
+                              "SELECT CAST(:seq AS bigint), CAST(:session AS uuid), CAST(:now AS timestamptz) "
+                              "FROM pg_notify('revocations', '')"};
 const Query kNewestRevocation{"revocation_newest", "SELECT value FROM counters WHERE name = 'revocations'"};
 const Query kReadRevocations{"revocation_read",
                              "SELECT seq, session_id FROM revocations WHERE seq > :after ORDER BY seq LIMIT :limit"};

@@ -59,6 +59,7 @@ struct Revocation {
   std::int64_t seq = 0;
   Uuid id;   // of a session or a key
 };
+inline constexpr std::string_view kRevocationsChannel = "revocations";   // of Database::on_notify(): there is a new one
 Result<void> append_revocation(Tx& tx, const Uuid& id, Time now);
 Result<std::int64_t> newest_revocation(Tx& tx);
 Result<std::vector<Revocation>> read_revocations(Tx& tx, std::int64_t after, std::int64_t limit);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "store/postgres/session.hpp"
+#include "store/sessions.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::store {
@@ -265,6 +266,25 @@ TEST(PostgresNotify, ReachesOtherProcesses) {
     temp.db->notify("jobs");
     std::this_thread::sleep_for(5ms);
   }
+}
+
+TEST(PostgresNotify, ARevocationTellsOtherProcesses) {
+  const auto temp = testing::make_temp_postgres();
+  auto other = make_postgres_database(temp.postgres);
+  ASSERT_TRUE(other);
+  std::latch heard(1);
+  (*other)->on_notify(std::string(kRevocationsChannel), [&heard, once = std::make_shared<std::once_flag>()] {
+    std::call_once(*once, [&heard] { heard.count_down(); });
+  });
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (!heard.try_wait() && std::chrono::steady_clock::now() < end) {
+    ASSERT_TRUE(temp.db->transact_blocking<bool>(Priority::interactive, [](Tx& tx) -> Result<bool> {
+      if (auto told = append_revocation(tx, make_uuid_v4(), from_unix_seconds(1'767'225'600)); !told) return fail(told);
+      return true;
+    }));
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_TRUE(heard.try_wait());
 }
 
 // A hint that comes together with the answer to a statement is in the socket no longer.
