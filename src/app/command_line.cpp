@@ -7,6 +7,7 @@
 
 #include "app/commands.hpp"
 #include "app/exit_codes.hpp"
+#include "app/settings_table.hpp"
 #include "app/version.hpp"
 
 namespace agentauri::app {
@@ -92,6 +93,8 @@ int run_program(int argc, char** argv) {
   serve->add_flag("--migrate", migrate_at_start, "bring the schema up first (PostgreSQL)");
 
   auto* check = app.add_subcommand("check-config", "Read every setting and report every fault");
+  bool as_document = false;
+  check->add_flag("--document", as_document, "print the tables of docs/configuration.md instead");
 
   auto* migrate = app.add_subcommand("migrate", "The schema of PostgreSQL");
   migrate->require_subcommand(1);
@@ -138,6 +141,10 @@ int run_program(int argc, char** argv) {
     return kExitUsage;
   }
 
+  if (as_document) {
+    fmt::print("{}", settings_document());
+    return kExitOk;
+  }
   Environment env = Environment::of_process(flags.values);
   Settings settings = read_settings(env, as_gateway);
   settings.log.version = std::string(kVersion);

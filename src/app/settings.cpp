@@ -255,6 +255,8 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
     env.fault("BASE_URL", "must be an http or https URL without a query, such as https://api.example.org");
   out.discovery = read_discovery(env);
   out.frontend_url = env.text("FRONTEND_URL").value_or(out.production ? "" : "http://localhost:3000");
+  if (!out.frontend_url.empty() && !net::parse_url(out.frontend_url))
+    env.fault("FRONTEND_URL", "must be a URL, such as https://app.example.org");
   out.allowed_origins = read_origins(env, out.production);
   out.trusted_proxies = read_trusted_proxies(env);
   out.rate_limit_mode = env.one_of("RATE_LIMIT_MODE", "enforcing", {"enforcing", "shadow"});

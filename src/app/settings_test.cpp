@@ -38,6 +38,7 @@ TEST(Settings, WhatIsMalformedIsAFault) {
       {"SIWE_URI", "agentauri.ai"},
       {"BASE_URL", "api.example.org"},
       {"BASE_URL", "https://api.example.org/?a=b"},
+      {"FRONTEND_URL", "app.example.org"},
       {"CONTACT_EMAIL", "nobody"},
       {"CONTACT_GITHUB", "github.com/x"},
       {"DOCUMENTATION_URL", "ftp://docs.example.org"},

@@ -65,6 +65,7 @@ std::optional<std::string> Environment::raw(std::string_view name) {
     return found == map.end() || found->second.empty() ? nullptr : &found->second;
   };
   known_.emplace(name);
+  readings_.try_emplace(std::string(name));
   const std::string file_name = fmt::format("{}_FILE", name);
   known_.insert(file_name);
   if (const auto* value = value_in(flags_, name)) return *value;
@@ -102,6 +103,8 @@ std::optional<std::string> Environment::text_any(std::initializer_list<std::stri
 
 std::int64_t Environment::integer(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) {
   const auto value = raw(name);
+  readings_[std::string(name)] = {max == INT64_MAX ? fmt::format("{} or more", min) : fmt::format("{} to {}", min, max),
+                                  fmt::format("{}", fallback)};
   if (!value) return fallback;
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
@@ -112,6 +115,7 @@ std::int64_t Environment::integer(std::string_view name, std::int64_t fallback, 
 
 double Environment::number(std::string_view name, double fallback, double min, double max) {
   const auto value = raw(name);
+  readings_[std::string(name)] = {fmt::format("{} to {}", min, max), fmt::format("{}", fallback)};
   if (!value) return fallback;
   double parsed = 0;
   const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), parsed);
@@ -122,6 +126,7 @@ double Environment::number(std::string_view name, double fallback, double min, d
 
 bool Environment::boolean(std::string_view name, bool fallback) {
   const auto value = raw(name);
+  readings_[std::string(name)] = {"true or false", fallback ? "true" : "false"};
   if (!value) return fallback;
   const std::string word = to_lower(*value);
   if (word == "true" || word == "1" || word == "yes" || word == "on") return true;
@@ -133,6 +138,7 @@ bool Environment::boolean(std::string_view name, bool fallback) {
 std::string Environment::one_of(std::string_view name, std::string_view fallback,
                                 const std::vector<std::string_view>& allowed) {
   const auto value = raw(name);
+  readings_[std::string(name)] = {fmt::format("{}", fmt::join(allowed, ", ")), std::string(fallback)};
   if (!value) return std::string(fallback);
   std::string word = to_lower(*value);
   if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) return word;

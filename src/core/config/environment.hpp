@@ -46,6 +46,12 @@ class Environment {
   // names it. Others are warnings, because orchestrators set names of their own (Kubernetes: DB_PORT_5432_TCP for a
   // service that is called db).
   void report_unknown(const std::vector<std::string>& prefixes);
+  // What was asked for so far, by name: how a document of the settings is held against the program.
+  struct Reading {
+    std::string accepts;    // "0 to 65535", "true or false", "default, strict"; empty: any text
+    std::string fallback;   // empty: none, or what is read as text
+  };
+  const std::map<std::string, Reading, std::less<>>& readings() const { return readings_; }
   // Every set name, for families such as CHAIN_<id>_RPC_URL.
   std::vector<std::string> names_with_prefix(std::string_view prefix) const;
 
@@ -53,7 +59,8 @@ class Environment {
   std::optional<std::string> raw(std::string_view name);
 
   Map flags_, process_, dotenv_;
-  std::set<std::string, std::less<>> known_;
+  std::set<std::string, std::less<>> known_;   // readings_, and each with _FILE
+  std::map<std::string, Reading, std::less<>> readings_;
   std::vector<Error> faults_, warnings_;
 };
 
