@@ -15,6 +15,8 @@ export const DEPLOY = path.join(ROOT, 'deploy/nginx');
 const PROGRAM = process.env.NGINX_BINARY ?? '/usr/sbin/nginx';   // another one, to try a newer version
 
 export class Nginx {
+  program = PROGRAM;
+
   // gatewayPort: where the gateway, or what stands in for it, listens.
   static async start(gatewayPort) {
     const self = new Nginx();
@@ -52,7 +54,7 @@ export class Nginx {
         ${temporary}
         include conf.d/*.conf;
       }`);
-    self.child = start(PROGRAM, self.#arguments('-g', 'daemon off;'), { detached: true });
+    self.child = start(PROGRAM, self.arguments('-g', 'daemon off;'), { detached: true });
     // Its workers outlive a master that is killed; they are one group.
     process.on('exit', () => {
       if (self.child.exitCode === null && self.child.signalCode === null) process.kill(-self.child.pid, 'SIGKILL');
@@ -64,7 +66,7 @@ export class Nginx {
     return self;
   }
 
-  #arguments(...more) {
+  arguments(...more) {
     return ['-c', this.configuration, '-p', this.directory, '-e', `${this.directory}/error.log`, ...more];
   }
 
@@ -97,13 +99,13 @@ export class Nginx {
   }
 
   command(...args) {
-    return run(PROGRAM, this.#arguments(...args));
+    return run(PROGRAM, this.arguments(...args));
   }
 
   // The shipped hook, which finds this nginx where a host has its own.
   async reload() {
     await mkdir(`${this.directory}/bin`, { recursive: true });
-    const quoted = this.#arguments().map((argument) => `'${argument}'`).join(' ');
+    const quoted = this.arguments().map((argument) => `'${argument}'`).join(' ');
     await writeFile(`${this.directory}/bin/nginx`, `#!/bin/sh\nexec ${PROGRAM} ${quoted} "$@"\n`, { mode: 0o755 });
     await writeFile(`${this.directory}/bin/systemctl`, `#!/bin/sh\nexec ${PROGRAM} ${quoted} -s reload\n`, { mode: 0o755 });
     return run(path.join(this.directory, 'etc/letsencrypt/renewal-hooks/deploy/agentauri-nginx'), [], {
