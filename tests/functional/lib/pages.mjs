@@ -60,7 +60,7 @@ export class Host {
     await mkdir(self.home);
     await symlink(BINARY, path.join(self.bin, 'agentauri'));
     await self.program('sudo', 'exec "$@"');
-    self.environment = { PATH: `${self.bin}:${process.env.PATH}`, HOME: self.home, LANG: 'C.UTF-8', ...environment };
+    self.environment = { HOME: self.home, LANG: 'C.UTF-8', ...environment, PATH: `${self.bin}:${process.env.PATH}` };
     return self;
   }
 
