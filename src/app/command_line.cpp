@@ -17,7 +17,8 @@ constexpr const char* kFooter = R"(Examples:
   agentauri serve                                  SQLite in ./data, http://127.0.0.1:8080
   CHAIN_8453_RPC_URL=https://… agentauri serve     follow Base
   agentauri chain status --json
-Settings come from flags, the environment, NAME_FILE files and .env, in this order: docs/configuration.md.)";
+Settings come from flags, the environment, NAME_FILE files and .env, in this order: docs/configuration.md, or
+agentauri check-config --document.)";
 
 // Flags are settings by another name: they win over the environment.
 struct Flags {

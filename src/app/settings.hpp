@@ -1,4 +1,4 @@
-// Every setting of the program, read once. One table in docs/configuration.md lists them; operations.md 2 is the
+// Every setting of the program, read once. settings_table.cpp lists them for people; operations.md 2 is the
 // contract.
 #pragma once
 

@@ -23,7 +23,8 @@ COMMIT;`;
 
 // Statements that take something away, or ask of older programs what they do not give.
 function faultsOf(sql) {
-  const bare = sql.replaceAll(/--[^\n]*/g, '').replaceAll(/'(?:[^']|'')*'/g, "''");
+  // What a function would do when it is called is no part of the migration.
+  const bare = sql.replaceAll(/--[^\n]*/g, '').replaceAll(/(\bFUNCTION\b[^;]*?\bAS\s*)(\$\w*\$).*?\2/gs, "$1''").replaceAll(/'(?:[^']|'')*'/g, "''");
   const faults = [];
   for (const statement of bare.split(';').map((text) => text.replaceAll(/\s+/g, ' ').trim())) {
     if (/\bDROP (TABLE|COLUMN|VIEW|TYPE|SCHEMA)\b/i.test(statement) || /\bTRUNCATE\b|\bDELETE FROM\b/i.test(statement)) faults.push(statement);
@@ -47,8 +48,8 @@ after(async () => {
 describe('migrations', () => {
   test('what takes away is seen by this test', () => {
     for (const bad of ['ALTER TABLE a DROP COLUMN b', 'DROP TABLE a', 'ALTER TABLE a RENAME COLUMN b TO c', 'ALTER TABLE a RENAME TO b', 'ALTER TABLE a ALTER COLUMN b TYPE bigint', 'ALTER TABLE a ALTER COLUMN b SET NOT NULL',
-      'ALTER TABLE a ADD COLUMN b text NOT NULL', 'DELETE FROM a']) assert.equal(faultsOf(bad).length, 1, bad);
-    for (const good of [LATER, "INSERT INTO a VALUES ('DROP TABLE b')", '-- DROP TABLE a']) assert.deepEqual(faultsOf(good), []);
+      'ALTER TABLE a ADD COLUMN b text NOT NULL', 'DELETE FROM a', 'DO $$ BEGIN DELETE FROM a; END $$;']) assert.equal(faultsOf(bad).length, 1, bad);
+    for (const good of [LATER, 'CREATE OR REPLACE FUNCTION f(n int) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN DELETE FROM a; RETURN 1; END $f$;', "INSERT INTO a VALUES ('DROP TABLE b')", '-- DROP TABLE a']) assert.deepEqual(faultsOf(good), []);
   });
 
   for (const folder of FOLDERS) {
