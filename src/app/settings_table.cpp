@@ -46,7 +46,8 @@ constexpr SettingRow kDatabase[] = {
     {"DB_ACQUIRE_TIMEOUT", "`5`", "1 to 3600, seconds", "how long a request waits for a connection"},
     {"DB_IDLE_TIMEOUT", "`180`", "1 to 86400, seconds", "an unused connection is closed after it"},
     {"DB_MAX_LIFETIME", "`900`", "1 to 86400, seconds", "a connection is replaced after it"},
-    {"DB_READ_HOST", "–", "any text", "accepted for older configurations; read replicas are not used, as a warning says",
+    {"DB_READ_HOST", "–", "any text",
+     "accepted for older configurations; read replicas are not used, as a warning says",
      "DB_READ_PORT DB_READ_MAX_CONNECTIONS DB_READ_MIN_CONNECTIONS"},
     {"MIGRATE_AT_START", "`false`", "true or false", "bring PostgreSQL's schema up before starting", "", "--migrate"},
 };
@@ -118,11 +119,12 @@ constexpr SettingRow kChains[] = {
     {"CHAIN_<id>_RPC_URL", "–", "URLs in order, commas between; https, except to loopback and private hosts",
      "follow this chain; several URLs: a failing one is set back and tried again", "<CHAIN>_RPC_URL", "", kSecret},
     {"<CHAIN>_RPC_<PROVIDER>", "–", "a URL, as above",
-     "one more URL of that chain; the provider is `PUBLICNODE`, `LLAMANODES`, `ANKR`, `ALCHEMY`, `INFURA` or `QUIKNODE`, "
+     "one more URL of that chain; the provider is `PUBLICNODE`, `LLAMANODES`, `ANKR`, `ALCHEMY`, `INFURA` or "
+     "`QUIKNODE`, "
      "asked in this order",
      "", "", kSecret},
-    {"CHAIN_<id>_START_BLOCK", "the deployment block where it is known, else `0`", "0 or more", "first block of history",
-     "<CHAIN>_START_BLOCK"},
+    {"CHAIN_<id>_START_BLOCK", "the deployment block where it is known, else `0`", "0 or more",
+     "first block of history", "<CHAIN>_START_BLOCK"},
     {"CHAIN_<id>_IDENTITY_ADDRESS", "official address of a known chain", "`0x` and 40 hex digits",
      "the identity registry; the zero address: not deployed", "<CHAIN>_IDENTITY_ADDRESS"},
     {"CHAIN_<id>_REPUTATION_ADDRESS", "official address of a known chain", "`0x` and 40 hex digits",
@@ -154,11 +156,9 @@ constexpr SettingRow kLogs[] = {
 };
 
 constexpr SettingGroup kGroups[] = {
-    {"The process", kProcess},     {"PostgreSQL", kDatabase},
-    {"Redis", kRedis},             {"Secrets", kSecrets},
-    {"Accounts", kAccounts},       {"HTTP", kEdge},
-    {"Published", kPublished},     {"Chains", kChains},
-    {"Delivery", kDelivery},       {"Logs", kLogs},
+    {"The process", kProcess}, {"PostgreSQL", kDatabase}, {"Redis", kRedis},         {"Secrets", kSecrets},
+    {"Accounts", kAccounts},   {"HTTP", kEdge},           {"Published", kPublished}, {"Chains", kChains},
+    {"Delivery", kDelivery},   {"Logs", kLogs},
 };
 
 std::string names_of(const SettingRow& row) {
@@ -181,9 +181,10 @@ std::string known_chains_text() {
     if (!chain.env_prefix.empty())
       prefixes += fmt::format("{}`{}` ({})", prefixes.empty() ? "" : ", ", chain.env_prefix, chain.id);
   }
-  return fmt::format("Known chains, which need only an RPC URL: {}. Any other id works with addresses given.\n\n"
-                     "`<CHAIN>` is an older word for some of them: {}.\n",
-                     known, prefixes);
+  return fmt::format(
+      "Known chains, which need only an RPC URL: {}. Any other id works with addresses given.\n\n"
+      "`<CHAIN>` is an older word for some of them: {}.\n",
+      known, prefixes);
 }
 
 }   // namespace

@@ -1,6 +1,6 @@
-// The one list of settings that people read: docs/configuration.md holds what `agentauri check-config --document` prints
-// of it. The readers (settings.cpp, *_settings.cpp) decide; settings_table_test.cpp holds every name that they ask for,
-// its range and its default against this list. A new setting is a line in its reader and a row here.
+// The one list of settings that people read: docs/configuration.md holds what `agentauri check-config --document`
+// prints of it. The readers (settings.cpp, *_settings.cpp) decide; settings_table_test.cpp holds every name that they
+// ask for, its range and its default against this list. A new setting is a line in its reader and a row here.
 #pragma once
 
 #include <span>

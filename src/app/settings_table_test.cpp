@@ -137,10 +137,10 @@ std::string shown(const Settings& s) {
   for (const auto wait : ladder.waits) waits += fmt::format("{} ", wait.count());
   const auto& d = s.discovery;
   const auto& p = *s.postgres;
-  std::string out = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}\n", to_string(s.roles), s.data_dir,
-                                s.server_host, s.server_port, s.metrics_host, s.metrics_port, s.threads, s.production,
-                                s.migrate_at_start, s.grace.count(), s.attempt_retention_days, s.log.json,
-                                static_cast<int>(s.log.level));
+  std::string out =
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}\n", to_string(s.roles), s.data_dir, s.server_host,
+                  s.server_port, s.metrics_host, s.metrics_port, s.threads, s.production, s.migrate_at_start,
+                  s.grace.count(), s.attempt_retention_days, s.log.json, static_cast<int>(s.log.level));
   out += fmt::format("{} {} {} {} {} {} {} {} {}\n", p.host, p.port, p.database, p.user, p.max_connections,
                      p.min_connections, p.acquire_timeout.count(), p.idle_timeout.count(), p.max_lifetime.count());
   out += fmt::format("{} {} {} {} {} {} {} {} {} {} {}\n", s.password_policy, s.registration, s.base_url,
@@ -178,7 +178,8 @@ TEST(SettingsTable, NoFaultShowsTheValueOfASecret) {
     std::string name(row.name);
     if (name == "CHAIN_<id>_RPC_URL") name = "CHAIN_8453_RPC_URL";
     if (name == "<CHAIN>_RPC_<PROVIDER>") name = "BASE_MAINNET_RPC_ANKR";
-    for (const std::string marker : {"Q7wq-visible", "http://Q7wq-visible.example.org/key", "Q7wq-visible:[@/%zz\x01"}) {
+    for (const std::string marker :
+         {"Q7wq-visible", "http://Q7wq-visible.example.org/key", "Q7wq-visible:[@/%zz\x01"}) {
       Environment env({}, {{name, marker}}, "");
       (void)read_settings(env, false);
       for (const auto* list : {&env.faults(), &env.warnings()}) {
@@ -198,7 +199,7 @@ TEST(SettingsTable, TheDocumentHoldsTheListAsTheProgramPrintsIt) {
   ASSERT_NE(begin, std::string::npos);
   ASSERT_NE(end, std::string::npos);
   const auto first = text.find('\n', begin) + 1;
-  EXPECT_EQ(text.substr(first, end - first), settings_document()) << "run script/document-settings";
+  EXPECT_TRUE(text.substr(first, end - first) == settings_document()) << "run script/document-settings";
 }
 
 }   // namespace
