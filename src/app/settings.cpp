@@ -233,6 +233,8 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.roles = read_roles(env);
   out.data_dir = env.text("AGENTAURI_DATA_DIR").value_or("./data");
   out.postgres = read_postgres(env, as_gateway_program);
+  out.backup_dir =
+      env.text("BACKUP_DIR").value_or(out.postgres ? "/var/backups/postgresql" : out.data_dir + "/backups");
   const bool embedded = !out.postgres.has_value();
   out.redis = read_redis(env);
 

@@ -49,6 +49,7 @@ struct Settings {
   bool as_gateway_program = false;   // started under the name api-gateway
   Roles roles;
   std::string data_dir = "./data";
+  std::string backup_dir = "./data/backups";   // with PostgreSQL /var/backups/postgresql
   std::string server_host = "127.0.0.1";
   std::uint16_t server_port = 8080;
   std::string metrics_host = "127.0.0.1";
