@@ -12,6 +12,7 @@
 
 #include "core/telemetry/log.hpp"
 #include "store/hooks.hpp"
+#include "store/pool_gauges.hpp"
 #include "store/postgres/health_check.hpp"
 #include "store/postgres/session.hpp"
 #include "store/unit_tx.hpp"
@@ -76,9 +77,6 @@ class PostgresDatabase final : public Database {
   struct Share {
     bool connected = false, active = false;
   };
-  struct Gauges {
-    Gauge active, idle, max;
-  };
 
   void work_loop(std::unique_ptr<Session> session);
   void show(Share& share, bool connected, bool active);
@@ -103,7 +101,8 @@ class PostgresDatabase final : public Database {
   bool stopping_ = false;
   std::optional<Error> last_failure_;
   SteadyClock::time_point failed_at_;
-  std::optional<Gauges> gauges_;
+  std::optional<PoolGauges> gauges_;
+  std::optional<Counter> listen_errors_;
 
   Hooks hooks_;
   std::mutex notes_mutex_;
@@ -130,10 +129,10 @@ Result<void> PostgresDatabase::open() {
     std::this_thread::sleep_for(settings_.first_waits[i]);
   }
   if (settings_.metrics != nullptr) {
-    const Labels pool{{"pool", "write"}};
-    gauges_ = Gauges{settings_.metrics->gauge("db_pool_connections_active", "Connections that run a unit", pool),
-                     settings_.metrics->gauge("db_pool_connections_idle", "Connections that wait for one", pool),
-                     settings_.metrics->gauge("db_pool_connections_max", "Store threads, one connection each", pool)};
+    listen_errors_ =
+        settings_.metrics->counter("event_processor_listener_transient_errors_total",
+                                   "Times that the listening connection was lost or could not be had; PostgreSQL only");
+    gauges_.emplace(*settings_.metrics, "write");
     gauges_->max.set(std::max(1U, settings_.threads));
   }
   wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -298,10 +297,16 @@ void PostgresDatabase::listen_loop() {
   std::unique_ptr<Session> session;
   std::set<std::string> listening;
   while (!stopping()) {
-    if (session && session->lost()) session.reset();
+    if (session && session->lost()) {
+      session.reset();
+      if (listen_errors_) listen_errors_->add();
+    }
     if (!session) {
       listening.clear();
-      if (!ensure_session(session, SteadyClock::now() + settings_.acquire_timeout)) continue;
+      if (!ensure_session(session, SteadyClock::now() + settings_.acquire_timeout)) {
+        if (listen_errors_ && !stopping()) listen_errors_->add();
+        continue;
+      }
     }
     std::set<std::string> notes;
     {

@@ -9,6 +9,7 @@
 
 #include "core/telemetry/log.hpp"
 #include "store/hooks.hpp"
+#include "store/pool_gauges.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/folder_lock.hpp"
 #include "store/sqlite/migrate.hpp"
@@ -75,6 +76,10 @@ class SqliteDatabase final : public Database {
   void run_group(Unit first);
   Result<void> commit();
   void run_again_alone(std::vector<Unit>& group, std::size_t culprit);
+  static void show_size(const PoolGauges& pool, std::size_t connections) {
+    pool.max.set(static_cast<double>(connections));
+    pool.idle.set(static_cast<double>(connections));
+  }
   Time now() const { return settings_.clock != nullptr ? settings_.clock->now() : SystemClock().now(); }
   std::string path() const { return settings_.data_dir + "/agentauri.db"; }
 
@@ -84,6 +89,7 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<sqlite::FolderLock> lock_;
   std::unique_ptr<Connection> writer_;
   std::vector<std::unique_ptr<Connection>> readers_;
+  std::optional<PoolGauges> writing_, reading_;
 
   std::mutex mutex_;
   std::condition_variable writable_;
@@ -116,6 +122,7 @@ Result<void> SqliteDatabase::open_writer() {
     const auto pragma = fmt::format("PRAGMA max_page_count = {};", settings_.max_pages);
     if (auto set = writer_->execute(pragma.c_str()); !set) return set;
   }
+  if (settings_.metrics != nullptr) show_size(writing_.emplace(*settings_.metrics, "write"), 1);
   threads_.emplace_back([this] { write_loop(); });
   return {};
 }
@@ -129,6 +136,7 @@ Result<void> SqliteDatabase::open_readers() {
     (*reader)->limit_statements(settings_.read_timeout);
     readers_.push_back(std::move(*reader));
   }
+  if (settings_.metrics != nullptr) show_size(reading_.emplace(*settings_.metrics, "read"), readers_.size());
   for (auto& reader : readers_) {
     Lane& lane = reader == readers_.back() ? probes_ : reads_;
     threads_.emplace_back([this, &lane, connection = reader.get()] { read_loop(*connection, lane); });
@@ -218,6 +226,7 @@ Result<void> SqliteDatabase::commit() {
 }
 
 void SqliteDatabase::run_group(Unit first) {
+  const BusyConnection busy(writing_);
   const auto started = SteadyClock::now();
   const bool alone = first.alone;
   std::vector<Unit> group;
@@ -272,6 +281,7 @@ void SqliteDatabase::read_loop(Connection& connection, Lane& lane) {
       from.pop_front();
       if (bulk) ++lane.bulk_running;
     }
+    const BusyConnection busy(reading_);
     unit.outcome = connection.execute("BEGIN");
     if (unit.outcome) {
       SqliteTx tx(connection, now());
