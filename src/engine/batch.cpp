@@ -154,10 +154,14 @@ Result<void> BatchBuilder::leave(Tx& tx, const store::LogEntry& entry) {
 }
 
 std::optional<StateValue> BatchBuilder::state_of(Tx& tx, const StateRow& row) {
+  ++batch_.cache_hits;
   if (const auto own = batch_.states.find(row); own != batch_.states.end()) return own->second;
   if (const auto* cached = cache_.find(row)) return *cached;
   if (const auto read = batch_.reads.find(row); read != batch_.reads.end()) return read->second;
+  --batch_.cache_hits;
+  const auto begun = std::chrono::steady_clock::now();
   auto stored = store::read_state(tx, row);
+  batch_.state_reads.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   if (!stored) {
     if (failure_) failure_ = fail(stored);
     return std::nullopt;
@@ -175,6 +179,7 @@ void BatchBuilder::process(Tx& tx, const domain::Event& event, std::int64_t seq)
     } catch (const std::bad_alloc&) {
       throw;   // not the trigger's fault, and it passes
     } catch (const std::exception& e) {
+      ++batch_.crashed;
       note_failed_evaluation(tx, event, trigger->trigger, fmt::format("internal error: {}", plain(e.what())));
     }
     if (!failure_) return;
@@ -186,12 +191,15 @@ void BatchBuilder::process(Tx& tx, const domain::Event& event, std::int64_t seq)
 bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::CompiledTrigger& compiled,
                             std::int64_t seq) {
   const auto& trigger = compiled.trigger;
+  rules::BreakerState breaker;
   if (is_troubled(trigger.id)) {
-    auto breaker = breaker_of(tx, trigger);
+    breaker = breaker_of(tx, trigger);
+    const auto before = breaker.phase;
     if (!rules::allow(breaker, trigger.breaker, event.block_time)) {
       ++batch_.left_alone;
       return false;
     }
+    if (breaker.phase != before) ++batch_.breaker_transitions;
   }
   const auto row_of = [&](const rules::StateKey& key) {
     return StateRow{trigger.id, key.condition, key.revision, order_.chain, key.key};
@@ -219,7 +227,10 @@ bool BatchBuilder::evaluate(Tx& tx, const domain::Event& event, const rules::Com
     if (!is_crowd) jobs = alerts_->make(event, trigger, explained, seq);
   }
   for (auto& change : evaluation.changes) put_state(tx, event, row_of(change.key), std::move(change.after));
-  if (is_troubled(trigger.id)) put_breaker(tx, event, trigger, {});   // a success: all is forgotten
+  if (is_troubled(trigger.id)) {
+    note_closing(event, breaker);
+    put_breaker(tx, event, trigger, {});   // a success: all is forgotten
+  }
   for (const auto& job : jobs) batch_.bytes += kRowBytes + job.text_bytes();
   batch_.jobs.insert(batch_.jobs.end(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
   if (matched && is_crowd) join_crowd(event, compiled, std::move(explained), seq);
@@ -264,13 +275,23 @@ void BatchBuilder::put_breaker(Tx& tx, const domain::Event& event, const domain:
             rules::breaker_text(state));
 }
 
+void BatchBuilder::note_closing(const domain::Event& event, const rules::BreakerState& before) {
+  if (before.phase == rules::BreakerState::Phase::closed) return;
+  ++batch_.breaker_transitions;
+  if (before.opened_at)
+    batch_.breaker_open.push_back(std::chrono::duration<double>(event.block_time - *before.opened_at).count());
+}
+
 // An error of the trigger itself: it is shown on the trigger, and it counts.
 void BatchBuilder::note_failed_evaluation(Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
                                           std::string text) {
   batch_.errors[trigger.id] = clipped(std::move(text), kMaxErrorBytes);
   auto breaker = breaker_of(tx, trigger);
   (void)rules::allow(breaker, trigger.breaker, event.block_time);   // it was: so the state is past its recovery time
+  const auto before = breaker.phase;
   rules::note_failure(breaker, trigger.breaker, event.block_time);
+  ++batch_.failed_evaluations;
+  if (breaker.phase != before) ++batch_.breaker_transitions;
   if (!failure_) return;
   troubled_[trigger.id].insert(order_.chain);
   put_breaker(tx, event, trigger, breaker);

@@ -79,7 +79,12 @@ struct Batch {
   std::int64_t crowded = 0;                // events with very many matches
   std::int64_t left_alone = 0;             // evaluations that an open circuit breaker left out
   std::vector<domain::TriggerId> opened;   // whose circuit breaker has opened
-  std::optional<std::string> at_event;     // the one that was looked at last
+  std::int64_t failed_evaluations = 0, breaker_transitions = 0;
+  std::vector<double> breaker_open;   // seconds of block time, of each breaker that has closed
+  std::int64_t cache_hits = 0;
+  std::vector<double> state_reads;       // seconds, of each state that the store was asked for
+  std::int64_t crashed = 0;              // exceptions of evaluations
+  std::optional<std::string> at_event;   // the one that was looked at last
 };
 
 class BatchBuilder {
@@ -104,6 +109,7 @@ class BatchBuilder {
   rules::BreakerState breaker_of(store::Tx& tx, const domain::Trigger& trigger);
   void put_breaker(store::Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
                    const rules::BreakerState& state);
+  void note_closing(const domain::Event& event, const rules::BreakerState& before);
   void note_failed_evaluation(store::Tx& tx, const domain::Event& event, const domain::Trigger& trigger,
                               std::string text);
   void join_crowd(const domain::Event& event, const rules::CompiledTrigger& compiled, rules::Evaluation explained,

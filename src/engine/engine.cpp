@@ -26,17 +26,8 @@ Engine::Engine(store::Database& db, const Clock& clock, EngineSettings settings,
       cache_(settings_.cache_bytes),
       paces_(settings_.jobs_per_hour),
       metrics_(metrics),
-      duration_(metrics.histogram("event_processing_duration_seconds", "Time per event", kEventBuckets)),
-      evaluated_(metrics.counter("triggers_evaluated_total", "Triggers evaluated against an event")),
-      matched_(metrics.counter("triggers_matched_total", "Triggers that matched an event")),
-      crowded_(metrics.counter("event_processor_trigger_count_exceeded_total",
-                               "Events that matched more than 100 triggers; none is cut")),
-      throttled_(
-          metrics.counter("jobs_throttled_total", "Jobs made due later: their organization is over its ceiling")),
-      set_aside_(metrics.counter("event_dead_letters_total", "Events passed over after five failed attempts")),
-      left_alone_(metrics.counter("circuit_breaker_skipped_total",
-                                  "Evaluations left out because the trigger's circuit breaker was open")),
-      troubled_gauge_(metrics.gauge("troubled_triggers", "Triggers whose circuit breaker remembers a failure")) {}
+      counted_(metrics),
+      breakers_(metrics) {}
 
 Engine::~Engine() {
   stop();
@@ -49,7 +40,7 @@ Result<void> Engine::load() {
   struct Known {
     std::vector<std::pair<domain::TriggerId, std::string>> errors;
     std::vector<store::OrganizationPace> paces;
-    std::vector<std::pair<domain::TriggerId, domain::ChainId>> troubled;
+    std::vector<store::TroubledTrigger> troubled;
   };
   auto known = db_.snapshot_blocking<Known>([](Tx& tx) -> Result<Known> {
     auto errors = store::read_trigger_errors(tx);
@@ -64,8 +55,12 @@ Result<void> Engine::load() {
   errors_ = {known->errors.begin(), known->errors.end()};
   paces_.load(known->paces);
   troubled_ = {};
-  for (const auto& [trigger, chain] : known->troubled) troubled_[trigger].insert(chain);
-  troubled_gauge_.set(static_cast<double>(troubled_.size()));
+  breakers_.clear();
+  for (const auto& [trigger, chain, state] : known->troubled) {
+    troubled_[trigger].insert(chain);
+    breakers_.note(trigger, chain, state);
+  }
+  counted_.troubled.set(static_cast<double>(troubled_.size()));
   return {};
 }
 
@@ -89,6 +84,7 @@ Result<Progress> Engine::step() {
   if (!triggers_.loaded()) {
     if (auto done = load(); !done) return fail(done);
   }
+  breakers_.show(triggers_.index(), clock_.now());
   auto seen = look();
   if (!seen) return fail(seen);
   Progress total;
@@ -131,6 +127,7 @@ Result<Progress> Engine::step_chain(domain::ChainId chain) {
   auto& own = trouble != troubles_.end()
                   ? trouble->second
                   : troubles_.emplace(chain, ChainTrouble(order.max_events, order.now)).first->second;
+  counted_.count_failure();
   own.note_failure(error, batch.at_event, batch.dead_letter.has_value(), order.now);
   if (own.stalled()) show_stall(chain, own);
   metrics_of(chain).stalled.set(own.stalled() ? 1 : 0);
@@ -171,7 +168,10 @@ Result<Progress> Engine::run_batch(const BatchOrder& order, Batch& batch) {
       return fail(Code::internal, plain(e.what()));
     }
   });
-  if (!committed) return fail(committed);
+  if (!committed) {
+    if (!batch.jobs.empty() || batch.crowd) counted_.enqueue_failures.add();
+    return fail(committed);
+  }
   batch.progress.jobs = outcome.jobs;
   count(order.chain, batch, outcome);
   take(order, batch, std::move(outcome));
@@ -202,12 +202,18 @@ void Engine::take(const BatchOrder& order, Batch& batch, Outcome out) {
 
 // Triggers without anything in their circuit breaker are not asked for it at each event.
 void Engine::forget_mended(domain::ChainId chain, const Batch& batch) {
-  for (const auto trigger : triggers_.aftermath().deleted) troubled_.erase(trigger);
+  for (const auto trigger : triggers_.aftermath().deleted) {
+    troubled_.erase(trigger);
+    breakers_.forget(trigger);
+  }
   for (const auto& gone : triggers_.aftermath().gone_conditions) {
-    if (gone.condition == rules::kBreakerCondition) troubled_.erase(gone.trigger);
+    if (gone.condition != rules::kBreakerCondition) continue;
+    troubled_.erase(gone.trigger);
+    breakers_.forget(gone.trigger);
   }
   for (const auto& [row, value] : batch.states) {
     if (row.condition != rules::kBreakerCondition) continue;
+    breakers_.note(row.trigger, chain, value ? std::optional(value->state) : std::nullopt);
     if (value) {
       troubled_[row.trigger].insert(chain);
     } else if (const auto known = troubled_.find(row.trigger); known != troubled_.end()) {
@@ -215,7 +221,7 @@ void Engine::forget_mended(domain::ChainId chain, const Batch& batch) {
       if (known->second.empty()) troubled_.erase(known);
     }
   }
-  troubled_gauge_.set(static_cast<double>(troubled_.size()));
+  counted_.troubled.set(static_cast<double>(troubled_.size()));
 }
 
 Engine::ChainMetrics& Engine::metrics_of(domain::ChainId chain) {
@@ -225,39 +231,52 @@ Engine::ChainMetrics& Engine::metrics_of(domain::ChainId chain) {
                             {{"chain_id", std::to_string(chain)}});
   auto stalled = metrics_.gauge("engine_stalled", "1: an undo of the chain fails for good, so no event is processed",
                                 {{"chain_id", std::to_string(chain)}});
-  return chain_metrics_.emplace(chain, ChainMetrics{lag, stalled, {}}).first->second;
+  auto& made = chain_metrics_.emplace(chain, ChainMetrics{lag, stalled, {}}).first->second;
+  for (const auto registry : {domain::Registry::identity, domain::Registry::reputation, domain::Registry::validation}) {
+    const Labels labels{{"chain_id", std::to_string(chain)}, {"registry", std::string(domain::to_string(registry))}};
+    made.processed.emplace(registry, metrics_.counter("events_processed_total", "Events handled", labels));
+  }
+  return made;
 }
 
 void Engine::count(domain::ChainId chain, const Batch& batch, const Outcome& outcome) {
   auto& own = metrics_of(chain);
-  for (const auto& [registry, events] : batch.events_by_registry) {
-    auto known = own.processed.find(registry);
-    if (known == own.processed.end()) {
-      auto counter = metrics_.counter(
-          "events_processed_total", "Events handled",
-          {{"chain_id", std::to_string(chain)}, {"registry", std::string(domain::to_string(registry))}});
-      known = own.processed.emplace(registry, counter).first;
-    }
-    known->second.add(static_cast<double>(events));
-  }
-  for (const double seconds : batch.durations) duration_.observe(seconds);
-  evaluated_.add(static_cast<double>(batch.progress.evaluated));
-  matched_.add(static_cast<double>(batch.progress.matched));
-  crowded_.add(static_cast<double>(batch.crowded));
-  left_alone_.add(static_cast<double>(batch.left_alone));
-  throttled_.add(static_cast<double>(outcome.pace.delayed));
+  for (const auto& [registry, events] : batch.events_by_registry)
+    own.processed.at(registry).add(static_cast<double>(events));
+  counted_.count(batch);
+  counted_.throttled.add(static_cast<double>(outcome.pace.delayed));
+  if (outcome.state_write_seconds) counted_.state_write_seconds.observe(*outcome.state_write_seconds);
   for (const auto trigger : batch.opened) {
     log_.warn("a trigger fails again and again and is left alone for a while", {{"trigger_id", to_string(trigger)}});
   }
+  tell_of_jobs(batch);
   own.stalled.set(0);
   own.lag.set(static_cast<double>(std::max<std::int64_t>(outcome.row.last_seq - outcome.cursor.seq, 0)));
   if (!batch.dead_letter) return;
-  set_aside_.add();
   log_.error("an event was set aside after failing again and again; its chain goes on",
              {{"chain_id", chain},
               {"event_id", batch.dead_letter->event_id.value_or("")},
               {"block_hash", to_hex_0x(batch.dead_letter->block_hash)},
               {"why", batch.dead_letter->error}});
+}
+
+// The id of each job leads from here to the lines of its attempts. Of a crowd there is one line for all.
+void Engine::tell_of_jobs(const Batch& batch) const {
+  if (!log_.enabled(Level::info)) return;
+  for (const auto& job : batch.jobs) {
+    log_.info("an alert is made", {{"request_id", job.request_id},
+                                   {"job_id", to_hex(job.id.view())},
+                                   {"chain_id", job.chain_id},
+                                   {"event_id", job.event_id},
+                                   {"trigger_id", to_string(job.trigger_id)},
+                                   {"action_id", job.action_id},
+                                   {"why_dead", job.dead_reason.value_or("")}});
+  }
+  if (batch.crowd)
+    log_.info("an event matched very many triggers: their alerts are made",
+              {{"chain_id", batch.crowd->event.chain_id},
+               {"event_id", domain::event_id(batch.crowd->event)},
+               {"matches", static_cast<std::uint64_t>(batch.crowd->matches.size())}});
 }
 
 // --- the loop --------------------------------------------------------------------------------------------------------
@@ -286,6 +305,7 @@ Result<Progress> Engine::guarded_step() {
   try {
     return step();
   } catch (const std::exception& e) {
+    counted_.crashed.add();
     return fail(Code::internal, plain(e.what()));
   }
 }
@@ -294,8 +314,10 @@ void Engine::loop() {
   pthread_setname_np(pthread_self(), "engine");
   auto backoff = kFirstBackoff;
   auto quiet_until = std::chrono::steady_clock::time_point::min();
+  bool hinted = false;
   for (;;) {
     const auto progress = guarded_step();
+    counted_.count_step(progress, hinted);
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     if (progress) {
@@ -319,6 +341,7 @@ void Engine::loop() {
       wanted_.wait_for(lock, backoff, [this] { return stopping_; });
       backoff = std::min(backoff * 2, kMaxBackoff);
     }
+    hinted = awake_ || (progress && progress->more);
     awake_ = false;
     if (stopping_) return;
   }

@@ -19,6 +19,7 @@
 #include "core/telemetry/metrics.hpp"
 #include "engine/batch.hpp"
 #include "engine/chain_trouble.hpp"
+#include "engine/engine_metrics.hpp"
 #include "engine/organization_paces.hpp"
 #include "engine/settings.hpp"
 #include "engine/state_cache.hpp"
@@ -57,6 +58,7 @@ class Engine {
     store::EngineCursor cursor;
     OrganizationPaces::Plan pace;
     std::int64_t jobs = 0;
+    std::optional<double> state_write_seconds;   // nullopt: there was none to write
     std::optional<std::uint64_t> pruned_below;
   };
   struct ChainMetrics {
@@ -72,7 +74,7 @@ class Engine {
   Result<void> commit(store::Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out);
   Result<void> check_ours(store::Tx& tx, const BatchOrder& order, const Batch& batch);
   Result<void> settle_edits(store::Tx& tx, Time now);
-  Result<void> write_state(store::Tx& tx, const Batch& batch);
+  Result<void> write_state(store::Tx& tx, const Batch& batch, Outcome& out);
   Result<void> write_jobs(store::Tx& tx, const BatchOrder& order, const Batch& batch, Outcome& out);
   Result<void> put_jobs(store::Tx& tx, const std::vector<store::NewJob>& jobs, const store::ChainView& view, Time now,
                         Outcome& out);
@@ -82,6 +84,7 @@ class Engine {
   void show_stall(domain::ChainId chain, const ChainTrouble& trouble);
   void forget_mended(domain::ChainId chain, const Batch& batch);
   void take(const BatchOrder& order, Batch& batch, Outcome out);
+  void tell_of_jobs(const Batch& batch) const;
   void count(domain::ChainId chain, const Batch& batch, const Outcome& outcome);
   ChainMetrics& metrics_of(domain::ChainId chain);
   void loop();
@@ -105,9 +108,8 @@ class Engine {
 
   Metrics& metrics_;
   std::map<domain::ChainId, ChainMetrics> chain_metrics_;
-  Histogram duration_;
-  Counter evaluated_, matched_, crowded_, throttled_, set_aside_, left_alone_;
-  Gauge troubled_gauge_;
+  EngineMetrics counted_;
+  OpenBreakers breakers_;
 
   std::thread thread_;
   std::mutex mutex_;

@@ -1,6 +1,7 @@
 // What the one transaction of a batch writes. It may run more than once, and not the last time be committed, so it
 // changes nothing in memory but its outcome, which each try begins anew.
 #include <algorithm>
+#include <chrono>
 
 #include "engine/engine.hpp"
 #include "store/event_dead_letters.hpp"
@@ -36,7 +37,7 @@ Result<void> Engine::commit(Tx& tx, const BatchOrder& order, const Batch& batch,
     if (auto dropped = store::drop_images(tx, order.chain, num); !dropped) return dropped;
     if (auto orphaned = store::orphan_jobs(tx, order.chain, hash, order.now); !orphaned) return fail(orphaned);
   }
-  if (auto written = write_state(tx, batch); !written) return written;
+  if (auto written = write_state(tx, batch, out); !written) return written;
   if (auto written = write_jobs(tx, order, batch, out); !written) return written;
   if (auto written = write_errors(tx, batch); !written) return written;
   if (batch.dead_letter) {
@@ -129,7 +130,9 @@ Result<void> Engine::settle_edits(Tx& tx, Time now) {
   return {};
 }
 
-Result<void> Engine::write_state(Tx& tx, const Batch& batch) {
+Result<void> Engine::write_state(Tx& tx, const Batch& batch, Outcome& out) {
+  if (batch.states.empty() && batch.images.empty()) return {};
+  const auto begun = std::chrono::steady_clock::now();
   const std::vector<std::pair<store::StateRow, std::optional<store::StateValue>>> changed(batch.states.begin(),
                                                                                           batch.states.end());
   if (auto written = store::write_states(tx, changed); !written) return written;
@@ -138,6 +141,7 @@ Result<void> Engine::write_state(Tx& tx, const Batch& batch) {
     for (const auto& [row, before] : rows) images.push_back({row, before});
     if (auto written = store::write_images(tx, block, images); !written) return written;
   }
+  out.state_write_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return {};
 }
 

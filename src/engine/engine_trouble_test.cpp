@@ -242,8 +242,21 @@ TEST_P(EngineTrouble, ATriggerThatWasLeftAloneIsTriedAgainAfterItsTime) {
   auto t = trigger({{.condition_type = "no_such_type", .field = "f", .op = "=", .value = "1"}});
   t.breaker = {.failure_threshold = 1, .recovery_timeout_seconds = 60};
   save(t);
+  const auto shown = [this](const char* state) {
+    return metrics_.gauge("circuit_breaker_state", "", {{"state", state}}).value();
+  };
+  const auto transitions = [this] { return metrics_.counter("circuit_breaker_state_transitions_total", "").value(); };
+  run();
+  EXPECT_EQ(shown("closed"), 1);
   mine({feedback(1)});
   run();
+  EXPECT_EQ(shown("closed"), 0);
+  EXPECT_EQ(shown("open") + shown("half_open"), 1);
+  EXPECT_EQ(transitions(), 1);
+  EXPECT_EQ(metrics_.counter("circuit_breaker_failures_total", "").value(), 1);
+  start();
+  run();
+  EXPECT_EQ(shown("open") + shown("half_open"), 1) << "a new engine knows of it";
   t.conditions[0] = score_below("50");
   t.conditions[0].id = 99;
   save(t);
@@ -255,6 +268,10 @@ TEST_P(EngineTrouble, ATriggerThatWasLeftAloneIsTriedAgainAfterItsTime) {
   run();
   EXPECT_EQ(deliveries(t).size(), 2U);
   EXPECT_TRUE(state().empty()) << "a success forgets it";
+  EXPECT_EQ(shown("closed"), 1);
+  EXPECT_EQ(shown("open") + shown("half_open"), 0);
+  EXPECT_EQ(transitions(), 3) << "half open, then closed";
+  EXPECT_THAT(metrics_.expose(), ::testing::HasSubstr("circuit_breaker_open_duration_seconds_sum 60\n"));
 }
 
 TEST_P(EngineTrouble, ATriggerThatIsMendedResetOrDeletedIsNoLongerLookedAfter) {

@@ -19,8 +19,7 @@ const Query kForgetCondition{
 const Query kDump{"state_dump",
                   "SELECT trigger_id, condition_id, condition_rev, chain_id, key, state, block_num FROM trigger_state "
                   "WHERE chain_id = :chain ORDER BY trigger_id, condition_id, condition_rev, key"};
-const Query kTroubled{"state_troubled",
-                      "SELECT DISTINCT trigger_id, chain_id FROM trigger_state WHERE condition_id = 0"};
+const Query kTroubled{"state_troubled", "SELECT trigger_id, chain_id, state FROM trigger_state WHERE condition_id = 0"};
 const Query kPutImage{"state_image_put",
                       "INSERT INTO state_images (chain_id, block_num, trigger_id, condition_id, condition_rev, key, "
                       "before, before_block) "
@@ -145,11 +144,12 @@ Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& cond
   return {};
 }
 
-Result<std::vector<std::pair<domain::TriggerId, domain::ChainId>>> read_troubled_triggers(Tx& tx) {
+Result<std::vector<TroubledTrigger>> read_troubled_triggers(Tx& tx) {
   auto rows = tx.run(kTroubled);
   if (!rows) return fail(rows);
-  std::vector<std::pair<domain::TriggerId, domain::ChainId>> out;
-  for (std::size_t i = 0; i < rows->size(); ++i) out.emplace_back(rows->id<domain::TriggerId>(i, 0), rows->i64(i, 1));
+  std::vector<TroubledTrigger> out;
+  for (std::size_t i = 0; i < rows->size(); ++i)
+    out.push_back({rows->id<domain::TriggerId>(i, 0), rows->i64(i, 1), rows->text(i, 2)});
   return out;
 }
 

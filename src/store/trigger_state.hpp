@@ -57,7 +57,12 @@ struct ConditionVersion {
 Result<void> forget_conditions(Tx& tx, const std::vector<ConditionVersion>& conditions);
 // Triggers with a state on a chain that belongs to none of their conditions: their circuit breaker has something to
 // remember.
-Result<std::vector<std::pair<domain::TriggerId, domain::ChainId>>> read_troubled_triggers(Tx& tx);
+struct TroubledTrigger {
+  domain::TriggerId trigger;
+  domain::ChainId chain = 0;
+  std::string state;   // as rules::breaker_text() wrote it
+};
+Result<std::vector<TroubledTrigger>> read_troubled_triggers(Tx& tx);
 // Everything of a chain, ordered: tests and digests.
 Result<std::vector<std::pair<StateRow, StateValue>>> dump_state(Tx& tx, domain::ChainId chain);
 
