@@ -25,12 +25,13 @@ struct Gateway::Impl {
         limiter(settings, clock, metrics, cache),
         issuer(settings),
         discovery(settings, clock),
+        auth_metrics(metrics),
         authenticator(settings, clock, sessions, api_keys),
         feed(db),
         streams(metrics),
         services{db,       clock, metrics, settings,     {keys, guard}, cors, argon,   sessions,  limiter, issuer,
                  api_keys, trail, chains,  session_uses, authenticator, feed, streams, discovery, cache},
-        pipeline(services, authenticator),
+        pipeline(services, authenticator, auth_metrics),
         housekeeping(db, clock, metrics, revocations, trail, session_uses),
         link_watch(db, clock, chains) {}
 
@@ -47,6 +48,7 @@ struct Gateway::Impl {
   RateLimiter limiter;
   const SessionIssuer issuer;
   Discovery discovery;
+  const AuthMetrics auth_metrics;
   Authenticator authenticator;
   EventFeed feed;
   OpenStreams streams;

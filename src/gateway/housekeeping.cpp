@@ -8,43 +8,66 @@
 
 namespace agentauri::gateway {
 
+const std::array<Housekeeping::Kept, 6> Housekeeping::kKept{{
+    {"sessions", kDeadSessionRetention, store::delete_dead_sessions},
+    {"revocations", kDeadSessionRetention, store::delete_old_revocations},
+    {"audit", kAuditRetention, store::delete_old_audit},
+    {"nonces", kNonceRetention, store::delete_old_nonces},
+    {"idempotency_keys", store::kIdempotencyLife, store::delete_old_idempotency_keys},
+    {"invitations", kAuditRetention, store::delete_old_invitations},
+}};
+
 Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& metrics, RevocationFeed& revocations,
                            KeyTrail& trail, SessionUses& session_uses)
     : db_(db),
       clock_(clock),
-      metrics_(metrics),
       revocations_(revocations),
       trail_(trail),
       session_uses_(session_uses),
-      revoked_(db, std::string(store::kRevocationsChannel)) {}
+      revoked_(db, std::string(store::kRevocationsChannel)) {
+  for (const auto& kept : kKept) {
+    const Labels task{{"task", std::string(kept.task)}};
+    series_.emplace(kept.task,
+                    Series{metrics.counter("background_task_executions_total", "Runs of background tasks", task),
+                           metrics.gauge("background_task_records_deleted",
+                                         "Rows removed by background tasks since the start", task),
+                           metrics.histogram("background_task_duration_seconds",
+                                             "Time that a run of a background task took", kJobBuckets, task)});
+  }
+}
+
+Task<Result<std::int64_t>> Housekeeping::clean_up(const Kept& kept) {
+  const Series& series = series_.at(kept.task);
+  const auto begun = std::chrono::steady_clock::now();
+  std::int64_t gone = 0;
+  Result<void> done;
+  for (int i = 0; i < kMaxCleanupBatches; ++i) {
+    auto remove = [&kept, before = clock_.now() - kept.retention](store::Tx& tx) {
+      return kept.remove(tx, before, kCleanupBatch);
+    };
+    auto batch = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(remove));
+    if (!batch) done = fail(batch);
+    if (!batch || *batch == 0) break;
+    gone += *batch;
+    series.deleted.add(static_cast<double>(*batch));
+  }
+  series.executions.add();
+  series.duration.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+  if (!done) co_return fail(done);
+  co_return gone;
+}
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
-  const Time now = clock_.now();
-  const Time before = now - kDeadSessionRetention, audit_before = now - kAuditRetention,
-             nonces_before = now - kNonceRetention, keys_before = now - store::kIdempotencyLife;
   std::int64_t gone = 0;
-  for (int i = 0; i < kMaxCleanupBatches; ++i) {
-    auto batch = co_await db_.transact<std::int64_t>(
-        store::Priority::bulk,
-        [before, audit_before, nonces_before, keys_before](store::Tx& tx) -> Result<std::int64_t> {
-          auto sessions = store::delete_dead_sessions(tx, before, kCleanupBatch);
-          if (!sessions) return fail(sessions);
-          auto revocations = store::delete_old_revocations(tx, before, kCleanupBatch);
-          if (!revocations) return fail(revocations);
-          auto audit = store::delete_old_audit(tx, audit_before, kCleanupBatch);
-          if (!audit) return fail(audit);
-          auto nonces = store::delete_old_nonces(tx, nonces_before, kCleanupBatch);
-          if (!nonces) return fail(nonces);
-          auto keys = store::delete_old_idempotency_keys(tx, keys_before, kCleanupBatch);
-          if (!keys) return fail(keys);
-          auto invitations = store::delete_old_invitations(tx, audit_before, kCleanupBatch);
-          if (!invitations) return fail(invitations);
-          return *sessions + *revocations + *audit + *nonces + *keys + *invitations;
-        });
-    if (!batch) co_return fail(batch);
-    gone += *batch;
-    if (*batch == 0) break;
+  Result<void> done;
+  for (const auto& kept : kKept) {
+    auto cleaned = co_await clean_up(kept);
+    if (cleaned)
+      gone += *cleaned;
+    else
+      done = fail(cleaned);
   }
+  if (!done) co_return fail(done);
   co_return gone;
 }
 
@@ -79,12 +102,7 @@ Task<void> Housekeeping::clean_up_when_due() {
   if (!follows_ || now - cleaned_at_ < kCleanupInterval) co_return;
   cleaned_at_ = now;
   auto gone = co_await clean_up();
-  metrics_.counter("background_task_executions_total", "Runs of background tasks", {{"task", "dead_sessions"}}).add();
-  if (!gone)
-    log_.warn("dead sessions could not be removed; the next try is in an hour", {{"text", gone.error().text}});
-  else
-    metrics_.counter("background_task_records_deleted", "Rows removed by background tasks", {{"task", "dead_sessions"}})
-        .add(static_cast<double>(*gone));
+  if (!gone) log_.warn("what is old could not be removed; the next try is in an hour", {{"text", gone.error().text}});
 }
 
 Task<void> Housekeeping::run() {

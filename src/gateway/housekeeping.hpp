@@ -3,7 +3,10 @@
 // invitations.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <map>
+#include <string_view>
 
 #include "core/async/task.hpp"
 #include "core/base/time.hpp"
@@ -30,10 +33,23 @@ class Housekeeping {
                SessionUses& session_uses);
   // Until it is cancelled; the trail is written once more then.
   Task<void> run();
-  // One round; how many rows went.
+  // One round; how many rows went. What fails is left to the next, and does not keep the others from theirs.
   Task<Result<std::int64_t>> clean_up();
 
  private:
+  // One kind of rows that are kept for a while; a background task in the metrics.
+  struct Kept {
+    std::string_view task;
+    std::chrono::hours retention;
+    Result<std::int64_t> (*remove)(store::Tx& tx, Time before, std::int64_t limit);
+  };
+  static const std::array<Kept, 6> kKept;
+  struct Series {
+    Counter executions;
+    Gauge deleted;   // only grows: its name is given, and not one of a counter
+    Histogram duration;
+  };
+  Task<Result<std::int64_t>> clean_up(const Kept& kept);
   Task<void> follow();
   Task<void> write_trail();
   Task<void> write_session_uses();
@@ -41,7 +57,7 @@ class Housekeeping {
 
   store::Database& db_;
   const Clock& clock_;
-  Metrics& metrics_;
+  std::map<std::string_view, Series> series_;   // by task
   RevocationFeed& revocations_;
   KeyTrail& trail_;
   SessionUses& session_uses_;

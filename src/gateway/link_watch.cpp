@@ -49,6 +49,7 @@ Task<Result<std::int64_t>> LinkWatch::check_chain(domain::ChainId chain) {
     }
     failed_.insert(link.id);
     if (one.error().code != Code::unavailable) continue;
+    log_.warn("owners of linked agents cannot be asked for; again in a minute", {{"text", one.error().text}});
     away_until_[chain] = clock_.now() + kChainRest;
     break;
   }

@@ -105,9 +105,10 @@ std::string request_id_of(const net::Headers& headers) {
   return to_string(make_uuid_v4());
 }
 
-Pipeline::Pipeline(Services& services, Authenticator& authenticator)
+Pipeline::Pipeline(Services& services, Authenticator& authenticator, const AuthMetrics& auth_metrics)
     : services_(services),
       authenticator_(authenticator),
+      auth_metrics_(auth_metrics),
       trusted_(trusted_ranges(services.settings.trusted_proxies)),
       console_(services.settings.console_dir),
       in_flight_(services.metrics.gauge("http_requests_in_flight", "Requests being handled")) {
@@ -216,7 +217,12 @@ Task<Outcome<void>> Pipeline::check_credentials(const Route& route, Request& req
   if (route.access == Access::open) co_return Outcome<void>();
   const auto credential = find_credential(request.http.headers);
   std::optional<KeyVerdict> refused_key;
+  const auto begun = std::chrono::steady_clock::now();
   auto principal = co_await authenticator_.authenticate(credential, refused_key);
+  if (credential.kind == Credential::Kind::bearer_token)
+    auth_metrics_.token_checked(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+  if (principal && principal->key) auth_metrics_.key_checked(KeyVerdict::Fault::none);
+  if (refused_key) auth_metrics_.key_checked(refused_key->fault);
   if (!principal && route.access == Access::optional) co_return Outcome<void>();
   if (principal && principal->kind == domain::Principal::Kind::anonymous && route.access != Access::optional) {
     principal = unauthenticated("unauthorized",
@@ -407,6 +413,23 @@ Pipeline::Series& Pipeline::series(std::string_view method, std::string_view pat
       .first->second;
 }
 
+Counter& Pipeline::errors(std::string_view path, const std::string& code) {
+  const std::lock_guard lock(series_mutex_);
+  const auto key = std::pair(std::string(path), code);
+  const auto found = errors_.find(key);
+  if (found != errors_.end()) return found->second;
+  return errors_
+      .emplace(key, services_.metrics.counter("http_errors_total", "Requests answered with an error, by its code",
+                                              {{"endpoint", key.first}, {"error_type", key.second}}))
+      .first->second;
+}
+
+// What the counters say of a refusal beside its status.
+void Pipeline::count_refusal(const Request& request, const Trace& trace) {
+  errors(trace.path_template, trace.error).add();
+  auth_metrics_.refused(trace.error, request.client_ip);
+}
+
 void Pipeline::record(const Request& request, const Trace& trace, const net::HttpResponse& response) {
   if (!trace.is_recorded) return;
   const bool has_start = request.http.received.time_since_epoch().count() != 0;
@@ -416,6 +439,7 @@ void Pipeline::record(const Request& request, const Trace& trace, const net::Htt
   const auto& counted = series(request.http.method, trace.path_template, response.status);
   counted.requests.add();
   counted.duration.observe(seconds);
+  if (!trace.error.empty()) count_refusal(request, trace);
   const bool is_known = request.principal.kind != domain::Principal::Kind::anonymous;
   const std::string user = is_known ? to_string(request.principal.account) : std::string();
   log_.write(response.status >= 500 ? Level::warn : Level::info, "request",
@@ -426,6 +450,7 @@ void Pipeline::record(const Request& request, const Trace& trace, const net::Htt
               {"duration_ms", seconds * 1000},
               {"user_id", user},
               {"client_ip", request.client_ip},
+              {"ip_prefix", AuthMetrics::is_failure(trace.error) ? ip_group(request.client_ip) : std::string()},
               {"error", trace.error},
               {"cause", trace.cause},
               {"bytes", static_cast<std::uint64_t>(response.body.size())}});

@@ -13,6 +13,7 @@
 #include "gateway/api/origin.hpp"
 #include "gateway/api/request.hpp"
 #include "gateway/api/routes.hpp"
+#include "gateway/auth/auth_metrics.hpp"
 #include "gateway/console/api_docs.hpp"
 #include "gateway/console/console.hpp"
 
@@ -23,7 +24,7 @@ std::string request_id_of(const net::Headers& headers);
 
 class Pipeline {
  public:
-  Pipeline(Services& services, Authenticator& authenticator);
+  Pipeline(Services& services, Authenticator& authenticator, const AuthMetrics& auth_metrics);
 
   Task<net::HttpResponse> handle(net::HttpRequest http);
   net::HttpResponse render_error(int status, std::string_view text, const net::HttpRequest& http);
@@ -31,7 +32,7 @@ class Pipeline {
  private:
   // What the answer still needs to know of the way it took.
   struct Trace {
-    std::string_view path_template = "unmatched";
+    std::string_view path_template = "{unmatched}";
     bool is_recorded = true;
     bool is_exempt = false;
     bool is_for_any_origin = false;
@@ -59,9 +60,11 @@ class Pipeline {
   void add_security_headers(const Request& request, net::HttpResponse& response) const;
   void add_common_headers(const Request& request, const Trace& trace, net::HttpResponse& response) const;
   void record(const Request& request, const Trace& trace, const net::HttpResponse& response);
+  void count_refusal(const Request& request, const Trace& trace);
 
   Services& services_;
   Authenticator& authenticator_;
+  const AuthMetrics& auth_metrics_;
   std::vector<net::Cidr> trusted_;
   std::string hsts_;   // empty: off
   const Console console_;
@@ -76,6 +79,8 @@ class Pipeline {
   Series& series(std::string_view method, std::string_view path, int status);
   std::mutex series_mutex_;
   std::map<std::tuple<std::string, std::string, int>, Series> series_;
+  Counter& errors(std::string_view path, const std::string& code);
+  std::map<std::pair<std::string, std::string>, Counter> errors_;   // also of series_mutex_
 };
 
 }   // namespace agentauri::gateway

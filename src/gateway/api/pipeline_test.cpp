@@ -221,7 +221,7 @@ TEST(Metrics, CountByRouteTemplate) {
   h.get("/api/v1/health");
   const auto text = h.metrics_.expose();
   EXPECT_THAT(text, HasSubstr(R"(http_requests_total{method="GET",path="/api/v1/triggers/{id}",status="404"} 2)"));
-  EXPECT_THAT(text, HasSubstr(R"(http_requests_total{method="GET",path="unmatched",status="404"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(http_requests_total{method="GET",path="{unmatched}",status="404"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(http_requests_total{method="OTHER",path="/api/v1/triggers",status="405"} 1)"));
   EXPECT_THAT(text, ::testing::Not(HasSubstr("/api/v1/health")));
   EXPECT_THAT(text, HasSubstr("http_requests_in_flight 0"));

@@ -1,8 +1,9 @@
 #include "gateway/auth/agent_owner.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "core/telemetry/log.hpp"
 #include "gateway/auth/wallet_signature.hpp"
 
 namespace agentauri::gateway {
@@ -39,7 +40,6 @@ Bytes owner_of_call(const Uint256& agent) {
 
 Task<Outcome<Address>> read_agent_owner(ChainReader& chains, domain::ChainId chain, Address registry, Uint256 agent,
                                         ChainReader::Deadline deadline) {
-  static const Log log("gateway");
   const auto answer = co_await chains.call(chain, {registry, owner_of_call(agent)}, deadline);
   if (!answer) co_return unverified(chain, answer.error());
   if (answer->reverted) {
@@ -47,9 +47,11 @@ Task<Outcome<Address>> read_agent_owner(ChainReader& chains, domain::ChainId cha
     co_return unverified(chain, {Code::protocol, {}, "ownerOf failed for an unexpected reason"});
   }
   if (answer->data.empty()) {
-    log.error("there is no contract at the address of the identity registry: CHAIN_<id>_IDENTITY_ADDRESS is wrong",
-              {{"chain", chain}, {"address", to_hex_0x(registry)}});
-    co_return unverified(chain, {Code::protocol, {}, "no contract at the registry's address"});
+    co_return unverified(chain, {Code::protocol,
+                                 {},
+                                 fmt::format("there is no contract at {}, the address of the identity registry: "
+                                             "CHAIN_{}_IDENTITY_ADDRESS is wrong",
+                                             to_hex_0x(registry), chain)});
   }
   const ByteView word = answer->data;
   const bool is_address = word.size() == kWord && std::all_of(word.begin(), word.begin() + kPadding,

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "core/crypto/ethereum_signature.hpp"
-#include "core/telemetry/log.hpp"
 #include "gateway/auth/contract_signature.hpp"
 
 namespace agentauri::gateway {
@@ -58,11 +57,10 @@ Task<Outcome<SignatureProof>> ask_undeployed(ChainReader& chains, SignedMessage 
 }   // namespace
 
 Refusal verification_unavailable(std::string what, domain::ChainId chain, const Error& error) {
-  static const Log log("gateway");
-  log.warn("a chain could not be asked", {{"chain", chain}, {"code", to_string(error.code)}, {"text", error.text}});
   Refusal out = Refusal::make(503, "verification_unavailable", std::move(what));
   out.retry_after_s = kRetryAfter;
-  out.why = error.text;
+  // The access line says it, with the id of the request.
+  out.why = fmt::format("chain {}: {}: {}", chain, to_string(error.code), error.text);
   return out;
 }
 

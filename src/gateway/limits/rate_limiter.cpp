@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/crypto/crypto.hpp"
 #include "gateway/auth/passwords.hpp"
@@ -15,15 +16,29 @@ std::string full_key(const LimitClass& limit, std::string_view key) {
   return fmt::format("{}:{}:{}", limit.scope, key, limit.name);
 }
 
+constexpr LimitClass kPlan{"plan", "org", store::Window::hour, 50}, kKey{"key", "key", store::Window::hour, 0};
+constexpr std::array kClasses{kFailedLogin,   kRegister,      kAuth, kSessionRead, kSessionWrite,
+                              kTriggerChange, kAnonymousRead, kPlan, kKey};
+
+Counter checks(Metrics& metrics, std::string_view scope, const char* result) {
+  return metrics.counter("rate_limit_checks_total",
+                         "Rate limit checks; degraded: admitted by what this process counted alone",
+                         {{"scope", std::string(scope)}, {"result", result}});
+}
+Counter rejections(Metrics& metrics, const LimitClass& limit) {
+  return metrics.counter("rate_limit_rejections_total", "Requests refused by a rate limit",
+                         {{"scope", std::string(limit.scope)}, {"endpoint_class", std::string(limit.name)}});
+}
+
 }   // namespace
 
 LimitClass plan_limit(const domain::Principal& key) {
-  if (key.rate_limit_override) return {"key", "key", store::Window::hour, *key.rate_limit_override};
+  if (key.rate_limit_override) return {kKey.name, kKey.scope, kKey.window, *key.rate_limit_override};
   const std::int64_t limit = key.plan == "starter"      ? 100
                              : key.plan == "pro"        ? 500
                              : key.plan == "enterprise" ? 2000
                                                         : 50;
-  return {"plan", "org", store::Window::hour, limit};
+  return {kPlan.name, kPlan.scope, kPlan.window, limit};
 }
 
 std::string plan_limit_key(const domain::Principal& key) {
@@ -60,7 +75,13 @@ void Allowance::write(net::Headers& headers) const {
 }
 
 RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics, store::Cache& cache)
-    : settings_(settings), clock_(clock), metrics_(metrics), cache_(cache) {}
+    : settings_(settings), clock_(clock), metrics_(metrics), cache_(cache) {
+  // From the start, so that the first refusal is an increase.
+  for (const auto& limit : kClasses) {
+    rejections(metrics, limit);
+    for (const char* result : {"allowed", "rejected", "shadow", "degraded"}) checks(metrics, limit.scope, result);
+  }
+}
 
 store::LimitCheck RateLimiter::check(const LimitClass& limit, std::string_view key) const {
   return {.key = full_key(limit, key),
@@ -71,14 +92,9 @@ store::LimitCheck RateLimiter::check(const LimitClass& limit, std::string_view k
 
 Outcome<void> RateLimiter::judge(const LimitClass& limit, const store::Quota& quota, Allowance& allowance) {
   allowance.add(limit, quota);
-  const auto count = [&](std::string_view result) {
-    metrics_
-        .counter("rate_limit_checks_total", "Rate limit checks",
-                 {{"scope", std::string(limit.scope)}, {"result", std::string(result)}})
-        .add();
-  };
+  const auto count = [&](const char* result) { checks(metrics_, limit.scope, result).add(); };
   if (quota.allowed) {
-    count("allowed");
+    count(quota.degraded ? "degraded" : "allowed");
     return {};
   }
   if (settings_.rate_limit_mode == GatewaySettings::RateLimitMode::shadow) {
@@ -87,10 +103,7 @@ Outcome<void> RateLimiter::judge(const LimitClass& limit, const store::Quota& qu
     return {};
   }
   count("rejected");
-  metrics_
-      .counter("rate_limit_rejections_total", "Requests refused by a rate limit",
-               {{"scope", std::string(limit.scope)}, {"endpoint_class", std::string(limit.name)}})
-      .add();
+  rejections(metrics_, limit).add();
   Refusal refusal = Refusal::make(429, "rate_limited",
                                   fmt::format("Rate limit exceeded. Try again in {} seconds. (Limit: {}, Window: {}s)",
                                               quota.retry_after_s, quota.limit, quota.window_s));
