@@ -6,12 +6,16 @@
 #include <ctime>
 #include <thread>
 
+#include "app/build_commit.hpp"
 #include "app/chain_roles.hpp"
 #include "app/data_key_check.hpp"
 #include "app/discovery_settings.hpp"
 #include "app/embedded_secrets.hpp"
+#include "app/host_watch.hpp"
 #include "app/housekeeping.hpp"
+#include "app/job_sampler.hpp"
 #include "app/membership.hpp"
+#include "app/metrics_listener.hpp"
 #include "app/open_store.hpp"
 #include "app/rpc_chain_reader.hpp"
 #include "app/version.hpp"
@@ -76,12 +80,11 @@ gateway::GatewaySettings gateway_settings(const Settings& settings) {
   return out;
 }
 
-net::HttpResponse plain(int status, std::string text) {
-  net::HttpResponse out;
-  out.status = status;
-  out.headers.add("Content-Type", "text/plain; charset=utf-8");
-  out.body = std::move(text);
-  return out;
+// The first error must be an increase: these series begin at 0, and not with it.
+void announce_redis_errors(Metrics& metrics) {
+  metrics.counter("redis_connection_errors_total", "Connections to Redis that could not be made");
+  for (const char* type : {"connection", "timeout", "script"})
+    metrics.counter("rate_limit_redis_errors_total", "Limits that Redis could not decide", {{"error_type", type}});
 }
 
 }   // namespace
@@ -93,7 +96,6 @@ struct Application::Impl {
   Result<void> prepare_secrets();
   Result<void> start_cache();
   Result<void> start_gateway(const net::AddressGuard& guard);
-  Result<void> start_metrics();
   Task<void> run_roles();
   Task<void> keep_engine(std::shared_ptr<Membership> membership);
 
@@ -112,11 +114,14 @@ struct Application::Impl {
   std::unique_ptr<store::Cache> cache;
   std::unique_ptr<RpcChainReader> chain_reader;
   std::unique_ptr<gateway::Gateway> gateway;
-  std::unique_ptr<net::HttpServer> server, metrics_server;
+  std::unique_ptr<net::HttpServer> server;
+  std::unique_ptr<MetricsListener> metrics_listener;
+  std::unique_ptr<HostWatch> host_watch;
   std::unique_ptr<net::HttpClient> guarded_client, open_client;
   std::unique_ptr<delivery::WebhookChannel> webhook;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
   std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<JobSampler> job_sampler;
   std::shared_ptr<Membership> membership;
   std::unique_ptr<TaskGroup> role_tasks, gateway_tasks, redis_tasks;   // used on their executors only
   std::shared_ptr<engine::Engine> engine;                              // guarded by engine_mutex
@@ -153,7 +158,9 @@ Result<void> Application::Impl::start_cache() {
   }
   redis_thread = std::make_unique<IoThread>("redis");
   redis = std::make_unique<net::RedisClient>(redis_thread->executor(), *settings.redis, metrics);
-  cache = std::make_unique<store::RedisCache>(*redis, [member = membership] { return member->gateways(); }, metrics);
+  cache = std::make_unique<store::RedisCache>(
+      *redis, [member = membership] { return member->gateways(); }, metrics);
+  announce_redis_errors(metrics);
   Result<std::string> version = std::string();
   run_blocking([this, &version]() -> Task<void> {
     co_await run_on(redis_thread->executor(), [this, &version]() -> Task<void> {
@@ -204,26 +211,6 @@ Result<void> Application::Impl::start_gateway(const net::AddressGuard& guard) {
   return {};
 }
 
-Result<void> Application::Impl::start_metrics() {
-  net::HttpServer::Settings http;
-  http.host = settings.metrics_host;
-  http.port = settings.metrics_port;
-  http.name = "metrics";
-  auto handle = [this](net::HttpRequest request) -> Task<net::HttpResponse> {
-    if (request.path != "/metrics") co_return plain(404, "not found\n");
-    if (request.method != "GET" && request.method != "HEAD") co_return plain(405, "GET only\n");
-    net::HttpResponse out = plain(200, metrics.expose());
-    out.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    co_return out;
-  };
-  metrics_server = std::make_unique<net::HttpServer>(
-      std::vector<Executor>{roles_thread->executor()}, http, handle,
-      [](int status, std::string_view text, const net::HttpRequest&) { return plain(status, std::string(text)); });
-  auto listening = metrics_server->start();
-  if (!listening) return fail(Code::unavailable, "METRICS_ADDR", listening.error().text);
-  return {};
-}
-
 // Holds the shard's lease and an engine with it; takes the lease again when it was lost.
 Task<void> Application::Impl::keep_engine(std::shared_ptr<Membership> member) {
   for (;;) {
@@ -262,6 +249,7 @@ Task<void> Application::Impl::run_roles() {
     role_tasks->spawn("worker", [this]() -> Task<void> { co_await dispatcher->run(); });
     role_tasks->spawn("housekeeping", [this]() -> Task<void> { co_await housekeeping->run(); });
   }
+  if (job_sampler) role_tasks->spawn("job sampler", [this]() -> Task<void> { co_await job_sampler->run(); });
   if (settings.roles.engine) {
     role_tasks->spawn("engine", [this]() -> Task<void> { co_await keep_engine(membership); });
   }
@@ -283,7 +271,10 @@ Task<void> Application::Impl::run_roles() {
 
 Result<void> Application::Impl::start() {
   descriptors = raise_descriptor_limit();
-  metrics.gauge("build_info", "Version of this program", {{"version", std::string(kVersion)}, {"commit", ""}}).set(1);
+  metrics
+      .gauge("build_info", "Version of this program",
+             {{"version", std::string(kVersion)}, {"commit", std::string(build_commit())}})
+      .set(1);
   if (auto ready = prepare_secrets(); !ready) return ready;
   auto opened = open_store(settings, clock, metrics);
   if (!opened) return fail(opened);
@@ -317,9 +308,14 @@ Result<void> Application::Impl::start() {
     housekeeping = std::make_unique<Housekeeping>(*db, clock, instance, keep, metrics);
   }
   if (settings.roles.engine) db->on_notify("block_log", [this] { wake_engine(); });
+  if (settings.roles.engine || settings.roles.worker)
+    job_sampler = std::make_unique<JobSampler>(*db, clock, settings.roles, metrics);
+  host_watch = std::make_unique<HostWatch>(HostWatchSettings{settings.backup_dir, settings.certificate_files}, metrics);
+  host_watch->start();
 
   // Listening comes after everything that an answer may speak of is there, and before anything is promised to others.
-  if (auto listening = start_metrics(); !listening) return listening;
+  metrics_listener = std::make_unique<MetricsListener>(roles_thread->executor(), settings, metrics, *db);
+  if (auto listening = metrics_listener->start(); !listening) return listening;
   if (settings.roles.gateway) {
     if (auto counted = start_cache(); !counted) return counted;
     if (auto listening = start_gateway(*guard); !listening) return listening;
@@ -355,6 +351,9 @@ Application::~Application() {
 }
 Result<void> Application::start() {
   return impl_->start();
+}
+std::uint16_t Application::metrics_port() const {
+  return impl_->metrics_listener ? impl_->metrics_listener->port() : 0;
 }
 std::uint16_t Application::port() const {
   return impl_->server ? impl_->server->port() : 0;
@@ -406,8 +405,9 @@ void Application::stop() {
         if (app.membership) co_await app.membership->leave();
       });
     }
-    if (app.metrics_server) co_await app.metrics_server->stop(std::chrono::milliseconds(100));
+    if (app.metrics_listener) co_await app.metrics_listener->stop(std::chrono::milliseconds(100));
   });
+  if (app.host_watch) app.host_watch->stop();
   if (app.db) app.db->stop();
   for (auto& thread : app.gateway_threads) thread->stop();
   if (app.redis_thread) app.redis_thread->stop();
@@ -415,7 +415,7 @@ void Application::stop() {
   if (app.started) app.log.info("stopped");
   app.started = false;
   app.server.reset();
-  app.metrics_server.reset();
+  app.metrics_listener.reset();
   app.gateway_threads.clear();
 }
 

@@ -26,6 +26,7 @@ class Application {
   void stop();
 
   std::uint16_t port() const;
+  std::uint16_t metrics_port() const;
   store::Database& database();
   const crypto::DataKeys& data_keys() const;
 

@@ -7,8 +7,9 @@
 namespace agentauri::app {
 namespace {
 
-constexpr const char* kMetric = "housekeeping_deleted_total";
-constexpr const char* kHelp = "Rows deleted because they were older than their retention";
+Labels task_label() {
+  return {{"task", "deliveries"}};   // jobs that have ended, with their attempts
+}
 
 std::chrono::milliseconds give_or_take_a_fifth(std::chrono::milliseconds wait) {
   std::mt19937_64 engine{std::random_device{}()};
@@ -24,8 +25,11 @@ Housekeeping::Housekeeping(store::Database& db, const Clock& clock, domain::Inst
       clock_(clock),
       instance_(instance),
       settings_(settings),
-      jobs_(metrics.counter(kMetric, kHelp, {{"table", "jobs"}})),
-      attempts_(metrics.counter(kMetric, kHelp, {{"table", "attempts"}})) {}
+      executions_(metrics.counter("background_task_executions_total", "Runs of background tasks", task_label())),
+      deleted_(metrics.gauge("background_task_records_deleted", "Rows removed by background tasks since the start",
+                             task_label())),
+      duration_(metrics.histogram("background_task_duration_seconds", "Time that a run of a background task took",
+                                  kJobBuckets, task_label())) {}
 
 Task<void> Housekeeping::run() {
   auto pause = settings_.first;
@@ -43,6 +47,7 @@ Task<bool> Housekeeping::is_mine() {
 
 Task<void> Housekeeping::pass() {
   const Time before = clock_.now() - settings_.retention;
+  const auto begun = std::chrono::steady_clock::now();
   std::optional<store::EndedJob> after;
   std::int64_t jobs = 0, attempts = 0;
   while (!co_await cancelled()) {
@@ -57,11 +62,12 @@ Task<void> Housekeeping::pass() {
     }
     jobs += gone->jobs;
     attempts += gone->attempts;
-    jobs_.add(static_cast<double>(gone->jobs));
-    attempts_.add(static_cast<double>(gone->attempts));
+    deleted_.add(static_cast<double>(gone->jobs + gone->attempts));
     if (!gone->last) break;
     after = gone->last;
   }
+  executions_.add();
+  duration_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   if (jobs > 0)
     log_.info("old jobs deleted", {{"jobs", jobs}, {"attempts", attempts}, {"ended_before", to_rfc3339(before)}});
 }

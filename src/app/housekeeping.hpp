@@ -36,7 +36,9 @@ class Housekeeping {
   const Clock& clock_;
   domain::InstanceId instance_;
   HousekeepingSettings settings_;
-  Counter jobs_, attempts_;
+  Counter executions_;
+  Gauge deleted_;
+  Histogram duration_;
   Log log_{"housekeeping"};
 };
 

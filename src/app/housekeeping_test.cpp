@@ -57,7 +57,9 @@ TEST_P(HousekeepingTest, APassDeletesWhatIsOldInManyBatches) {
   clock_.advance(hours(2));
   run_blocking([&]() -> Task<void> { co_await housekeeping.pass(); });
   EXPECT_EQ(jobs(), 0);
-  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(housekeeping_deleted_total{table="jobs"} 10)"));
+  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(background_task_records_deleted{task="deliveries"} 10)"));
+  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(background_task_executions_total{task="deliveries"} 2)"));
+  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(background_task_duration_seconds_count{task="deliveries"} 2)"));
 }
 
 TEST_P(HousekeepingTest, SeveralAtOnceAreHarmless) {
@@ -73,7 +75,8 @@ TEST_P(HousekeepingTest, SeveralAtOnceAreHarmless) {
     std::jthread one(pass), two(pass);
   }
   EXPECT_EQ(jobs(), 0);
-  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(housekeeping_deleted_total{table="jobs"} 100)")) << "each row once";
+  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(background_task_records_deleted{task="deliveries"} 100)"))
+      << "each row once";
 }
 
 TEST_P(HousekeepingTest, RunsByItselfForWhoHoldsTheLease) {

@@ -90,7 +90,8 @@ struct Settings {
   LogSettings log;
   std::chrono::milliseconds grace{5000};
   int attempt_retention_days = 30;
-  std::string console_dir;   // empty: the console that was compiled in
+  std::vector<std::string> certificate_files;   // whose end metrics tell
+  std::string console_dir;                      // empty: the console that was compiled in
 };
 
 // Reads everything; faults and warnings stay in `env`, so that all of them can be shown at once.

@@ -18,6 +18,7 @@ constexpr auto kPatience = std::chrono::milliseconds(5);
 // Attempts become slow with time alone, so a full house is looked at again.
 constexpr auto kFullHouse = std::chrono::milliseconds(100);
 constexpr auto kLookForLost = std::chrono::seconds(5);
+constexpr int kMaxAttemptLabel = 10;   // of metrics; the ladders are no longer
 
 double random_unit() {
   thread_local std::mt19937_64 engine{std::random_device{}()};
@@ -54,7 +55,15 @@ struct Dispatcher::TypeMetrics {
         failed(processed(metrics, "failure")),
         dead(processed(metrics, "dlq")),
         executed_well(executed(metrics, "success")),
-        executed_badly(executed(metrics, "failure")) {
+        executed_badly(executed(metrics, "failure")),
+        attempt_seconds(
+            metrics.histogram("action_duration_seconds", "Time of one attempt", kJobBuckets, {{"action_type", type}})),
+        retries(metrics.counter("action_retries_total", "Attempts after the first", {{"action_type", type}})) {
+    for (int n = 2; n <= kMaxAttemptLabel; ++n) {
+      // A further one counts with the last.
+      retries_by_attempt.push_back(metrics.counter("action_worker_retries_total", "Attempts after the first, by number",
+                                                   {{"action_type", type}, {"attempt", std::to_string(n)}}));
+    }
     for (const auto outcome : {domain::Outcome::ok, domain::Outcome::refused, domain::Outcome::network,
                                domain::Outcome::http, domain::Outcome::unknown}) {
       attempts.emplace(outcome,
@@ -73,6 +82,9 @@ struct Dispatcher::TypeMetrics {
   std::string type;
   Histogram seconds;
   Counter succeeded, failed, dead, executed_well, executed_badly;
+  Histogram attempt_seconds;
+  Counter retries;
+  std::vector<Counter> retries_by_attempt;   // from the second on
   std::map<domain::Outcome, Counter> attempts;
 };
 
@@ -87,10 +99,10 @@ Dispatcher::Dispatcher(Executor executor, store::Database& db, const Clock& cloc
       wake_(executor),
       results_ready_(executor),
       lanes_(settings.lanes),
-      active_(metrics.gauge("action_worker_active_workers", "Attempts in flight")),
-      depth_(metrics.gauge("action_worker_queue_depth", "Pending jobs")),
-      depth_too_(metrics.gauge("action_queue_depth", "Pending jobs")),
-      dead_(metrics.gauge("action_worker_dlq_size", "Dead jobs")) {}
+      active_(metrics.gauge("action_worker_active_workers", "Attempts in flight")) {
+  for (const auto type : {domain::ActionType::telegram, domain::ActionType::rest, domain::ActionType::mcp})
+    metrics_of(type);
+}
 
 Dispatcher::~Dispatcher() = default;
 
@@ -248,11 +260,10 @@ void Dispatcher::finish(const store::ClaimedJob& job, Sent sent, std::chrono::mi
   auto& metrics = metrics_of(job.action_type);
   const bool ok = next.state == JobState::succeeded;
   metrics.attempts.at(sent.end.outcome).add();
+  metrics.attempt_seconds.observe(std::chrono::duration<double>(took).count());
   if (job.attempt > 1) {
-    metrics_
-        .counter("action_worker_retries_total", "Attempts after the first",
-                 {{"action_type", metrics.type}, {"attempt", std::to_string(std::min(job.attempt, 10))}})
-        .add();
+    metrics.retries.add();
+    metrics.retries_by_attempt.at(static_cast<std::size_t>(std::min(job.attempt, kMaxAttemptLabel) - 2)).add();
   }
   const bool again = next.state == JobState::pending;
   const Level level = ok || sent.end.interrupted ? Level::info : Level::warn;

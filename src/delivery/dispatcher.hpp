@@ -72,7 +72,6 @@ class Dispatcher {
   Task<void> upkeep_loop();
   Task<void> recover();
   Task<void> give_back_lost();
-  Task<void> count();
   TypeMetrics& metrics_of(domain::ActionType type);
 
   Executor executor_;
@@ -90,7 +89,7 @@ class Dispatcher {
   std::vector<Ended> results_;
   std::unordered_map<domain::JobId, std::int64_t> in_hand_;   // with its lease's epoch: until its result is recorded
   store::Reach reach_;
-  Gauge active_, depth_, depth_too_, dead_;
+  Gauge active_;
   std::map<domain::ActionType, std::unique_ptr<TypeMetrics>> type_metrics_;
 };
 

@@ -1,14 +1,7 @@
-// What the worker does beside its attempts: jobs that nobody works at any more, and the counts that operators look at.
-#include <array>
-
+// What the worker does beside its attempts: jobs that nobody works at any more.
 #include "delivery/dispatcher.hpp"
 
 namespace agentauri::delivery {
-namespace {
-
-constexpr auto kCountEvery = std::chrono::seconds(5);
-
-}   // namespace
 
 // Silence says something only of workers that could have been heard: after an outage of the store everybody has been
 // silent, and whoever is back first must not take the jobs of those that are still at them.
@@ -45,28 +38,11 @@ Task<void> Dispatcher::give_back_lost() {
   if (given && *given > 0) log_.warn("jobs that this worker had without knowing are due again", {{"jobs", *given}});
 }
 
-Task<void> Dispatcher::count() {
-  auto counts = co_await db_.snapshot<store::JobCounts>([](store::Tx& tx) { return store::count_jobs(tx); });
-  if (!counts) co_return;
-  depth_.set(static_cast<double>(counts->pending));
-  depth_too_.set(static_cast<double>(counts->pending));
-  dead_.set(static_cast<double>(counts->dead));
-  const std::array<std::pair<const char*, std::int64_t>, 4> states{
-      {{"held", counts->held}, {"pending", counts->pending}, {"leased", counts->leased}, {"dead", counts->dead}}};
-  for (const auto& [state, n] : states)
-    metrics_.gauge("jobs", "Jobs by state, but for those that have ended well", {{"state", state}})
-        .set(static_cast<double>(n));
-}
-
-// Jobs of workers that are gone, and the counts that operators look at.
+// Jobs of workers that are gone, and places of receivers that nobody asks for any more.
 Task<void> Dispatcher::upkeep_loop() {
-  auto counted = std::chrono::steady_clock::time_point{};
   do {
     co_await recover();
     lanes_.prune(clock_.now());
-    if (std::chrono::steady_clock::now() - counted < kCountEvery) continue;
-    counted = std::chrono::steady_clock::now();
-    co_await count();
   } while (co_await sleep_for(settings_.recover_every));
 }
 

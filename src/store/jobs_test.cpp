@@ -8,6 +8,7 @@
 
 #include "core/crypto/crypto.hpp"
 #include "store/chain_log.hpp"
+#include "store/due_jobs.hpp"
 #include "store/leases.hpp"
 #include "store/testing/temp_database.hpp"
 
@@ -445,6 +446,10 @@ TEST_P(Jobs, CountsAndNextDue) {
   EXPECT_EQ(counts.leased, 1);
   EXPECT_EQ(counts.pending, 1);
   EXPECT_EQ(counts.held, 1);
+  const auto oldest = [&] { return in_tx<std::optional<Time>>([](Tx& tx) { return oldest_due_job(tx); }).value(); };
+  EXPECT_EQ(oldest(), kStart + std::chrono::seconds(30)) << "the other one is under way";
+  ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return cancel_jobs(tx, trigger_, std::nullopt, "x", kStart); }));
+  EXPECT_EQ(oldest(), std::nullopt);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Jobs, testing::kEngines, testing::engine_name);

@@ -11,6 +11,7 @@
 namespace agentauri::store {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -55,6 +56,7 @@ TEST_F(QueryPlans, WhatIsForgottenIsFoundByItsIndex) {
   EXPECT_THAT(plan_of("refresh_token_delete_superseded"), HasSubstr("refresh_tokens_used"));
   EXPECT_THAT(plan_of("revocation_delete_old"), HasSubstr("revocations_by_time"));
   EXPECT_THAT(plan_of("job_leased"), HasSubstr("jobs_leased"));
+  EXPECT_THAT(plan_of("job_oldest_due"), AllOf(HasSubstr("jobs_due"), Not(HasSubstr("TEMP B-TREE"))));
   EXPECT_THAT(plan_of("api_key_audit_delete_old"), HasSubstr("api_key_audit_by_time"));
   EXPECT_THAT(plan_of("api_key_calls"), Not(HasSubstr("SCAN api_key_audit")));
   EXPECT_THAT(plan_of("auth_failure_delete_old"), HasSubstr("auth_failures_by_time"));
