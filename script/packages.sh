@@ -8,7 +8,7 @@ BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build cca
 CONSOLE_PACKAGES="nodejs npm"
 # What the tests meet: real servers and a real browser, and Node.js for the functional suite.
 TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium python3-venv python3-pip
-  redis-tools nginx pebble python3-certbot nftables iproute2 util-linux"
+  redis-tools nginx pebble python3-certbot nftables iproute2 util-linux prometheus"
 # What script/package makes the Debian package with, and what tests/package boots a Debian with, on top.
 PACKAGE_PACKAGES="dpkg-dev"
 PACKAGE_TEST_PACKAGES="systemd-container mmdebstrap"
