@@ -7,10 +7,6 @@
 namespace agentauri::app {
 namespace {
 
-Labels task_label() {
-  return {{"task", "deliveries"}};   // jobs that have ended, with their attempts
-}
-
 std::chrono::milliseconds give_or_take_a_fifth(std::chrono::milliseconds wait) {
   std::mt19937_64 engine{std::random_device{}()};
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -21,15 +17,7 @@ std::chrono::milliseconds give_or_take_a_fifth(std::chrono::milliseconds wait) {
 
 Housekeeping::Housekeeping(store::Database& db, const Clock& clock, domain::InstanceId instance,
                            HousekeepingSettings settings, Metrics& metrics)
-    : db_(db),
-      clock_(clock),
-      instance_(instance),
-      settings_(settings),
-      executions_(metrics.counter("background_task_executions_total", "Runs of background tasks", task_label())),
-      deleted_(metrics.gauge("background_task_records_deleted", "Rows removed by background tasks since the start",
-                             task_label())),
-      duration_(metrics.histogram("background_task_duration_seconds", "Time that a run of a background task took",
-                                  kJobBuckets, task_label())) {}
+    : db_(db), clock_(clock), instance_(instance), settings_(settings), deliveries_(metrics, "deliveries") {}
 
 Task<void> Housekeeping::run() {
   auto pause = settings_.first;
@@ -47,7 +35,7 @@ Task<bool> Housekeeping::is_mine() {
 
 Task<void> Housekeeping::pass() {
   const Time before = clock_.now() - settings_.retention;
-  const auto begun = std::chrono::steady_clock::now();
+  const BackgroundTask::Run run(deliveries_);
   std::optional<store::EndedJob> after;
   std::int64_t jobs = 0, attempts = 0;
   while (!co_await cancelled()) {
@@ -62,12 +50,10 @@ Task<void> Housekeeping::pass() {
     }
     jobs += gone->jobs;
     attempts += gone->attempts;
-    deleted_.add(static_cast<double>(gone->jobs + gone->attempts));
+    deliveries_.deleted(gone->jobs + gone->attempts);
     if (!gone->last) break;
     after = gone->last;
   }
-  executions_.add();
-  duration_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   if (jobs > 0)
     log_.info("old jobs deleted", {{"jobs", jobs}, {"attempts", attempts}, {"ended_before", to_rfc3339(before)}});
 }

@@ -5,6 +5,7 @@
 
 #include "core/async/task.hpp"
 #include "core/base/time.hpp"
+#include "core/telemetry/background_task.hpp"
 #include "core/telemetry/log.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "store/forget_jobs.hpp"
@@ -36,9 +37,7 @@ class Housekeeping {
   const Clock& clock_;
   domain::InstanceId instance_;
   HousekeepingSettings settings_;
-  Counter executions_;
-  Gauge deleted_;
-  Histogram duration_;
+  BackgroundTask deliveries_;   // jobs that have ended, with their attempts
   Log log_{"housekeeping"};
 };
 

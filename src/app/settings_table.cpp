@@ -18,6 +18,8 @@ constexpr SettingRow kProcess[] = {
      "what this process does", "", "--roles"},
     {"AGENTAURI_DATA_DIR", "`./data`", "a folder",
      "the embedded store and its secret; one process at a time. Not used with PostgreSQL", "", "--data-dir"},
+    {"BACKUP_DIR", "`/var/backups/postgresql`; embedded `<data dir>/backups`", "a folder",
+     "backups and their `status.json`: [backup.md](backup.md)"},
     {"SERVER_HOST", "`0.0.0.0`; embedded `127.0.0.1`", "an IP address", "where the API listens", "", "--host"},
     {"SERVER_PORT", "`8080`", "0 to 65535", "where the API listens; 0: any free port", "", "--port"},
     {"METRICS_ADDR", "`127.0.0.1:9464`", "address:port", "where `/metrics` listens, in every role"},
@@ -152,6 +154,8 @@ constexpr SettingRow kLogs[] = {
     {"LOG_LEVEL", "`info`", "`trace`, `debug`, `info`, `warn`, `error`",
      "of a filter such as `info,sqlx=warn` the first plain word counts", "RUST_LOG"},
     {"LOG_FORMAT", "`json`", "`json`, `text`", "`text` for terminals"},
+    {"TLS_CERTIFICATE_FILES", "–", "files, commas between",
+     "certificates whose end stands in the metrics: `tls_certificate_expiry_timestamp_seconds`"},
     {"LOG_DIR", "–", "a folder", "the same lines also go to a file in it; SIGHUP opens the file anew"},
 };
 

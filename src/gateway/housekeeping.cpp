@@ -25,49 +25,33 @@ Housekeeping::Housekeeping(store::Database& db, const Clock& clock, Metrics& met
       trail_(trail),
       session_uses_(session_uses),
       revoked_(db, std::string(store::kRevocationsChannel)) {
-  for (const auto& kept : kKept) {
-    const Labels task{{"task", std::string(kept.task)}};
-    series_.emplace(kept.task,
-                    Series{metrics.counter("background_task_executions_total", "Runs of background tasks", task),
-                           metrics.gauge("background_task_records_deleted",
-                                         "Rows removed by background tasks since the start", task),
-                           metrics.histogram("background_task_duration_seconds",
-                                             "Time that a run of a background task took", kJobBuckets, task)});
-  }
+  for (const auto& kept : kKept) tasks_.try_emplace(kept.task, metrics, kept.task);
 }
 
 Task<Result<std::int64_t>> Housekeeping::clean_up(const Kept& kept) {
-  const Series& series = series_.at(kept.task);
-  const auto begun = std::chrono::steady_clock::now();
+  const BackgroundTask& task = tasks_.at(kept.task);
+  const BackgroundTask::Run run(task);
   std::int64_t gone = 0;
-  Result<void> done;
   for (int i = 0; i < kMaxCleanupBatches; ++i) {
     auto remove = [&kept, before = clock_.now() - kept.retention](store::Tx& tx) {
       return kept.remove(tx, before, kCleanupBatch);
     };
     auto batch = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(remove));
-    if (!batch) done = fail(batch);
-    if (!batch || *batch == 0) break;
+    if (!batch) co_return fail(batch);
+    if (*batch == 0) break;
     gone += *batch;
-    series.deleted.add(static_cast<double>(*batch));
+    task.deleted(*batch);
   }
-  series.executions.add();
-  series.duration.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
-  if (!done) co_return fail(done);
   co_return gone;
 }
 
 Task<Result<std::int64_t>> Housekeeping::clean_up() {
   std::int64_t gone = 0;
-  Result<void> done;
   for (const auto& kept : kKept) {
     auto cleaned = co_await clean_up(kept);
-    if (cleaned)
-      gone += *cleaned;
-    else
-      done = fail(cleaned);
+    if (!cleaned) co_return cleaned;
+    gone += *cleaned;
   }
-  if (!done) co_return fail(done);
   co_return gone;
 }
 

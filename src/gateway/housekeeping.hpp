@@ -10,6 +10,7 @@
 
 #include "core/async/task.hpp"
 #include "core/base/time.hpp"
+#include "core/telemetry/background_task.hpp"
 #include "core/telemetry/log.hpp"
 #include "core/telemetry/metrics.hpp"
 #include "gateway/auth/key_trail.hpp"
@@ -33,7 +34,7 @@ class Housekeeping {
                SessionUses& session_uses);
   // Until it is cancelled; the trail is written once more then.
   Task<void> run();
-  // One round; how many rows went. What fails is left to the next, and does not keep the others from theirs.
+  // One round; how many rows went. The first failure ends it: a store that is away must not keep the rest waiting.
   Task<Result<std::int64_t>> clean_up();
 
  private:
@@ -44,11 +45,6 @@ class Housekeeping {
     Result<std::int64_t> (*remove)(store::Tx& tx, Time before, std::int64_t limit);
   };
   static const std::array<Kept, 6> kKept;
-  struct Series {
-    Counter executions;
-    Gauge deleted;   // only grows: its name is given, and not one of a counter
-    Histogram duration;
-  };
   Task<Result<std::int64_t>> clean_up(const Kept& kept);
   Task<void> follow();
   Task<void> write_trail();
@@ -57,7 +53,7 @@ class Housekeeping {
 
   store::Database& db_;
   const Clock& clock_;
-  std::map<std::string_view, Series> series_;   // by task
+  std::map<std::string_view, BackgroundTask> tasks_;
   RevocationFeed& revocations_;
   KeyTrail& trail_;
   SessionUses& session_uses_;
