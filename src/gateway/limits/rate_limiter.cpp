@@ -75,11 +75,12 @@ void Allowance::write(net::Headers& headers) const {
 }
 
 RateLimiter::RateLimiter(const GatewaySettings& settings, const Clock& clock, Metrics& metrics, store::Cache& cache)
-    : settings_(settings), clock_(clock), metrics_(metrics), cache_(cache) {
+    : settings_(settings), clock_(clock), cache_(cache) {
   // From the start, so that the first refusal is an increase.
   for (const auto& limit : kClasses) {
-    rejections(metrics, limit);
-    for (const char* result : {"allowed", "rejected", "shadow", "degraded"}) checks(metrics, limit.scope, result);
+    const auto of = [&](const char* result) { return checks(metrics, limit.scope, result); };
+    checks_.try_emplace(limit.scope, Checks{of("allowed"), of("rejected"), of("shadow"), of("degraded")});
+    rejections_.try_emplace({limit.scope, limit.name}, rejections(metrics, limit));
   }
 }
 
@@ -92,18 +93,18 @@ store::LimitCheck RateLimiter::check(const LimitClass& limit, std::string_view k
 
 Outcome<void> RateLimiter::judge(const LimitClass& limit, const store::Quota& quota, Allowance& allowance) {
   allowance.add(limit, quota);
-  const auto count = [&](const char* result) { checks(metrics_, limit.scope, result).add(); };
+  const Checks& counted = checks_.at(limit.scope);
   if (quota.allowed) {
-    count(quota.degraded ? "degraded" : "allowed");
+    (quota.degraded ? counted.degraded : counted.allowed).add();
     return {};
   }
   if (settings_.rate_limit_mode == GatewaySettings::RateLimitMode::shadow) {
-    count("shadow");
+    counted.shadow.add();
     allowance.mark_shadow();
     return {};
   }
-  count("rejected");
-  rejections(metrics_, limit).add();
+  counted.rejected.add();
+  rejections_.at({limit.scope, limit.name}).add();
   Refusal refusal = Refusal::make(429, "rate_limited",
                                   fmt::format("Rate limit exceeded. Try again in {} seconds. (Limit: {}, Window: {}s)",
                                               quota.retry_after_s, quota.limit, quota.window_s));

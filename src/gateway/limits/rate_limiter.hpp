@@ -1,9 +1,11 @@
 // The table of limits (design: one table for all) and what it says about one request.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/async/task.hpp"
@@ -72,10 +74,17 @@ class RateLimiter {
   store::LimitCheck check(const LimitClass& limit, std::string_view key) const;
   Outcome<void> judge(const LimitClass& limit, const store::Quota& quota, Allowance& allowance);
 
+  // rate_limit_checks_total of a scope, by result.
+  struct Checks {
+    Counter allowed, rejected, shadow, degraded;
+  };
+
   const GatewaySettings& settings_;
   const Clock& clock_;
-  Metrics& metrics_;
   store::Cache& cache_;
+  // Made beforehand, as each request asks for some: by scope, and by scope and class. They never change.
+  std::map<std::string_view, Checks> checks_;
+  std::map<std::pair<std::string_view, std::string_view>, Counter> rejections_;
 };
 
 }   // namespace agentauri::gateway
