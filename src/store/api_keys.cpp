@@ -258,6 +258,21 @@ Result<ApiKeyStats> read_api_key_stats(Tx& tx, OrganizationId organization, Time
   return out;
 }
 
+namespace {
+
+// One id leads from a row of the audit to the lines of the log, and back.
+std::optional<std::string> with_request_id(const std::optional<std::string>& details, const std::string& request_id) {
+  if (request_id.empty()) return details;
+  json::Object out;
+  if (details) {
+    if (auto parsed = json::parse(*details); parsed && parsed->is_object()) out = std::move(parsed->get_object());
+  }
+  out["request_id"] = json::String(request_id);
+  return json::dump(out);
+}
+
+}   // namespace
+
 Result<void> insert_api_key_audit(Tx& tx, const std::vector<ApiKeyAudit>& rows) {
   std::vector<Params> sets;
   for (const auto& row : rows) {
@@ -270,7 +285,7 @@ Result<void> insert_api_key_audit(Tx& tx, const std::vector<ApiKeyAudit>& rows) 
                        .text("user_agent", row.origin.user_agent)
                        .text("endpoint", row.origin.endpoint)
                        .uuid("actor", row.actor ? std::optional(row.actor->uuid) : std::nullopt)
-                       .text("details", row.details)
+                       .text("details", with_request_id(row.details, row.origin.request_id))
                        .time("at", row.at));
   }
   return run_all(tx, kInsertAudit, sets);
@@ -286,7 +301,7 @@ Result<void> insert_auth_failures(Tx& tx, const std::vector<AuthFailure>& rows) 
                        .text("ip", row.origin.ip)
                        .text("user_agent", row.origin.user_agent)
                        .text("endpoint", row.origin.endpoint)
-                       .text("details", row.details)
+                       .text("details", with_request_id(row.details, row.origin.request_id))
                        .time("at", row.at));
   }
   return run_all(tx, kInsertFailure, sets);

@@ -72,6 +72,7 @@ Result<ApiKeyStats> read_api_key_stats(Tx& tx, domain::OrganizationId organizati
 // Where a request came from. Printable ASCII; whoever fills it sees to that.
 struct RequestOrigin {
   std::optional<std::string> ip, user_agent, endpoint;
+  std::string request_id = {};   // joins the details of what is written; empty: of no request
 };
 struct ApiKeyAudit {
   domain::ApiKeyId key_id;

@@ -41,7 +41,8 @@ const Query kReplay{
     "UPDATE jobs SET state = CASE WHEN attempts = 0 AND hold_until_block > COALESCE((SELECT c.head_num FROM chains c "
     "WHERE c.chain_id = jobs.chain_id), 0) THEN 'held' ELSE 'pending' END, reason = NULL, next_at = :now, "
     "expires_at = NULL, ladder_from = attempts, body = COALESCE(:body, body), endpoint = COALESCE(:endpoint, "
-    "endpoint), updated_at = :now, finished_at = NULL WHERE id = :job AND state = 'dead'"};
+    "endpoint), request_id = COALESCE(:request_id, request_id), updated_at = :now, finished_at = NULL WHERE id = :job "
+    "AND state = 'dead'"};
 const Query kSetReason{"dead_job_set_reason",
                        "UPDATE jobs SET reason = :reason, updated_at = :now, finished_at = :now WHERE id = :job AND "
                        "state = 'dead'"};
@@ -110,11 +111,13 @@ Result<std::vector<DeadJob>> lock_replayable_jobs(Tx& tx, domain::TriggerId trig
 Result<std::int64_t> replay_jobs(Tx& tx, const std::vector<Replay>& replays, Time now) {
   std::vector<Params> rows;
   for (const auto& replay : replays) {
-    rows.push_back(std::move(Params()
-                                 .blob("job", replay.job.view())
-                                 .text("body", replay.body)
-                                 .text("endpoint", replay.endpoint)
-                                 .time("now", now)));
+    rows.push_back(
+        std::move(Params()
+                      .blob("job", replay.job.view())
+                      .text("body", replay.body)
+                      .text("endpoint", replay.endpoint)
+                      .text("request_id", replay.request_id.empty() ? std::nullopt : std::optional(replay.request_id))
+                      .time("now", now)));
   }
   return tx.run_many(kReplay, rows);
 }

@@ -42,6 +42,7 @@ Result<std::vector<DeadJob>> lock_replayable_jobs(Tx& tx, domain::TriggerId trig
 struct Replay {
   domain::JobId job;
   std::optional<std::string> body, endpoint;   // of one that was never tried and has none
+  std::string request_id = {};                 // of whoever sends it again; empty: it keeps its own
 };
 // Dead jobs become due at once, with the waits between attempts from the start and without an age limit; one that was
 // never tried waits for its confirmations as it would have. Only what is dead is touched. Returns how many were.

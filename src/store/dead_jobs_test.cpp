@@ -61,6 +61,18 @@ TEST_P(DeadJobs, ManyReplaysAtOnceTakeEachJobOnce) {
   EXPECT_EQ(in_tx<std::int64_t>([&](Tx& tx) { return count_dead_jobs(tx, trigger_); }), 0);
 }
 
+const Query kRequestIds{Query::Unlisted{}, "test_request_ids", "SELECT request_id FROM jobs ORDER BY event_id"};
+
+TEST_P(DeadJobs, AttemptsToComeCarryTheIdOfWhoeverSentThemAgain) {
+  insert({job("a"), job("b")});
+  const std::vector<Replay> replays{{job("a").id, "{}", std::nullopt, "by-hand"}, {job("b").id, "{}", std::nullopt}};
+  ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return replay_jobs(tx, replays, kStart); }));
+  const auto rows = db().query_blocking(kRequestIds);
+  ASSERT_TRUE(rows) << rows.error().text;
+  EXPECT_EQ(rows->text(0, 0), "by-hand");
+  EXPECT_EQ(rows->text(1, 0), "r") << "of nobody: it keeps its own";
+}
+
 TEST_P(DeadJobs, TestsAreNoDeadLetters) {
   insert({job("alert"), job("test", "test")});
   EXPECT_EQ(in_tx<std::int64_t>([&](Tx& tx) { return count_dead_jobs(tx, trigger_); }), 1);

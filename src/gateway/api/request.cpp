@@ -20,7 +20,7 @@ std::optional<std::string> Request::user_agent() const {
 }
 
 store::RequestOrigin Request::origin() const {
-  return {client_ip, user_agent(), printable(http.path, kMaxEndpointBytes)};
+  return {client_ip, user_agent(), printable(http.path, kMaxEndpointBytes), request_id};
 }
 
 Caller Request::caller(const Clock& clock) const {

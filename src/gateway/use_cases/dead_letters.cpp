@@ -45,7 +45,8 @@ Result<store::Replay> prepare(const DeadJob& job) {
   return out;
 }
 
-Outcome<ReplayOutcome> replay(Tx& tx, domain::TriggerId trigger, const std::vector<DeadJob>& jobs, Time now) {
+Outcome<ReplayOutcome> replay(Tx& tx, const Caller& caller, domain::TriggerId trigger,
+                              const std::vector<DeadJob>& jobs) {
   ReplayOutcome out;
   std::vector<store::Replay> replays;
   for (const auto& job : jobs) {
@@ -55,15 +56,16 @@ Outcome<ReplayOutcome> replay(Tx& tx, domain::TriggerId trigger, const std::vect
     }
     auto prepared = prepare(job);
     if (prepared) {
+      prepared->request_id = caller.origin.request_id;   // the attempts to come are this request's doing
       out.replayed.push_back(job.id);
       replays.push_back(std::move(*prepared));
       continue;
     }
     auto why = rules::cut_text("the body could not be made: " + prepared.error().text, kMaxReasonBytes);
-    if (auto set = store::set_dead_reason(tx, job.id, why, now); !set) return broken(set);
+    if (auto set = store::set_dead_reason(tx, job.id, why, caller.now); !set) return broken(set);
     out.skipped.push_back({job.id, std::move(why)});
   }
-  if (auto done = store::replay_jobs(tx, replays, now); !done) return broken(done);
+  if (auto done = store::replay_jobs(tx, replays, caller.now); !done) return broken(done);
   auto left = store::count_dead_jobs(tx, trigger);
   if (!left) return broken(left);
   out.left = *left;
@@ -107,7 +109,7 @@ Outcome<ReplayOutcome> replay_dead_letter(Tx& tx, const Caller& caller, std::str
   if (!trigger) return pass(trigger);
   auto jobs = find(tx, trigger->id, id);
   if (!jobs) return pass(jobs);
-  auto out = replay(tx, trigger->id, *jobs, caller.now);
+  auto out = replay(tx, caller, trigger->id, *jobs);
   if (out && out->replayed.empty()) return refuse(409, "conflict", std::move(out->skipped.front().why));
   return out;
 }
@@ -120,7 +122,7 @@ Outcome<ReplayOutcome> replay_dead_letters(Tx& tx, const Caller& caller, std::st
   if (!trigger) return pass(trigger);
   auto jobs = store::lock_replayable_jobs(tx, trigger->id, limit);
   if (!jobs) return broken(jobs);
-  return replay(tx, trigger->id, *jobs, caller.now);
+  return replay(tx, caller, trigger->id, *jobs);
 }
 
 Outcome<std::int64_t> purge_dead_letters(Tx& tx, const Caller& caller, std::string_view trigger_id,
