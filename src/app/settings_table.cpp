@@ -100,6 +100,8 @@ constexpr SettingRow kEdge[] = {
     {"BASE_URL", "`https://api.agentauri.ai`", "an http or https URL without a query",
      "`iss` and `aud` of access tokens, and where `/.well-known` says that this service is"},
     {"FRONTEND_URL", "–; development `http://localhost:3000`", "a URL", "a web page whose origin may use cookies too"},
+    {"TLS_CERTIFICATE_FILES", "–", "PEM files, commas between",
+     "certificates whose end the metrics tell, such as the `fullchain.pem` that nginx serves"},
 };
 
 constexpr SettingRow kPublished[] = {
@@ -154,8 +156,6 @@ constexpr SettingRow kLogs[] = {
     {"LOG_LEVEL", "`info`", "`trace`, `debug`, `info`, `warn`, `error`",
      "of a filter such as `info,sqlx=warn` the first plain word counts", "RUST_LOG"},
     {"LOG_FORMAT", "`json`", "`json`, `text`", "`text` for terminals"},
-    {"TLS_CERTIFICATE_FILES", "–", "files, commas between",
-     "certificates whose end stands in the metrics: `tls_certificate_expiry_timestamp_seconds`"},
     {"LOG_DIR", "–", "a folder", "the same lines also go to a file in it; SIGHUP opens the file anew"},
 };
 

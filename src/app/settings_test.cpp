@@ -89,6 +89,12 @@ TEST(Settings, TheSameNamesWithGoodValues) {
 }
 
 // A service named `db` or `redis` gives every pod of its namespace these names.
+TEST(Settings, CertificatesToWatchAreAList) {
+  EXPECT_THAT(read({}).settings.certificate_files, IsEmpty());
+  EXPECT_THAT(read({{"TLS_CERTIFICATE_FILES", "/etc/a.pem, /etc/b.pem"}}).settings.certificate_files,
+              ElementsAre("/etc/a.pem", "/etc/b.pem"));
+}
+
 TEST(Settings, VariablesThatKubernetesSetsStopNothing) {
   const Environment::Map links{{"DB_SERVICE_HOST", "10.96.0.5"},
                                {"DB_SERVICE_PORT", "5432"},
