@@ -8,7 +8,8 @@ BUILD_PACKAGES="clang-19 libclang-rt-19-dev llvm-19 lld-19 cmake ninja-build cca
 CONSOLE_PACKAGES="nodejs npm"
 # What the tests meet: real servers and a real browser, and Node.js for the functional suite.
 TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromium python3-venv python3-pip
-  redis-tools nginx pebble python3-certbot nftables iproute2 util-linux prometheus"
+  redis-tools nginx pebble python3-certbot nftables iproute2 util-linux
+  prometheus prometheus-alertmanager prometheus-node-exporter prometheus-postgres-exporter prometheus-redis-exporter"
 # What script/package makes the Debian package with, and what tests/package boots a Debian with, on top.
 PACKAGE_PACKAGES="dpkg-dev"
 PACKAGE_TEST_PACKAGES="systemd-container mmdebstrap"
@@ -45,9 +46,11 @@ install_packages() {
     $sudo mkdir -p /etc/postgresql-common
     echo "create_main_cluster = false" | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
-  # nginx's package would take port 80, now and at every start of the machine; the tests start theirs on free ports.
-  local quiet=""
-  if printf '%s\n' "${missing[@]}" | grep -q '^nginx$' && [ ! -e /usr/sbin/policy-rc.d ]; then
+  # nginx's package would take port 80 and Prometheus' packages theirs, now and at every start of the machine; the tests start
+  # theirs on free ports.
+  local quiet="" servers
+  servers="$(printf '%s\n' "${missing[@]}" | grep -E '^(nginx|prometheus.*)$' || true)"
+  if [ -n "$servers" ] && [ ! -e /usr/sbin/policy-rc.d ]; then
     quiet=yes
     printf '#!/bin/sh\nexit 101\n' | $sudo tee /usr/sbin/policy-rc.d >/dev/null
     $sudo chmod 755 /usr/sbin/policy-rc.d
@@ -56,7 +59,7 @@ install_packages() {
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null || done=""
   if [ -n "$quiet" ]; then
     $sudo rm /usr/sbin/policy-rc.d
-    $sudo update-rc.d nginx disable >/dev/null 2>&1 || true
+    for package in $servers; do $sudo update-rc.d "$package" disable >/dev/null 2>&1 || true; done
   fi
   [ -n "$done" ] || die "apt-get could not install: ${missing[*]}"
 }

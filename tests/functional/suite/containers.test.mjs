@@ -2,7 +2,7 @@
 // health check tells a working process from one that is none. Where Docker Compose is, it reads the file too.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { AgentAuri, BINARY, JWT_SECRET, ROOT } from '../lib/agentauri.mjs';
@@ -10,7 +10,7 @@ import { freePort, run, runOk } from '../lib/process.mjs';
 
 const DOCKER = path.join(ROOT, 'deploy/docker');
 const ROLES = ['gateway', 'indexer', 'engine', 'worker'];
-const REQUIRED = ['JWT_SECRET', 'DB_PASSWORD', 'REDIS_PASSWORD'];
+const REQUIRED = ['JWT_SECRET', 'DB_PASSWORD', 'REDIS_PASSWORD', 'GRAFANA_ADMIN_PASSWORD', 'ALERT_WEBHOOK_URL'];
 // In the slim image already.
 const BASE_PACKAGES = ['libc6', 'libgcc-s1'];
 
@@ -44,13 +44,30 @@ describe('containers', () => {
   });
 
   test('limits and health checks of the others', () => {
-    const expected = { postgres: ['2.0', '4G', '1.0', '2G', '10s'], redis: ['1.0', '2G', '0.5', '512M', '10s'], prometheus: ['1.0', '2G', '0.5', '512M'], nginx: ['0.5', '256M', '0.25', '128M', '30s'] };
+    const expected = { postgres: ['2.0', '4G', '1.0', '2G', '10s'], redis: ['1.0', '2G', '0.5', '512M', '10s'], prometheus: ['1.0', '2G', '0.5', '512M'], grafana: ['0.5', '1G', '0.25', '256M'],
+      alertmanager: ['0.25', '256M', '0.1', '64M', '30s'], nginx: ['0.5', '256M', '0.25', '128M', '30s'] };
     for (const [name, [cpus, memory, reservedCpus, reservedMemory, interval]] of Object.entries(expected)) {
       const service = stack.services[name];
       assert.deepEqual(service.deploy.resources, { limits: { cpus, memory }, reservations: { cpus: reservedCpus, memory: reservedMemory } }, name);
       assert.equal(service.healthcheck?.interval, interval, name);
     }
     assert.deepEqual(stack.services.nginx.profiles, ['production']);
+  });
+
+  test('Prometheus, Alertmanager and Grafana are given the files of a host', async () => {
+    const mounted = (name) => Object.fromEntries(stack.services[name].volumes.filter((each) => each.startsWith('.')).map((each) => each.split(':').slice(0, 2).reverse()));
+    assert.deepEqual(mounted('prometheus'), { '/etc/prometheus/prometheus.yml': '../prometheus/prometheus.yml', '/etc/prometheus/alerts': '../prometheus/alerts', '/etc/prometheus/targets': './targets' });
+    assert.deepEqual(mounted('alertmanager'), { '/etc/alertmanager': '../alertmanager' });
+    assert.deepEqual(mounted('grafana'), { '/etc/grafana/provisioning': '../grafana/provisioning', '/var/lib/grafana/dashboards': '../grafana/dashboards' });
+    for (const name of ['prometheus', 'alertmanager', 'grafana']) for (const file of Object.values(mounted(name))) await access(path.join(DOCKER, file));
+    const hook = stack.services.alertmanager.secrets[0];
+    assert.match(await readFile(path.join(DOCKER, '../alertmanager/alertmanager.yml'), 'utf8'), new RegExp(`slack_api_url_file: ${hook.target}$`, 'm'));
+    // Each target is a service of this stack.
+    for (const file of await readdir(path.join(DOCKER, 'targets'))) {
+      const [, service] = /targets: \[([\w-]+):\d+\]/.exec(await readFile(path.join(DOCKER, 'targets', file), 'utf8')) ?? [];
+      if (service) assert.ok(stack.services[service], `${file}: ${service}`);
+      else assert.equal(file, 'nginx.yml');
+    }
   });
 
   test('nothing is published to others but what nginx listens on', () => {

@@ -1,0 +1,53 @@
+// The little that tests need to know of PromQL and of the files in deploy/prometheus and deploy/grafana.
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { ROOT } from './agentauri.mjs';
+import { runOk } from './process.mjs';
+
+const NO_METRIC = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right', 'and', 'or', 'unless', 'offset', 'bool', 'inf', 'nan']);
+
+// Names of metrics in an expression: what is left of its words without strings, labels, ranges, functions and keywords.
+export function metricNames(expression) {
+  const bare = expression
+    .replaceAll(/"(?:[^"\\]|\\.)*"/g, '')
+    .replaceAll(/\{[^{}]*\}/g, ' ')
+    .replaceAll(/\[[^\]]*\]/g, ' ')
+    .replaceAll(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)/gi, ' ');
+  const names = new Set();
+  for (const match of bare.matchAll(/([a-zA-Z_:][\w:]*)\s*(\(?)/g)) {
+    if (match[2] === '(' || NO_METRIC.has(match[1].toLowerCase())) continue;
+    names.add(match[1]);
+  }
+  return names;
+}
+
+// What Grafana fills in before it asks.
+export const withoutVariables = (expression) => expression.replaceAll('$chain', '.*').replaceAll('$__rate_interval', '1m');
+
+export async function readYaml(file) {
+  const text = await runOk('python3', ['-c', 'import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)', file]);
+  return JSON.parse(text);
+}
+
+// [{file, group, ...rule}] of the shipped rules.
+export async function shippedRules() {
+  const folder = path.join(ROOT, 'deploy/prometheus/alerts');
+  const rules = [];
+  for (const file of (await readdir(folder)).sort()) {
+    const { groups } = await readYaml(path.join(folder, file));
+    for (const group of groups) for (const rule of group.rules) rules.push({ file, group: group.name, ...rule });
+  }
+  return rules;
+}
+
+export async function shippedDashboards() {
+  const folder = path.join(ROOT, 'deploy/grafana/dashboards');
+  const dashboards = [];
+  for (const file of (await readdir(folder)).sort()) dashboards.push({ file, ...JSON.parse(await readFile(path.join(folder, file), 'utf8')) });
+  return dashboards;
+}
+
+// [{dashboard, panel, expr}] of every query that Prometheus is asked.
+export function queriesOf(dashboards) {
+  return dashboards.flatMap((each) => each.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ dashboard: each.uid, panel: panel.title, expr: target.expr }))));
+}
