@@ -49,7 +49,7 @@ install_packages() {
   # nginx's package would take port 80 and Prometheus' packages theirs, now and at every start of the machine; the tests start
   # theirs on free ports.
   local quiet="" servers
-  servers="$(printf '%s\n' "${missing[@]}" | grep -E '^(nginx|prometheus.*)$' || true)"
+  servers="$(printf '%s\n' "${missing[@]}" | grep -E '^(nginx|prometheus|prometheus-alertmanager|prometheus-.*-exporter)$' || true)"
   if [ -n "$servers" ] && [ ! -e /usr/sbin/policy-rc.d ]; then
     quiet=yes
     printf '#!/bin/sh\nexit 101\n' | $sudo tee /usr/sbin/policy-rc.d >/dev/null
