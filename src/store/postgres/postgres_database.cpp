@@ -254,7 +254,11 @@ Result<void> PostgresDatabase::run_unit(Unit& unit, std::unique_ptr<Session>& se
 
 Result<void> PostgresDatabase::try_unit(Unit& unit, Session& session, bool& again) {
   const bool reads = unit.mode == Mode::read;
-  session.begin(reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN");
+  // A process that is frozen or cut off in the middle of a unit holds locks which others need to take over from it.
+  if (reads)
+    session.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  else
+    session.begin("BEGIN", settings_.standstill_timeout);
   PostgresTx tx(session);
   auto outcome = tx.run_body(unit.body);
   if (!outcome) {

@@ -237,6 +237,57 @@ TEST(PostgresDeadline, EndsTheWaitForALock) {
   EXPECT_EQ(outcome.error().code, Code::busy);
 }
 
+// As a process does that is frozen in the middle of a unit: its locks must not outlive the patience of the others.
+TEST(PostgresDeadline, EndsAUnitThatStandsStill) {
+  const auto temp = testing::make_temp_postgres([](auto& s) { s.standstill_timeout = 500ms; });
+  ASSERT_TRUE(transact(*temp.db, [](Tx& tx) { return put(tx, "k1"); }));
+  std::latch locked(1), freed(1);
+  int runs = 0;
+  Result<void> outcome = fail(Code::internal, "not run");
+  std::thread frozen([&] {
+    outcome = transact(*temp.db, [&](Tx& tx) -> Result<void> {
+      auto bumped = tx.run(kBump, Params().text("name", "k1"));
+      if (!bumped) return fail(bumped);
+      if (++runs > 1) return {};
+      locked.count_down();
+      freed.wait();
+      return put(tx, "k2");
+    });
+  });
+  locked.wait();
+  const auto began = std::chrono::steady_clock::now();
+  const auto other = transact(*temp.db, [](Tx& tx) -> Result<void> {
+    auto bumped = tx.run(kBump, Params().text("name", "k1"));
+    if (!bumped) return fail(bumped);
+    return {};
+  });
+  EXPECT_TRUE(other) << other.error().text;
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  freed.count_down();
+  frozen.join();
+  EXPECT_TRUE(outcome) << outcome.error().text;
+  EXPECT_EQ(runs, 2) << "the late one ran again, and nothing of its first run is left";
+  EXPECT_FALSE(stored(*temp.db, "k2"));
+  EXPECT_EQ(temp.db->query_blocking(kGet, Params().text("name", "k1"))->i64(0, 0), 3);
+}
+
+// Reading holds nobody up, and computing on a snapshot may take its time.
+TEST(PostgresDeadline, LetsASnapshotStandStill) {
+  const auto temp = testing::make_temp_postgres([](auto& s) { s.standstill_timeout = 50ms; });
+  int runs = 0;
+  const auto seen = temp.db->snapshot_blocking<std::int64_t>([&runs](Tx& tx) -> Result<std::int64_t> {
+    ++runs;
+    for (int i = 0; i < 2; ++i) {
+      auto rows = tx.run(kGet, Params().text("name", "k1"));
+      if (!rows) return fail(rows);
+      if (i == 0) std::this_thread::sleep_for(300ms);
+    }
+    return 1;
+  });
+  EXPECT_TRUE(seen) << seen.error().text;
+  EXPECT_EQ(runs, 1);
+}
+
 TEST(PostgresDeadline, LeavesAServerThatHasFallenSilent) {
   const auto temp = testing::make_temp_postgres([](auto& s) {
     s.threads = 1;

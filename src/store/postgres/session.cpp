@@ -134,7 +134,9 @@ std::unexpected<Error> Session::lost_connection(std::string text) {
 std::unexpected<Error> Session::statement_error(const PGresult* result, std::string_view query) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const std::string_view sqlstate = state == nullptr ? "" : state;
-  if (PQstatus(connection_) == CONNECTION_BAD || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03")
+  // 25P03: we stood still in a transaction for too long.
+  if (PQstatus(connection_) == CONNECTION_BAD || sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03" ||
+      sqlstate == "25P03")
     lost_ = true;
   if (sqlstate == "40001" || sqlstate == "40P01") retryable_ = true;
   // Prepared before a migration changed its columns, or forgotten by a pooler in between: a new connection prepares it
@@ -199,9 +201,12 @@ Result<void> Session::drain(Clock::time_point deadline) {
   }
 }
 
-void Session::begin(std::string_view begin) {
+void Session::begin(std::string_view begin, std::chrono::milliseconds idle_limit) {
   retryable_ = false;
   begin_ = begin;
+  begin_limit_ = idle_limit.count() == 0
+                     ? std::string()
+                     : fmt::format("SET LOCAL idle_in_transaction_session_timeout = {}", idle_limit.count());
 }
 
 void Session::commit_later() {
@@ -219,7 +224,8 @@ Result<void> Session::settle() {
 
 Result<void> Session::begin_now() {
   if (begin_.empty()) return {};
-  const std::string sql = std::exchange(begin_, {});
+  std::string sql = std::exchange(begin_, {});
+  if (!begin_limit_.empty()) sql += "; " + begin_limit_;
   return execute(sql, limit_);
 }
 
@@ -370,7 +376,10 @@ Result<Rows> Session::run_first(Statement& statement, const Arguments& arguments
   const std::string sql = std::exchange(begin_, {});
   const auto lost = [this] { return lost_connection(trimmed(PQerrorMessage(connection_))); };
   if (PQenterPipelineMode(connection_) == 0) return lost();
-  if (PQsendQueryParams(connection_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0 ||
+  const auto send = [this](const std::string& text) {
+    return PQsendQueryParams(connection_, text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) != 0;
+  };
+  if (!send(sql) || (!begin_limit_.empty() && !send(begin_limit_)) ||
       PQsendQueryPrepared(connection_, statement.name.c_str(), static_cast<int>(arguments.values.size()),
                           arguments.values.data(), arguments.lengths.data(), arguments.formats.data(), 1) == 0 ||
       PQpipelineSync(connection_) == 0)
@@ -381,14 +390,14 @@ Result<Rows> Session::run_first(Statement& statement, const Arguments& arguments
     auto result = next_result(deadline);
     if (!result) return fail(result);
     if (PQstatus(connection_) == CONNECTION_BAD) return lost();
-    if (!*result) continue;   // the end of one of the two
+    if (!*result) continue;   // the end of one of them
     const auto status = PQresultStatus(result->get());
     if (status == PGRES_PIPELINE_SYNC)
       synced = true;
     else if (status == PGRES_TUPLES_OK)
       rows = read_rows(result->get());
     else if (status == PGRES_COMMAND_OK && rows)
-      rows = read_rows(result->get());   // of BEGIN, and then of a statement that gives no rows
+      rows = read_rows(result->get());   // of BEGIN and its limit, and then of a statement that gives no rows
     else if (status != PGRES_PIPELINE_ABORTED)
       rows = statement_error(result->get(), query.name);
     if (lost_) return rows;

@@ -29,8 +29,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // A transaction begins with its first statement: `begin` goes in the same packet, and a unit that runs nothing sends
-  // nothing.
-  void begin(std::string_view begin);
+  // nothing. `idle_limit`: the server ends the transaction when we stand still in it for longer; zero: never.
+  void begin(std::string_view begin, std::chrono::milliseconds idle_limit = {});
   bool has_begun() const { return begin_.empty(); }   // something was sent since begin()
   // Of one that changed nothing: COMMIT is sent and its answer read before whatever comes next.
   void commit_later();
@@ -79,7 +79,8 @@ class Session {
   Metrics* metrics_;
   bool lost_ = false;
   bool retryable_ = false;
-  std::string begin_;   // not sent yet
+  std::string begin_;        // not sent yet
+  std::string begin_limit_;  // goes behind it; may be empty
   bool owes_ = false;   // an answer of commit_later() is still to be read
   std::unordered_map<const Query*, Statement> statements_;
 };

@@ -17,7 +17,8 @@ async function ordinaryUser() {
 }
 
 export class Postgres {
-  static async start() {
+  // disk: a SmallDisk with the places `data` and `wal`, where its files are to lie.
+  static async start({ disk } = {}) {
     if (!BIN) throw new Error('PostgreSQL server binaries are missing: script/test installs postgresql-15');
     const self = new Postgres();
     self.user = await ordinaryUser();
@@ -26,18 +27,30 @@ export class Postgres {
     if (self.user.uid !== undefined) await chown(self.directory, self.user.uid, self.user.gid);
     self.port = await freePort();
     self.password = 'p/+=@:#?% word';   // every character that a spliced URL would break on
-    self.data = path.join(self.directory, 'data');
+    self.data = path.join(disk ? disk.path('data') : self.directory, 'data');
+    self.enter = disk ? disk.enter(self.user) : [];
     const passwordFile = path.join(self.directory, 'password');
     await runOk('bash', ['-c', 'umask 022; printf %s "$1" > "$2"', '_', self.password, passwordFile]);
-    await runOk(path.join(BIN, 'initdb'), ['-D', self.data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '--no-sync', '-E', 'UTF8', '--locale=C'],
-      { ...self.user.options, cwd: self.directory });
+    const small = disk ? [`--waldir=${path.join(disk.path('wal'), 'wal')}`, '--wal-segsize=1'] : [];
+    await runOk(...self.asUser([path.join(BIN, 'initdb'), '-D', self.data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '--no-sync', '-E', 'UTF8', '--locale=C', ...small]));
     await self.launch();
     return self;
   }
 
+  // A command as PostgreSQL's user, where its files are: what start() and run() take.
+  asUser(words) {
+    const [file, ...args] = [...this.enter, ...words];
+    return [file, args, { ...(this.enter.length > 0 ? {} : this.user.options), cwd: this.directory }];
+  }
+
+  spawn() {
+    this.child = start(...this.asUser([path.join(BIN, 'postgres'), '-D', this.data, '-p', String(this.port), '-c', 'listen_addresses=127.0.0.1',
+      '-c', `unix_socket_directories=${this.directory}`, '-c', 'max_connections=200', '-c', 'shared_buffers=64MB',
+      ...(this.enter.length > 0 ? ['-c', 'max_wal_size=8MB', '-c', 'min_wal_size=2MB'] : [])]));
+  }
+
   async launch() {
-    this.child = start(path.join(BIN, 'postgres'), ['-D', this.data, '-p', String(this.port), '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${this.directory}`,
-      '-c', 'max_connections=200', '-c', 'shared_buffers=64MB'], { ...this.user.options, cwd: this.directory });
+    this.spawn();
     await until('PostgreSQL to answer', async () => (await this.psql('postgres', 'SELECT 1')).code === 0);
   }
 
@@ -59,14 +72,35 @@ export class Postgres {
     return result.output.trim();
   }
 
+  // A connection that stays, for transactions that a test holds open: run(sql), end().
+  session(database) {
+    const child = start('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', '-d', database],
+      { env: this.psqlEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
+    let runs = 0;
+    return {
+      async run(sql) {
+        const mark = `done ${++runs}`;
+        child.stdin.write(`${sql};\n\\echo ${mark}\n`);
+        await until(sql, () => {
+          if (child.exitCode !== null) throw new Error(child.output);
+          return child.output.includes(mark);
+        }, { everyMs: 5 });
+      },
+      async end() {
+        child.stdin.end();
+        await child.ended;
+      },
+    };
+  }
+
   async createDatabase(name) {
     await this.query('postgres', `CREATE DATABASE ${name}`);
     return name;
   }
 
-  // fast: like a restart of the service.
-  async pause() {
-    this.child.kill('SIGINT');
+  // SIGINT: fast, like a restart of the service. SIGQUIT: immediate, like a crash.
+  async pause(signal = 'SIGINT') {
+    this.child.kill(signal);
     await this.child.ended;
   }
 

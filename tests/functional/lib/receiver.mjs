@@ -10,6 +10,7 @@ export class Receiver {
     self.secrets = [];         // whsec_…; none: nothing is verified
     self.answer = () => ({ status: 200 });
     self.delayMs = 0;
+    self.hold = undefined;     // (delivery) => a promise that the answer waits for
     self.sockets = new Set();
     self.requestedPort = port;
     await self.listen();
@@ -50,6 +51,7 @@ export class Receiver {
     }
     this.deliveries.push(delivery);
     const answer = this.answer(delivery, this.deliveries.length);
+    await this.hold?.(delivery);
     if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     if (answer.destroy) {
       request.socket.destroy();
