@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxResultsAtOnce = 256;
 constexpr std::size_t kMaxExcerptBytes = 4096;
 constexpr auto kStoreRetry = std::chrono::milliseconds(200);
-constexpr auto kMaxStoreRetry = std::chrono::milliseconds(5000);
+constexpr auto kMaxStoreRetry = std::chrono::milliseconds(1000);
 // A commit costs the same for one job as for many: while few attempts have ended, some more may end first.
 constexpr std::size_t kWorthwhile = 32;
 constexpr auto kPatience = std::chrono::milliseconds(5);

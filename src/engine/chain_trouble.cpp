@@ -11,8 +11,10 @@ using namespace std::chrono_literals;
 
 constexpr int kMaxAttempts = 5;
 constexpr std::array<std::chrono::seconds, 5> kWaits{1s, 5s, 30s, 120s, 300s};
-// A store that is away is asked again soon: a question costs it nothing, and every second of waiting delays alerts.
-constexpr std::array<std::chrono::seconds, 2> kStalls{1s, 2s};
+// A store that is away is asked again soon: a question costs it nothing, and every second of waiting delays alerts. Those
+// of the indexer, the engine and the worker add up (follower.cpp, engine.cpp, dispatcher.cpp), and all of it is back within
+// five seconds.
+constexpr std::chrono::seconds kStall{1};
 constexpr std::chrono::seconds kNewsEvery{60};
 
 }   // namespace
@@ -36,7 +38,7 @@ void ChainTrouble::note_failure(const Error& error, std::optional<std::string> a
   // A store that does not even take this may have failed the event's attempts too: they count no longer.
   if (setting_aside) attempts_ = 0;
   if (is_passing(error.code)) {
-    retry_at_ = now + kStalls[stalls_ == 0 ? 0 : 1];
+    retry_at_ = now + kStall;
     ++stalls_;
     return;
   }

@@ -12,7 +12,7 @@ using store::Tx;
 
 constexpr auto kFirstBackoff = std::chrono::milliseconds(250);
 constexpr auto kMaxBackoff = std::chrono::milliseconds(60'000);
-constexpr auto kMaxStoreBackoff = std::chrono::milliseconds(2'000);   // of a store that is away: it may be back
+constexpr auto kMaxStoreBackoff = std::chrono::milliseconds(1'000);   // of a store that is away: it may be back
 constexpr auto kNewsEvery = std::chrono::seconds(60);
 
 }   // namespace

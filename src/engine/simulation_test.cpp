@@ -1,14 +1,18 @@
 // Seeded simulation: after any history of reorganisations, crashes and batch sizes, the state equals byte for byte that
 // of a run which saw only the final chain, and each matching occurrence of the final chain has exactly one living job.
+// Once more with two engines, of which one has lost its lease, between two steps or in the middle of one, and does not
+// know it: nothing that it does is true.
 //   SIMULATION_SEED=17 runs one seed, SIMULATION_SEEDS=1000 so many.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 #include <random>
 #include <set>
 
 #include "core/crypto/crypto.hpp"
 #include "engine/engine.hpp"
+#include "engine/testing/engine_fixture.hpp"
 #include "engine/testing/model_chain.hpp"
 #include "store/jobs.hpp"
 #include "store/leases.hpp"
@@ -32,11 +36,18 @@ const store::Query kStray{store::Query::Unlisted{}, "simulation_stray",
                           "SELECT count(*) FROM jobs j JOIN blocks b ON b.chain_id = j.chain_id AND b.hash = "
                           "j.block_hash WHERE j.state = 'pending' AND b.canonical = :no"};
 
+enum class Shape { one_engine, two_engines };
+
 struct World {
-  store::testing::TempDatabase temp = store::testing::make_temp_sqlite();
+  explicit World(store::testing::TempDatabase database = store::testing::make_temp_sqlite())
+      : temp(std::move(database)) {}
+
+  store::testing::TempDatabase temp;
+  testing::HookedDatabase hooked{*temp.db};
   FakeClock clock{from_unix_seconds(1'800'000'000)};
   Metrics metrics;
   std::unique_ptr<Engine> engine;
+  std::unique_ptr<Engine> late;   // that held the lease before and has not been told, when it is kept
   std::optional<domain::InstanceId> holder;
 
   template <class T>
@@ -45,7 +56,8 @@ struct World {
     ENSURE(out.has_value(), out ? "" : out.error().text.c_str());
     return std::move(*out);
   }
-  void start(std::int64_t batch) {
+  void start(std::int64_t batch, bool keep_late = false) {
+    if (keep_late) late = std::move(engine);
     engine.reset();
     const auto id = domain::InstanceId::make(clock.now());
     EngineSettings settings;
@@ -60,7 +72,31 @@ struct World {
       return lease->value();
     });
     holder = id;
-    engine = std::make_unique<Engine>(*temp.db, clock, settings, metrics, [] {});
+    engine = std::make_unique<Engine>(hooked, clock, settings, metrics, [] {});
+  }
+  // A step in the middle of which, between its snapshot and its commit, the lease passes on to another engine.
+  void step_while_the_lease_passes_on(std::int64_t batch) {
+    bool passed = false;
+    hooked.before_write = [&] {
+      passed = true;
+      start(batch, true);
+    };
+    auto progress = engine->step();
+    hooked.before_write = nullptr;   // there was nothing to write
+    if (!passed) return;
+    ASSERT_FALSE(progress) << "a commit under an old lease went through";
+    EXPECT_EQ(progress.error().code, Code::fenced) << progress.error().text;
+  }
+  void step_late() {
+    if (!late) return;
+    auto progress = late->step();
+    if (!progress) {
+      EXPECT_EQ(progress.error().code, Code::fenced) << progress.error().text;
+      late.reset();
+      return;
+    }
+    EXPECT_EQ(progress->events, 0) << "it found nothing to do, or it must have been fenced";
+    EXPECT_EQ(progress->jobs, 0);
   }
   void drain() {
     for (;;) {
@@ -138,11 +174,13 @@ std::vector<Txn> random_txns(std::mt19937& random, ModelChain& chain) {
   return out;
 }
 
-void simulate(unsigned seed) {
+void simulate(unsigned seed, Shape shape = Shape::one_engine,
+              store::testing::TempDatabase database = store::testing::make_temp_sqlite()) {
   SCOPED_TRACE("seed " + std::to_string(seed));
+  const bool two = shape == Shape::two_engines;
   std::mt19937 random(seed);
   const auto triggers = make_triggers();
-  World stormy;
+  World stormy(std::move(database));
   testing::attach(*stormy.temp.db, stormy.clock.now());
   save(stormy, triggers);
   ModelChain chain;
@@ -179,8 +217,12 @@ void simulate(unsigned seed) {
         break;
       }
       case 2:
-        stormy.start(batch());
-        break;   // a crash
+        // A crash; or one that is only frozen, and comes back late.
+        if (two && random() % 2 == 0)
+          stormy.step_while_the_lease_passes_on(batch());
+        else
+          stormy.start(batch(), two);
+        break;
       case 3: {
         // A worker sends some; what is sent is sent.
         auto claimed = stormy.in_tx<store::Claim>([&](store::Tx& tx) {
@@ -204,6 +246,7 @@ void simulate(unsigned seed) {
         ASSERT_TRUE(progress) << progress.error().text;
       }
     }
+    if (two && random() % 2 == 0) stormy.step_late();
     const auto stray = stormy.temp.db->query_blocking(kStray, store::Params().boolean("no", false));
     ASSERT_TRUE(stray) << stray.error().text;
     ASSERT_EQ(stray->i64(0, 0), 0) << "an alert of a block that has left would be sent, in round " << round;
@@ -241,15 +284,28 @@ void simulate(unsigned seed) {
   }
 }
 
-TEST(Simulation, StateEqualsThatOfARunWhichSawOnlyTheFinalChain) {
+// One seed that somebody asks for, or as many as somebody asks for, or `usual`.
+void for_each_seed(unsigned usual, const std::function<void(unsigned)>& run) {
   const char* one = std::getenv("SIMULATION_SEED");
-  if (one != nullptr) return simulate(static_cast<unsigned>(std::atoi(one)));
+  if (one != nullptr) return run(static_cast<unsigned>(std::atoi(one)));
   const char* many = std::getenv("SIMULATION_SEEDS");
-  const unsigned seeds = many != nullptr ? static_cast<unsigned>(std::atoi(many)) : 200;
+  const unsigned seeds = many != nullptr ? static_cast<unsigned>(std::atoi(many)) : usual;
   for (unsigned seed = 1; seed <= seeds; ++seed) {
-    simulate(seed);
-    if (HasFatalFailure() || HasNonfatalFailure()) return;
+    run(seed);
+    if (::testing::Test::HasFailure()) return;
   }
+}
+
+TEST(Simulation, StateEqualsThatOfARunWhichSawOnlyTheFinalChain) {
+  for_each_seed(200, [](unsigned seed) { simulate(seed); });
+}
+
+TEST(Simulation, AnEngineThatHasLostItsLeaseChangesNothing) {
+  for_each_seed(100, [](unsigned seed) { simulate(seed, Shape::two_engines); });
+}
+
+TEST(Simulation, AnEngineThatHasLostItsLeaseChangesNothingOnPostgres) {
+  for_each_seed(10, [](unsigned seed) { simulate(seed, Shape::two_engines, store::testing::make_temp_postgres()); });
 }
 
 }   // namespace

@@ -13,7 +13,7 @@ using store::Tx;
 constexpr std::int64_t kWaits[] = {1, 2, 5, 10, 30, 60};   // seconds after errors in a row (pipeline.md 4.4)
 constexpr unsigned kQuickTries = 3;                        // before that: most faults are a hiccup
 constexpr auto kQuickWait = std::chrono::milliseconds(200);
-constexpr auto kLongestStoreWait = std::chrono::milliseconds(2000);   // the store is near; it is back when it is back
+constexpr auto kLongestStoreWait = std::chrono::milliseconds(1000);   // the store is near; it is back when it is back
 constexpr unsigned kErrorsToBeDown = 6;
 constexpr auto kHaltedWait = std::chrono::seconds(2);
 constexpr auto kFinalityWait = std::chrono::seconds(2);         // history waits for blocks to become final

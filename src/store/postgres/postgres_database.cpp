@@ -26,7 +26,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr int kMaxTries = 5;   // of a body: serialization failures, deadlocks, lost connections
 constexpr auto kControlLimit = std::chrono::seconds(10);   // of BEGIN and ROLLBACK, unless statements may take less
 constexpr auto kFirstBackoff = std::chrono::milliseconds(50);
-constexpr auto kMaxBackoff = std::chrono::seconds(2);
+constexpr auto kMaxBackoff = std::chrono::seconds(1);
 // Beyond its own time a unit makes no try of its own when another one failed so recently.
 constexpr auto kFailureIsRecent = std::chrono::seconds(1);
 constexpr auto kListenPoll = std::chrono::milliseconds(1000);

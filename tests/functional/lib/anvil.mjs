@@ -1,17 +1,19 @@
 // A real EVM node with the stand-in registries deployed.
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Interface, getAddress } from 'ethers';
 import { freePort, start } from './process.mjs';
 import { until } from './wait.mjs';
 
 const require = createRequire(import.meta.url);
 
+// The compiler takes seconds of processor time, in each suite again: what it made is kept in build/.
 let compiled;
 async function compile() {
   if (compiled) return compiled;
-  const solc = require('solc');
   const sources = {};
   for (const name of ['Registries.sol', 'Wallets.sol'])
     sources[name] = { content: await readFile(new URL(`../contracts/${name}`, import.meta.url), 'utf8') };
@@ -20,10 +22,17 @@ async function compile() {
     sources,
     settings: { viaIR: true, optimizer: { enabled: true }, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
   };
-  const output = JSON.parse(solc.compile(JSON.stringify(input)));
+  const key = createHash('sha256').update(JSON.stringify(input)).update(require('solc/package.json').version).digest('hex').slice(0, 16);
+  const kept = fileURLToPath(new URL(`../../../build/contracts-${key}.json`, import.meta.url));
+  const known = await readFile(kept, 'utf8').catch(() => undefined);
+  if (known) return (compiled = JSON.parse(known));
+  const output = JSON.parse(require('solc').compile(JSON.stringify(input)));
   const errors = (output.errors ?? []).filter((e) => e.severity === 'error');
   if (errors.length) throw new Error(errors.map((e) => e.formattedMessage).join('\n'));
   compiled = Object.assign({}, ...Object.values(output.contracts));
+  await mkdir(path.dirname(kept), { recursive: true });
+  await writeFile(`${kept}.${process.pid}`, JSON.stringify(compiled));
+  await rename(`${kept}.${process.pid}`, kept);
   return compiled;
 }
 

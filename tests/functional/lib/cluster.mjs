@@ -1,4 +1,6 @@
 // Roles as processes: several of each on one PostgreSQL, as on several machines.
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { AgentAuri, Client, JWT_SECRET } from './agentauri.mjs';
 import { until } from './wait.mjs';
 
@@ -93,7 +95,11 @@ export class Cluster {
     return Client.registered(this.of('gateway')[0].url);
   }
 
+  // KEEP_LOGS: a folder in which the log of each process stays.
   async stop() {
+    if (process.env.KEEP_LOGS) {
+      for (const [n, app] of this.processes.entries()) await writeFile(path.join(process.env.KEEP_LOGS, `${this.database}-${n}-${app.role}.log`), app.child.output);
+    }
     for (const app of this.processes) if (app.isFrozen) this.thaw(app);
     await Promise.all(this.processes.map((app) => app.stop()));
     await this.tool.stop();

@@ -38,11 +38,11 @@ export class SmallDisk {
     return ['nsenter', '-t', String(this.child.pid), '-m', ...as, '--'];
   }
 
-  // Takes all that is left, but for `leaveKb`.
-  async fill(name, { leaveKb = 0 } = {}) {
+  // Takes all that is left.
+  async fill(name) {
     const [nsenter, ...words] = this.enter();
-    const free = Number((await runOk(nsenter, [...words, 'df', '--output=avail', '-k', this.path(name)])).trim().split('\n').pop());
-    await run(nsenter, [...words, 'fallocate', '-l', `${Math.max(0, free - leaveKb)}K`, path.join(this.path(name), 'ballast')]);
+    const filled = await run(nsenter, [...words, 'dd', 'if=/dev/zero', `of=${path.join(this.path(name), 'ballast')}`, 'bs=4k']);
+    if (!filled.output.includes('No space left')) throw new Error(filled.output);
   }
   async empty(name) {
     const [nsenter, ...words] = this.enter();
