@@ -118,6 +118,9 @@ int run_program(int argc, char** argv) {
   rewind->add_option("chain", chain_id, "chain id")->required();
   rewind->add_option("--to", to, "last block to keep")->required();
 
+  auto* instances = app.add_subcommand("instances", "The processes on this store, and the leases that they hold");
+  instances->add_flag("--json", as_json, "one JSON object");
+
   UserOptions user_options;
   add_user_commands(app, user_options);
 
@@ -151,7 +154,7 @@ int run_program(int argc, char** argv) {
   settings.log.version = std::string(kVersion);
   if (check->parsed()) return run_check_config(settings, env);
   const auto* user = app.get_subcommand("user");
-  const bool quiet = migrate->parsed() || chain->parsed() || user->parsed();
+  const bool quiet = migrate->parsed() || chain->parsed() || instances->parsed() || user->parsed();
   if (!quiet) configure_log(settings.log);
   if (report_faults(env)) return kExitConfig;
   if (up->parsed()) return run_migrate(settings, "up");
@@ -160,6 +163,7 @@ int run_program(int argc, char** argv) {
   if (chain_status->parsed()) return run_chain_status(settings, as_json);
   if (letters->parsed()) return run_chain_dead_letters(settings, letters_of, as_json);
   if (rewind->parsed()) return run_chain_rewind(settings, chain_id, to);
+  if (instances->parsed()) return run_instances(settings, as_json);
   if (user->parsed()) return run_user(settings, user_options);
   if (demo->parsed()) return run_demo(std::move(settings), demo_options);
   return run_serve(std::move(settings));

@@ -17,6 +17,8 @@ int run_migrate(const Settings& settings, const std::string& action);
 int run_chain_status(const Settings& settings, bool as_json);
 // Events that the engine passed over, the latest first. `only`: of this chain.
 int run_chain_dead_letters(const Settings& settings, std::optional<domain::ChainId> only, bool as_json);
+// The processes on this store, with the leases that they hold.
+int run_instances(const Settings& settings, bool as_json);
 int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to);
 
 struct UserOptions {

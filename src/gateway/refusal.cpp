@@ -18,10 +18,11 @@ Refusal store_refusal(const Error& error, std::string_view operation) {
       out.retry_after_s = 1;
       break;
     case Code::commit_unknown:
-      out = Refusal::make(503, "service_unavailable",
-                          fmt::format("{}: the connection to the database was lost before it answered. It may have been "
-                                      "done all the same: look before you ask again",
-                                      operation));
+      out =
+          Refusal::make(503, "service_unavailable",
+                        fmt::format("{}: the connection to the database was lost before it answered. It may have been "
+                                    "done all the same: look before you ask again",
+                                    operation));
       out.retry_after_s = 1;
       break;
     default:

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "store/instances.hpp"
 #include "store/leases.hpp"
 #include "store/testing/temp_database.hpp"
 
@@ -70,6 +71,31 @@ TEST_P(Leases, OneHolderUntilItIsDead) {
   EXPECT_GT(*taken, *epoch);
   EXPECT_EQ(check(first, *epoch).error().code, Code::fenced);
   EXPECT_EQ(beat(first).error().code, Code::fenced);
+}
+
+TEST_P(Leases, OperatorsSeeWhoIsThereAndWhoHoldsWhat) {
+  const auto holder = instance();
+  const auto waiting = instance();
+  const auto epoch = acquire(holder);
+  ASSERT_TRUE(epoch);
+  silence(waiting, std::chrono::seconds(10));
+  const auto look = [this] { return in_tx<Presence>([](Tx& tx) { return read_presence(tx); }); };
+  const auto seen = look();
+  ASSERT_TRUE(seen) << seen.error().text;
+  ASSERT_EQ(seen->instances.size(), 2U);
+  EXPECT_TRUE(seen->free.empty());
+  for (const auto& row : seen->instances) {
+    EXPECT_EQ(row.roles, "all");
+    EXPECT_EQ(row.pid, this_process().pid);
+    EXPECT_EQ(row.leases.size(), row.id == holder ? 1U : 0U);
+    EXPECT_EQ(row.silent >= std::chrono::seconds(10), row.id == waiting);
+  }
+  EXPECT_TRUE(in_tx<void>([&](Tx& tx) { return remove_instance(tx, holder); }));
+  const auto later = look();
+  ASSERT_TRUE(later) << later.error().text;
+  ASSERT_EQ(later->free.size(), 1U);
+  EXPECT_EQ(later->free[0].name, "chain:1");
+  EXPECT_EQ(later->free[0].epoch, *epoch);
 }
 
 TEST_P(Leases, AskingAgainKeepsTheEpoch) {

@@ -46,6 +46,14 @@ describe('roles as processes', () => {
     assert.deepEqual(instances.map((row) => row.pid).sort(), cluster.processes.map((app) => app.child.pid).sort());
     assert.ok(instances.every((row) => row.silent_s < 3), JSON.stringify(instances));
     for (const role of ['indexer', 'engine']) assert.equal((await cluster.holder(role)).app.role, role);
+    // And an operator sees it.
+    const listed = JSON.parse((await cluster.tool.command(['instances', '--json'])).output);
+    assert.deepEqual(listed.free_leases, []);
+    assert.deepEqual(listed.instances.map((row) => row.pid).sort(), cluster.processes.map((app) => app.child.pid).sort());
+    for (const [role, name] of [['indexer', 'chain:31337'], ['engine', 'engine:0']]) {
+      const holders = listed.instances.filter((row) => row.leases.some((lease) => lease.name === name));
+      assert.deepEqual(holders.map((row) => row.roles), [role]);
+    }
     for (const gateway of cluster.of('gateway')) {
       const ready = await fetch(`${gateway.url}/api/v1/health/ready`);
       assert.equal(ready.status, 200, await ready.text());
