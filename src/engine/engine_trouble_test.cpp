@@ -130,11 +130,8 @@ TEST_P(EngineTrouble, TheEngineGoesOnSoonAfterTheStoreIsBack) {
     ASSERT_TRUE(engine.step());
     clock_.advance(std::chrono::seconds(1));
   }
-  hooked.instead = nullptr;
-  for (int second = 0; second < 2; ++second) {
-    clock_.advance(std::chrono::seconds(1));
-    ASSERT_TRUE(engine.step());
-  }
+  hooked.instead = nullptr;   // within a second of the last failure
+  ASSERT_TRUE(engine.step());
   EXPECT_EQ(count(t, "pending"), 1U);
 }
 
