@@ -251,4 +251,26 @@ Result<std::int64_t> Connection::run_many(const Query& query, const std::vector<
   return affected;
 }
 
+Result<void> Connection::copy_into(const std::string& path) {
+  if (const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
+  sqlite3* target = nullptr;
+  int code = sqlite3_open_v2(path.c_str(), &target, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, nullptr);
+  std::string text = fmt::format("{} cannot be written", path);
+  if (code == SQLITE_OK) {
+    sqlite3_extended_result_codes(target, 1);
+    if (sqlite3_backup* backup = sqlite3_backup_init(target, "main", db_, "main"); backup == nullptr) {
+      code = sqlite3_extended_errcode(target);
+    } else {
+      // In one step: with pauses in between, each commit of the other process would make it begin again.
+      const int stepped = sqlite3_backup_step(backup, -1);
+      code = sqlite3_backup_finish(backup);
+      if (code == SQLITE_OK && stepped != SQLITE_DONE) code = stepped;
+    }
+    if (code != SQLITE_OK) text += fmt::format(": {}", sqlite3_errmsg(target));
+  }
+  sqlite3_close(target);
+  if (code != SQLITE_OK) return map_error(code, text, {});
+  return {};
+}
+
 }   // namespace agentauri::store::sqlite

@@ -30,6 +30,8 @@ class Connection {
   Result<Rows> run(const Query& query, const Params& params);
   Result<std::int64_t> run_many(const Query& query, const std::vector<Params>& sets);
   Result<void> prepare_only(const Query& query);
+  // Writes the database as this connection's transaction sees it to the file `path`, which must not exist.
+  Result<void> copy_into(const std::string& path);
   // false after an error that made SQLite roll the transaction back by itself (disk full, I/O error).
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
   // Whether the last call failed in the file system: of a COMMIT nobody knows then what a restart will find.
