@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 
 #include "app/commands.hpp"
 #include "app/exit_codes.hpp"
@@ -72,6 +74,46 @@ void add_user_commands(CLI::App& app, UserOptions& options) {
   uninvite->add_option("id", options.name, "as `user invitations` shows it")->required();
 }
 
+// What the sub-commands about backups and copies were given.
+struct BackupFlags {
+  BackupOptions backup;
+  std::string verify_file;
+  RestoreOptions restore;
+  StoreCopyOptions copy;
+};
+// Returns whether one of them was asked for, and with it its exit code.
+std::function<std::optional<int>(const Settings&)> add_backup_commands(CLI::App& app, BackupFlags& flags) {
+  auto* backup = app.add_subcommand("backup", "Back the store up while it serves: BACKUP_DIR, or --to");
+  backup->add_option("--to", flags.backup.to, "folder (default: BACKUP_DIR)");
+  backup->add_option("--keep-days", flags.backup.keep_days, "delete backups that are more whole days old (default: 7)")
+      ->check(CLI::Range(0, 36'500));
+  backup->add_option("--keep-min", flags.backup.keep_min, "keep so many of the newest anyway (default: 3)")
+      ->check(CLI::Range(1, 100'000));
+  auto* verify = app.add_subcommand("verify-backup", "Restore a backup into a scratch database and compare it");
+  verify->add_option("file", flags.verify_file, "name in BACKUP_DIR, or path (default: the newest)");
+  auto* restore = app.add_subcommand("restore", "Put a backup where a server will serve from it");
+  restore->add_option("file", flags.restore.file, "path of the backup")->required();
+  restore
+      ->add_option("--to", flags.restore.to,
+                   "sqlite:FOLDER, postgresql://user@host/database, or postgresql: for the database of the settings")
+      ->required();
+  restore->add_flag("--replace-the-store-that-is-there", flags.restore.replace,
+                    "lose what PostgreSQL holds, or set the "
+                    "embedded store that is there aside");
+  auto* store = app.add_subcommand("store", "The store as a whole");
+  store->require_subcommand(1);
+  auto* copy = store->add_subcommand("copy", "Copy it from one engine to the other; run again, it goes on");
+  copy->add_option("--from", flags.copy.from, "sqlite:FOLDER, sqlite:BACKUP.db.gz, or postgresql:…")->required();
+  copy->add_option("--to", flags.copy.to, "sqlite:FOLDER or postgresql:…; empty, or a part of this copy")->required();
+  return [=, &flags](const Settings& settings) -> std::optional<int> {
+    if (backup->parsed()) return run_backup(settings, flags.backup);
+    if (verify->parsed()) return run_verify_backup(settings, flags.verify_file);
+    if (restore->parsed()) return run_restore(settings, flags.restore);
+    if (copy->parsed()) return run_store_copy(settings, flags.copy);
+    return std::nullopt;
+  };
+}
+
 }   // namespace
 
 int run_program(int argc, char** argv) {
@@ -123,6 +165,8 @@ int run_program(int argc, char** argv) {
 
   UserOptions user_options;
   add_user_commands(app, user_options);
+  BackupFlags backup_flags;
+  const auto run_backup_command = add_backup_commands(app, backup_flags);
 
   auto* demo =
       app.add_subcommand("demo", "serve with a chain of its own, a user, a trigger and a receiver that verifies");
@@ -154,7 +198,9 @@ int run_program(int argc, char** argv) {
   settings.log.version = std::string(kVersion);
   if (check->parsed()) return run_check_config(settings, env);
   const auto* user = app.get_subcommand("user");
-  const bool quiet = migrate->parsed() || chain->parsed() || instances->parsed() || user->parsed();
+  const bool tool = app.got_subcommand("backup") || app.got_subcommand("verify-backup") ||
+                    app.got_subcommand("restore") || app.got_subcommand("store");
+  const bool quiet = migrate->parsed() || chain->parsed() || instances->parsed() || user->parsed() || tool;
   if (!quiet) configure_log(settings.log);
   if (report_faults(env)) return kExitConfig;
   if (up->parsed()) return run_migrate(settings, "up");
@@ -165,6 +211,7 @@ int run_program(int argc, char** argv) {
   if (rewind->parsed()) return run_chain_rewind(settings, chain_id, to);
   if (instances->parsed()) return run_instances(settings, as_json);
   if (user->parsed()) return run_user(settings, user_options);
+  if (const auto code = run_backup_command(settings)) return *code;
   if (demo->parsed()) return run_demo(std::move(settings), demo_options);
   return run_serve(std::move(settings));
 }

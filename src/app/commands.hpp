@@ -45,6 +45,26 @@ struct UserOptions {
 };
 int run_user(const Settings& settings, const UserOptions& options);
 
+struct BackupOptions {
+  std::string to;      // the folder; empty: BACKUP_DIR
+  int keep_days = 7;   // a backup goes when it is more whole days old
+  int keep_min = 3;    // so many of the newest stay anyway
+};
+int run_backup(const Settings& settings, const BackupOptions& options);
+// `file`: a name in BACKUP_DIR or a path; empty: the newest.
+int run_verify_backup(const Settings& settings, const std::string& file);
+
+struct RestoreOptions {
+  std::string file, to;
+  bool replace = false;   // the store that is there
+};
+int run_restore(const Settings& settings, const RestoreOptions& options);
+
+struct StoreCopyOptions {
+  std::string from, to;
+};
+int run_store_copy(const Settings& settings, const StoreCopyOptions& options);
+
 struct DemoOptions {
   std::uint64_t seed = 0;   // 0: by the clock
   std::int64_t block_ms = 1000;

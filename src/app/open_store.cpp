@@ -8,6 +8,7 @@
 
 #include "app/embedded_secrets.hpp"
 #include "store/sqlite/sqlite_database.hpp"
+#include "store/store_copy.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -81,6 +82,12 @@ Result<std::unique_ptr<store::Database>> open_store(const Settings& settings, co
       settings.migrate_at_start ? store::postgres_migrate_up(postgres) : store::postgres_migration_status(postgres);
   if (!statuses) return fail(statuses);
   if (auto good = check_schema(*statuses); !good) return fail(good);
+  auto half = (*db)->snapshot_blocking<bool>(store::is_half_copied);
+  if (!half) return fail(half);
+  if (*half)
+    return fail(
+        Code::invalid, "database",
+        "the database holds a part of a copy: run the same `agentauri store copy` again, which goes on with it");
   return db;
 }
 
