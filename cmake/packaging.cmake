@@ -9,6 +9,11 @@ install(CODE "file(CREATE_LINK agentauri \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX
 set(AGENTAURI_UNITS deploy/systemd)
 install(FILES ${AGENTAURI_UNITS}/api-gateway.service ${AGENTAURI_UNITS}/agentauri@.service ${AGENTAURI_UNITS}/agentauri.target
   ${AGENTAURI_UNITS}/agentauri-migrate.service DESTINATION lib/systemd/system)
+install(FILES ${AGENTAURI_UNITS}/agentauri-backup.service ${AGENTAURI_UNITS}/agentauri-backup.timer
+  ${AGENTAURI_UNITS}/agentauri-verify-backup.service ${AGENTAURI_UNITS}/agentauri-verify-backup.timer
+  DESTINATION lib/systemd/system)
+install(PROGRAMS deploy/backup/backup-postgresql DESTINATION lib/agentauri)
+install(FILES deploy/backup/crontab DESTINATION ${CMAKE_INSTALL_DATADIR}/agentauri)
 foreach(ROLE gateway indexer engine worker)
   install(FILES ${AGENTAURI_UNITS}/agentauri@${ROLE}.service.d/role.conf DESTINATION lib/systemd/system/agentauri@${ROLE}.service.d)
 endforeach()
@@ -18,7 +23,7 @@ install(FILES ${AGENTAURI_UNITS}/logrotate.conf DESTINATION /etc/logrotate.d REN
 install(FILES ${AGENTAURI_UNITS}/agentauri.env DESTINATION /etc/agentauri PERMISSIONS OWNER_READ OWNER_WRITE)
 install(PROGRAMS ${AGENTAURI_UNITS}/agentauri-admin DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(DIRECTORY database/migrations DESTINATION ${CMAKE_INSTALL_DATADIR}/agentauri)
-install(FILES deploy/systemd/README.md docs/configuration.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES deploy/systemd/README.md docs/configuration.md docs/backup.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 
 set(CPACK_GENERATOR DEB)
@@ -39,7 +44,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # systemd-sysusers and systemd-tmpfiles are called by postinst; names of other hosts are checked against ca-certificates.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd (>= 247), ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "logrotate")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql (>= 15), redis-server, nginx")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql (>= 15), postgresql-client, redis-server, nginx")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "An API gateway with accounts, organizations and triggers, an indexer of EVM
 chains, an engine that evaluates the triggers, and workers that deliver what

@@ -15,7 +15,9 @@ import { until } from '../lib/wait.mjs';
 
 const UNITS = path.join(ROOT, 'deploy/systemd');
 const ROLES = { gateway: 9464, indexer: 9465, engine: 9466, worker: 9467 };
-const SERVICES = ['api-gateway.service', 'agentauri-migrate.service', ...Object.keys(ROLES).map((role) => `agentauri@${role}.service`)];
+const ONESHOTS = ['agentauri-migrate.service', 'agentauri-backup.service', 'agentauri-verify-backup.service'];
+const TIMERS = ['agentauri-backup.timer', 'agentauri-verify-backup.timer'];
+const SERVICES = ['api-gateway.service', ...ONESHOTS, ...Object.keys(ROLES).map((role) => `agentauri@${role}.service`)];
 const MAX_EXPOSURE = 2.0;
 const SECRETS = ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'DATA_ENCRYPTION_KEYS', 'DB_PASSWORD', 'REDIS_PASSWORD'];
 const EX_CONFIG = 78;
@@ -37,7 +39,7 @@ describe('systemd units', () => {
     await symlink('agentauri', path.join(root, 'usr/bin/api-gateway'));
     await symlink('../../../usr/bin/api-gateway', path.join(root, 'opt/api.agentauri.ai/bin/api-gateway'));
     await writeFile(path.join(root, 'bin/kill'), '', { mode: 0o755 });
-    for (const name of await readdir(UNITS)) if (/\.(service|target|d)$/.test(name)) await cp(path.join(UNITS, name), path.join(root, 'etc/systemd/system', name), { recursive: true });
+    for (const name of await readdir(UNITS)) if (/\.(service|target|timer|d)$/.test(name)) await cp(path.join(UNITS, name), path.join(root, 'etc/systemd/system', name), { recursive: true });
     postgres = await Postgres.start();
   });
   after(async () => {
@@ -47,9 +49,9 @@ describe('systemd units', () => {
 
   test('systemd-analyze verify finds nothing', { skip }, async () => {
     // The units that ours are ordered after belong to the host.
-    for (const target of ['multi-user', 'network', 'network-online', 'sysinit', 'basic', 'shutdown']) await writeFile(path.join(root, `etc/systemd/system/${target}.target`), '[Unit]\n');
+    for (const target of ['timers', 'time-set', 'time-sync', 'multi-user', 'network', 'network-online', 'sysinit', 'basic', 'shutdown']) await writeFile(path.join(root, `etc/systemd/system/${target}.target`), '[Unit]\n');
     for (const slice of ['system', 'system-agentauri']) await writeFile(path.join(root, `etc/systemd/system/${slice}.slice`), '[Unit]\n');
-    for (const name of [...SERVICES, 'agentauri.target']) {
+    for (const name of [...SERVICES, ...TIMERS, 'agentauri.target']) {
       const result = await run(analyze, ['verify', `--root=${root}`, name]);
       assert.equal(result.output.trim(), '', name);
       assert.equal(result.code, 0, name);
@@ -57,7 +59,7 @@ describe('systemd units', () => {
   });
 
   test(`systemd-analyze security finds at most ${MAX_EXPOSURE}`, { skip }, async () => {
-    for (const name of ['api-gateway.service', 'agentauri@.service', 'agentauri-migrate.service']) {
+    for (const name of ['api-gateway.service', 'agentauri@.service', ...ONESHOTS]) {
       const result = await run(analyze, ['security', '--offline=true', '--no-pager', path.join(UNITS, name)]);
       const [, exposure] = /Overall exposure level for \S+: ([\d.]+)/.exec(result.output) ?? assert.fail(result.output);
       assert.ok(Number(exposure) <= MAX_EXPOSURE, `${name}: ${exposure}`);
@@ -76,6 +78,16 @@ describe('systemd units', () => {
     for (const [key, value] of Object.entries({ SERVER_HOST: '127.0.0.1', SERVER_PORT: '8080', ALLOWED_ORIGINS: 'https://app.yourdomain.com', LOG_LEVEL: 'info', LOG_DIR: '/var/log/api-gateway' })) assert.equal(environment[key], value, key);
   });
 
+  test('a backup is made every day at 02:00 and verified every week', () => {
+    const [backup, verify] = TIMERS.map((name) => readUnit(UNITS, name));
+    assert.deepEqual(backup.Timer.OnCalendar, ['*-*-* 02:00:00']);
+    assert.deepEqual(verify.Timer.OnCalendar, ['Sun *-*-* 04:00:00']);
+    for (const timer of [backup, verify]) {
+      assert.deepEqual(timer.Timer.Persistent, ['true']);
+      assert.deepEqual(timer.Install.WantedBy, ['timers.target']);
+    }
+  });
+
   test('every role has a metrics port of its own, and none of the units holds a secret', () => {
     for (const [role, port] of Object.entries(ROLES)) {
       const unit = readUnit(UNITS, `agentauri@${role}.service`);
@@ -90,7 +102,7 @@ describe('systemd units', () => {
         assert.equal(environmentOf({ Service })[`${secret}_FILE`], `/run/credentials/${name}/${secret}`);
         assert.equal(environmentOf({ Service })[secret], undefined);
       }
-      if (name !== 'agentauri-migrate.service') {
+      if (!ONESHOTS.includes(name)) {
         assert.ok(Service.RestartPreventExitStatus[0].split(' ').includes(String(EX_CONFIG)), name);
         assert.ok(Number(Service.TimeoutStopSec[0]) * 1000 > STOP_MS, name);
       }
