@@ -22,7 +22,8 @@ constexpr SettingRow kProcess[] = {
      "backups and their `status.json`: [backup.md](backup.md)"},
     {"SERVER_HOST", "`0.0.0.0`; embedded `127.0.0.1`", "an IP address", "where the API listens", "", "--host"},
     {"SERVER_PORT", "`8080`", "0 to 65535", "where the API listens; 0: any free port", "", "--port"},
-    {"METRICS_ADDR", "`127.0.0.1:9464`", "address:port", "where `/metrics` listens, in every role"},
+    {"METRICS_ADDR", "`127.0.0.1:9464`", "address:port",
+     "where `/metrics` and `/health` of this process listen, for operators alone: [metrics.md](metrics.md)"},
     {"THREADS", "the number of cores", "1 to 256", "I/O threads of the gateway", "", "--threads"},
     {"ENVIRONMENT", "`production`; embedded `development`", "`development`, `production`",
      "production: Secure cookies, https origins only, https receivers only"},
@@ -56,11 +57,13 @@ constexpr SettingRow kDatabase[] = {
 
 constexpr SettingRow kRedis[] = {
     {"REDIS_URL", "–", "`redis://user:password@host:port/database`, or `rediss://` for TLS",
-     "wins over the parts below; the database is a number from 0 to 15", "", "", kSecret},
+     "wins over host and port below; the database is a number from 0 to 15", "", "", kSecret},
     {"REDIS_HOST", "`localhost`", "a host or an address", "where Redis is"},
     {"REDIS_PORT", "`6379`", "1 to 65535", "where Redis is"},
-    {"REDIS_USERNAME", "–", "any text", "who logs in, where Redis has users (ACL)"},
-    {"REDIS_PASSWORD", "–", "any text", "its password; a wrong one ends the start (exit 78)", "", "", kSecret},
+    {"REDIS_USERNAME", "–", "any text",
+     "who logs in, where Redis has users (ACL); also with a `REDIS_URL` that names nobody"},
+    {"REDIS_PASSWORD", "–", "any text",
+     "its password, also with a `REDIS_URL` that has none; a wrong one ends the start (exit 78)", "", "", kSecret},
     {"REDIS_CA_FILE", "the system's roots", "a file", "whom TLS to Redis trusts"},
 };
 
