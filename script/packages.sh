@@ -13,6 +13,8 @@ TEST_PACKAGES="postgresql-15 postgresql-client-15 nodejs npm curl openssl chromi
 # What script/package makes the Debian package with, and what tests/package boots a Debian with, on top.
 PACKAGE_PACKAGES="dpkg-dev"
 PACKAGE_TEST_PACKAGES="systemd-container mmdebstrap"
+# What the host of script/acceptance is booted with and made of, on top of TEST_PACKAGES.
+ACCEPTANCE_PACKAGES="systemd systemd-sysv systemd-container dbus procps redis-server postgresql-contrib prometheus prometheus-alertmanager cron logrotate lsof jq dpkg-dev"
 # What script/bench loads the program with, on top.
 BENCH_PACKAGES="wrk"
 # What script/lint needs on top.
@@ -46,10 +48,9 @@ install_packages() {
     $sudo mkdir -p /etc/postgresql-common
     echo "create_main_cluster = false" | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
-  # nginx's package would take port 80 and Prometheus' packages theirs, now and at every start of the machine; the tests start
-  # theirs on free ports.
+  # Servers would start now and at every start of the machine; the tests start theirs on free ports, or on a host of their own.
   local quiet="" servers
-  servers="$(printf '%s\n' "${missing[@]}" | grep -E '^(nginx|prometheus|prometheus-alertmanager|prometheus-.*-exporter)$' || true)"
+  servers="$(printf '%s\n' "${missing[@]}" | grep -E '^(nginx|redis-server|cron|prometheus|prometheus-alertmanager|prometheus-.*-exporter)$' || true)"
   if [ -n "$servers" ] && [ ! -e /usr/sbin/policy-rc.d ]; then
     quiet=yes
     printf '#!/bin/sh\nexit 101\n' | $sudo tee /usr/sbin/policy-rc.d >/dev/null

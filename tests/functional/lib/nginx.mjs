@@ -66,6 +66,11 @@ export class Nginx {
     return self;
   }
 
+  // The same requests to one that runs already, on a host set up in another way.
+  static at(port, ca) {
+    return Object.assign(new Nginx(), { port, ca });
+  }
+
   arguments(...more) {
     return ['-c', this.configuration, '-p', this.directory, '-e', `${this.directory}/error.log`, ...more];
   }
