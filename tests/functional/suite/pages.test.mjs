@@ -228,11 +228,10 @@ describe('operate.md', () => {
   });
 
   test('who is there', async () => {
-    const environment = { PGHOST: '127.0.0.1', PGPORT: String(postgres.port), PGUSER: 'postgres', PGPASSWORD: postgres.password, PGDATABASE: 'agentauri_backend' };
     const commands = page.commands('who is there');
     await until('both leases', async () => {
-      const shown = await host.runOk(commands, environment);
-      return /gateway,indexer,engine,worker/.test(shown) && /chain:8453 .*\d+ .*gateway/.test(shown) && /engine:0 .*gateway/.test(shown);
+      const shown = await host.runOk(commands);
+      return /^alive +gateway,indexer,engine,worker +pid \d+ .*holds chain:8453 \(epoch \d+\)/m.test(shown) && /holds engine:0 /.test(shown);
     });
   });
 
