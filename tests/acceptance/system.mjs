@@ -140,6 +140,7 @@ export class System {
       if (!existsSync(machine.file('/usr/share/agentauri/prometheus/install'))) throw new Error('the package has no /usr/share/agentauri/prometheus/install');
       this.alertReceiver = await AlertReceiver.start();
       await this.first('monitoring-packages');
+      await this.first('monitoring-loopback');
       await this.first('exporters');
       await this.first('monitoring');
       await machine.write('/etc/prometheus/secrets/alertmanager-webhook-url', `http://127.0.0.1:${this.alertReceiver.port}/hook\n`, 0o644);

@@ -88,18 +88,16 @@ export const rows = {
     await ready(system);
     const user = await system.user();
     await system.machine.ok('systemctl stop api-gateway');
-    let before;
+    let before, after;
     try {
       before = await contents(system);
       const result = await dump(system);
       assert.equal(result.code, 0, result.output);
-    } catch (error) {
+      assert.doesNotMatch(await system.guide('restore'), /ERROR/);
+      after = await contents(system);
+    } finally {
       await system.machine.ok('systemctl start api-gateway');
-      throw error;
     }
-    const said = await system.guide('restore');
-    assert.doesNotMatch(said, /ERROR/);
-    const after = await contents(system);
     await system.healthy();
     const differ = Object.keys(before).filter((table) => before[table] !== after[table]);
     assert.deepEqual(differ, [], 'tables that differ');
