@@ -32,6 +32,7 @@
 #include "net/redis_client.hpp"
 #include "store/cache/memory_cache.hpp"
 #include "store/cache/redis_cache.hpp"
+#include "store/event_storage.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -94,6 +95,7 @@ struct Application::Impl {
 
   Result<void> start();
   Result<void> prepare_secrets();
+  Result<void> tell_event_storage();
   Result<void> start_cache();
   Result<void> start_gateway(const net::AddressGuard& guard);
   Task<void> run_roles();
@@ -269,6 +271,17 @@ Task<void> Application::Impl::run_roles() {
   co_return;
 }
 
+// A lost library is no reason to end: what can be read is served, and readiness says what is wrong.
+Result<void> Application::Impl::tell_event_storage() {
+  const auto facts = db->snapshot_blocking<store::EventStorageFacts>(
+      [](store::Tx& tx) { return store::read_event_storage(tx); });
+  if (!facts) return fail(facts);
+  const bool is_lost = facts->storage == store::EventStorage::lost;
+  log.write(is_lost ? Level::error : Level::info, store::describe(*facts),
+            {{"event_storage", to_string(facts->storage)}});
+  return {};
+}
+
 Result<void> Application::Impl::start() {
   descriptors = raise_descriptor_limit();
   metrics
@@ -280,6 +293,7 @@ Result<void> Application::Impl::start() {
   if (!opened) return fail(opened);
   db = std::move(*opened);
   if (auto right = check_data_keys(*db, *keys); !right) return right;
+  if (auto told = tell_event_storage(); !told) return told;
 
   roles_thread = std::make_unique<IoThread>("roles");
   auto guard = net::AddressGuard::make(settings.egress_allow, settings.egress_https_only);
@@ -304,6 +318,8 @@ Result<void> Application::Impl::start() {
     db->on_notify("jobs", [this] { dispatcher->wake(); });
     HousekeepingSettings keep;
     keep.retention = std::chrono::hours(24) * settings.attempt_retention_days;
+    if (settings.event_retention_days > 0)
+      keep.event_retention = std::chrono::hours(24) * settings.event_retention_days;
     keep.undo_blocks = engine::EngineSettings{}.max_undo_blocks;
     housekeeping = std::make_unique<Housekeeping>(*db, clock, instance, keep, metrics);
   }

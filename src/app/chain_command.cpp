@@ -78,6 +78,17 @@ json::Object to_json(const store::EventDeadLetter& letter) {
   return out;
 }
 
+// What the engine made of a block is undone when it leaves the chain, which takes the block's events.
+Result<void> events_are_kept(store::Tx& tx, const store::ChainRow& chain, std::uint64_t from) {
+  if (!chain.forgotten_before) return {};
+  auto blocks = store::canonical_blocks(tx, chain.chain_id, from, chain.head_num);
+  if (!blocks) return fail(blocks);
+  if (blocks->empty() || blocks->front().time >= *chain.forgotten_before) return {};
+  return fail(Code::invalid, fmt::format("events of block {} are not kept any more (EVENT_RETENTION_DAYS): what was made of "
+                                         "them cannot be undone; choose a later --to",
+                                         blocks->front().num));
+}
+
 // Blocks that are read again make their alerts again, unless the store still has them.
 Result<void> alerts_are_remembered(store::Tx& tx, const store::ChainRow& chain, std::uint64_t from, Time kept_since) {
   auto blocks = store::canonical_blocks(tx, chain.chain_id, from, chain.head_num);
@@ -197,6 +208,7 @@ Result<std::uint64_t> take_chain_back(store::Tx& tx, domain::ChainId chain, std:
   if (!blocks) return fail(blocks);
   if (blocks->empty()) return fail(Code::invalid, "no block at or below --to is known; choose a later one");
   const auto& keep = blocks->back();
+  if (auto kept = events_are_kept(tx, **row, keep.num + 1); !kept) return fail(kept);
   if (auto remembered = alerts_are_remembered(tx, **row, keep.num + 1, kept_since); !remembered)
     return fail(remembered);
   // A new epoch: whoever follows the chain now must take it up again. It comes from the lease, so that the one that

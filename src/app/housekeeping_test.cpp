@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "delivery/testing/worker_rig.hpp"
+#include "gateway/testing/test_chain.hpp"
 #include "store/leases.hpp"
+#include "store/trigger_state.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::app {
@@ -77,6 +79,32 @@ TEST_P(HousekeepingTest, SeveralAtOnceAreHarmless) {
   EXPECT_EQ(jobs(), 0);
   EXPECT_THAT(metrics_.expose(), HasSubstr(R"(background_task_records_deleted{task="deliveries"} 100)"))
       << "each row once";
+}
+
+TEST_P(HousekeepingTest, OldEventsGoOnlyWhenThatIsSet) {
+  gateway::testing::TestChain chain(db(), 1);
+  for (int i = 0; i < 30; ++i) chain.grow(2);
+  const auto events = [&] {
+    return in_tx<store::EventPage>([](store::Tx& tx) { return store::list_events(tx, {}, 1, 0); })->total;
+  };
+  ASSERT_EQ(events(), 60);
+  store::EngineCursor cursor;
+  cursor.seq = 30;
+  ASSERT_TRUE(in_tx<void>([&](store::Tx& tx) { return store::write_cursor(tx, 0, 1, cursor); }));
+  HousekeepingSettings settings;
+  settings.undo_blocks = 10;
+  settings.event_batch = 7;
+  const auto pass = [&] {
+    Housekeeping housekeeping(db(), clock_, instance(), settings, metrics_);
+    run_blocking([&]() -> Task<void> { co_await housekeeping.pass(); });
+  };
+  clock_.advance(hours(24 * 365));
+  pass();
+  EXPECT_EQ(events(), 60) << "kept for ever";
+  settings.event_retention = hours(24 * 30);
+  pass();
+  EXPECT_EQ(events(), 20) << "those of the last ten blocks stay";
+  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(housekeeping_deleted_total{table="events"} 40)"));
 }
 
 TEST_P(HousekeepingTest, RunsByItselfForWhoHoldsTheLease) {

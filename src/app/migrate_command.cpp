@@ -6,6 +6,7 @@
 #include "app/commands.hpp"
 #include "app/exit_codes.hpp"
 #include "app/open_store.hpp"
+#include "store/event_storage.hpp"
 
 namespace agentauri::app {
 
@@ -25,6 +26,10 @@ int run_migrate(const Settings& settings, const std::string& action) {
   }
   for (const auto& status : *statuses)
     fmt::print("{:04}_{:<12} {} {}\n", status.version, status.name, store::to_string(status.state), status.applied_at);
+  if (action == "up") {
+    const auto events = store::postgres_convert_events(postgres, store::kMaxRowsToConvert);
+    fmt::print("{}\n", events ? *events : "events stays as it is: " + events.error().text);
+  }
   if (action != "verify") return kExitOk;
   const bool good = std::all_of(statuses->begin(), statuses->end(),
                                 [](const auto& s) { return s.state == State::applied || s.state == State::adopted; });

@@ -287,6 +287,7 @@ Settings read_settings(Environment& env, bool as_gateway_program) {
   out.grace = std::chrono::milliseconds(env.integer("SHUTDOWN_GRACE_MS", 5000, 100, 600'000));
   out.attempt_retention_days = static_cast<int>(env.integer("ATTEMPT_RETENTION_DAYS", 30, 1, 3650));
   out.certificate_files = split_list(env.text("TLS_CERTIFICATE_FILES").value_or(""));
+  out.event_retention_days = static_cast<int>(env.integer("EVENT_RETENTION_DAYS", 0, 0, 36'500));
   out.console_dir = env.text("CONSOLE_DIR").value_or("");
   if (!out.console_dir.empty() && !std::filesystem::exists(out.console_dir + "/index.html"))
     env.fault("CONSOLE_DIR", fmt::format("must be a folder with the built console; \"{}\" has no index.html",

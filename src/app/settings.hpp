@@ -90,6 +90,7 @@ struct Settings {
   LogSettings log;
   std::chrono::milliseconds grace{5000};
   int attempt_retention_days = 30;
+  int event_retention_days = 0;                 // 0: events are kept for ever
   std::vector<std::string> certificate_files;   // whose end metrics tell
   std::string console_dir;                      // empty: the console that was compiled in
 };

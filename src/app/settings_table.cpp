@@ -153,6 +153,7 @@ constexpr SettingRow kDelivery[] = {
      "1 to 20 waits, commas between, the first 0", "waits before each attempt of a webhook, each ± 20 %"},
     {"ATTEMPT_RETENTION_DAYS", "`30`", "1 to 3650",
      "how long deliveries that have ended, whatever their end, are kept with their attempts"},
+    {"EVENT_RETENTION_DAYS", "`0`", "0 to 36500", "how long events are kept; 0: for ever"},
 };
 
 constexpr SettingRow kLogs[] = {

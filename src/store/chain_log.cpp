@@ -17,11 +17,11 @@ using domain::ChainId;
 
 const Query kListChains{"chain_list",
                         "SELECT chain_id, name, start_block, live_from_block, last_seq, epoch, head_num, head_hash, "
-                        "safe_num, finalized_num, state, reason, updated_at, tip_num "
+                        "safe_num, finalized_num, state, reason, updated_at, tip_num, forgotten_before, forgotten_seq "
                         "FROM chains ORDER BY chain_id"};
 const Query kFindChain{"chain_find",
                        "SELECT chain_id, name, start_block, live_from_block, last_seq, epoch, head_num, head_hash, "
-                       "safe_num, finalized_num, state, reason, updated_at, tip_num "
+                       "safe_num, finalized_num, state, reason, updated_at, tip_num, forgotten_before, forgotten_seq "
                        "FROM chains WHERE chain_id = :chain"};
 const Query kAttach{
     "chain_attach",
@@ -93,6 +93,8 @@ ChainRow read_chain(const Rows& rows, std::size_t i) {
   out.reason = rows.text_or_null(i, 11);
   out.updated_at = rows.time(i, 12);
   if (const auto tip = rows.i64_or_null(i, 13)) out.tip_num = static_cast<std::uint64_t>(*tip);
+  out.forgotten_before = rows.time_or_null(i, 14);
+  out.forgotten_seq = rows.i64(i, 15);
   return out;
 }
 
@@ -130,6 +132,16 @@ Result<PutBlocks> put_blocks(Tx& tx, ChainId chain, const std::vector<IngestedBl
   auto after = count_canonical_events(tx, chain, with_events);
   if (!after) return fail(after);
   return PutBlocks{*put, std::move(*before), std::move(*after)};
+}
+
+// Those that retention has not passed yet.
+Result<std::vector<IngestedBlock>> without_forgotten(Tx& tx, ChainId chain, const std::vector<IngestedBlock>& blocks) {
+  auto row = find_chain(tx, chain);
+  if (!row) return fail(row);
+  auto kept = blocks;
+  if (*row && (*row)->forgotten_before)
+    std::erase_if(kept, [&](const auto& block) { return block.block.time < *(*row)->forgotten_before; });
+  return kept;
 }
 
 // The chain's row is locked already.
@@ -338,8 +350,11 @@ Result<void> rewind_chain(Tx& tx, ChainId chain, std::int64_t epoch, std::uint64
   return cut_coverage(tx, chain, ancestor_num);
 }
 
-Result<void> append_history(Tx& tx, ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
+Result<void> append_history(Tx& tx, ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& read,
                             std::uint64_t from, std::uint64_t to, const Coverage& coverage, Time now) {
+  auto kept = without_forgotten(tx, chain, read);
+  if (!kept) return fail(kept);
+  const auto& blocks = *kept;
   // The fence comes last: it locks the chain's row, and live blocks shall not wait for history's rows. The lock also
   // keeps the readers of history apart where they join their ranges.
   auto put = put_blocks(tx, chain, blocks, EventKind::history, now);
@@ -351,7 +366,9 @@ Result<void> append_history(Tx& tx, ChainId chain, std::int64_t epoch, const std
 
 Result<std::int64_t> add_late_events(Tx& tx, ChainId chain, std::int64_t epoch,
                                      const std::vector<IngestedBlock>& blocks, Time now) {
-  auto added = put_blocks(tx, chain, blocks, EventKind::late, now);
+  auto kept = without_forgotten(tx, chain, blocks);
+  if (!kept) return fail(kept);
+  auto added = put_blocks(tx, chain, *kept, EventKind::late, now);
   if (!added) return fail(added);
   // Without blocks there is only the epoch to look at.
   const std::uint64_t from = blocks.empty() ? 1 : blocks.front().block.num;

@@ -26,7 +26,7 @@ class QueryPlans : public ::testing::Test {
     // Any parameters do: they are not looked at.
     Params params;
     for (const char* parameter :
-         {"before",  "limit",        "chain",      "below",    "trigger",  "action",  "reason", "now",
+         {"before",  "batch",  "after",  "end",  "num", "seq", "limit",        "chain",      "below",    "trigger",  "action",  "reason", "now",
           "yes",     "registry",     "event_type", "agent_id", "search",   "offset",  "me",     "from",
           "to",      "organization", "all",        "hash",     "soon",     "day_ago", "job",    "event",
           "enabled", "follow",       "id",         "txn",      "revision", "agent",   "since",  "h0",
@@ -87,6 +87,16 @@ TEST_F(QueryPlans, EventsAreListedInTheOrderOfAnIndex) {
   for (const char* name : {"event_list", "event_list_agent", "event_list_type", "event_list_chain"})
     EXPECT_THAT(plan_of(name), Not(HasSubstr("TEMP B-TREE FOR ORDER BY"))) << name;
   EXPECT_THAT(plan_of("event_count_agent"), HasSubstr("(agent_id=?)"));
+}
+
+TEST_F(QueryPlans, OldEventsAreFoundByTheirTime) {
+  EXPECT_THAT(plan_of("event_forget"), HasSubstr("events_by_time (block_time<?)"));
+  EXPECT_THAT(plan_of("event_forget_undo_window"), HasSubstr("blocks_by_num (chain_id=? AND num>?)"));
+  for (const char* name : {"event_forget_unprocessed", "event_forget_first_kept", "event_forget_last_gone"}) {
+    EXPECT_THAT(plan_of(name), HasSubstr("(chain_id=? AND seq>?")) << name;
+    EXPECT_THAT(plan_of(name), Not(HasSubstr("SCAN"))) << name;
+  }
+  EXPECT_THAT(plan_of("event_forget_unfinished"), Not(HasSubstr("SCAN j")));
 }
 
 TEST_F(QueryPlans, TheStatusOfTheIndexerCountsNoEvents) {

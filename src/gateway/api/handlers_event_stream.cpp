@@ -133,6 +133,11 @@ Task<Outcome<LogPosition>> find_start(Services& services, const Request& request
         if (caller.organization_header) {
           if (auto context = resolve_organization(tx, caller); !context) return settle(context);
         }
+        if (wanted && wanted->names_none()) {
+          auto beginning = beginning_of_log(tx);
+          if (!beginning) return fail(beginning);
+          return Outcome<LogPosition>(std::move(*beginning));
+        }
         if (wanted) {
           if (auto checked = check_position(tx, *wanted); !checked) return settle(checked);
           return Outcome<LogPosition>(*wanted);

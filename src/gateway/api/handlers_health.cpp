@@ -69,7 +69,8 @@ Task<Outcome<Reply>> health_live(Services& services, Request&) {
 
 Task<Outcome<Reply>> health_ready(Services& services, Request&) {
   const auto health = co_await services.db.check_health();
-  std::string failed = !health.reachable ? "database" : !health.migrated ? "migrations" : "";
+  const bool is_lost = health.event_storage == store::EventStorage::lost;
+  std::string failed = !health.reachable ? "database" : !health.migrated ? "migrations" : is_lost ? "timescaledb" : "";
   json::Array chains;
   if (failed.empty()) {
     auto rows = co_await services.db.snapshot<std::vector<store::ChainRow>>(
@@ -83,7 +84,8 @@ Task<Outcome<Reply>> health_ready(Services& services, Request&) {
   reply.status = failed.empty() ? 200 : 503;
   auto body = outline(services, failed.empty() ? "ready" : "not_ready");
   body["database"] = failed == "database" ? "disconnected" : "connected";
-  body["migrations"] = failed.empty() ? "current" : failed == "migrations" ? "pending" : "unknown";
+  body["migrations"] = failed.empty() || is_lost ? "current" : failed == "migrations" ? "pending" : "unknown";
+  body["event_storage"] = json::String(to_string(health.event_storage));
   body["redis"] = redis_state(services.cache);
   body["chains"] = std::move(chains);
   if (!failed.empty()) body["failed"] = json::String(failed);

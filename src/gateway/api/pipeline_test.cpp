@@ -252,6 +252,31 @@ TEST(Health, SaysWhatWorks) {
   EXPECT_EQ(login.header("Retry-After"), "1");
 }
 
+// The state that a server shows which lost its library: the extension in the catalogue, and none of its settings.
+TEST(Health, IsNotReadyWhenTimescaleDbIsLost) {
+  auto temp = store::testing::make_temp_postgres();
+  auto* db = temp.db.get();
+  Harness h({}, std::move(temp));
+  EXPECT_EQ(h.get("/api/v1/health/ready").at("event_storage"), "table");
+  static const store::Query kLose{
+      store::Query::Unlisted{}, "test_lose_library",
+      "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) "
+      "SELECT 99999, 'timescaledb', extowner, extnamespace, false, '2.28.3' FROM pg_extension LIMIT 1"};
+  const auto lost = db->transact_blocking<void>(store::Priority::interactive, [](store::Tx& tx) -> Result<void> {
+    auto row = tx.run(kLose);
+    if (!row) return fail(row);
+    return {};
+  });
+  ASSERT_TRUE(lost) << lost.error().text;
+  const auto ready = h.get("/api/v1/health/ready");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.at("failed"), "timescaledb");
+  EXPECT_EQ(ready.at("database"), "connected");
+  EXPECT_EQ(ready.at("migrations"), "current");
+  EXPECT_EQ(ready.at("event_storage"), "lost");
+  EXPECT_EQ(h.get("/api/v1/health").status, 200) << "the guide's own check asks for the database";
+}
+
 TEST(Openapi, IsServedWithTitleTagsAndSchemes) {
   Harness h;
   const auto document = h.get("/api/v1/openapi.json");

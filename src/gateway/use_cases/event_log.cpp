@@ -118,15 +118,30 @@ Result<LogPosition> end_of_log(store::Tx& tx) {
   return out;
 }
 
+Result<LogPosition> beginning_of_log(store::Tx& tx) {
+  auto chains = store::list_chains(tx);
+  if (!chains) return fail(chains);
+  LogPosition out;
+  for (const auto& chain : *chains) {
+    if (chain.forgotten_seq > 0) out.set(chain.chain_id, {chain.forgotten_seq, 0});
+  }
+  return out;
+}
+
 Outcome<void> check_position(store::Tx& tx, const LogPosition& position) {
   auto chains = store::list_chains(tx);
   if (!chains) return broken(chains);
   for (const auto& chain : *chains) {
     const auto mark = position.at(chain.chain_id);
-    if (mark.seq < chain.last_seq || (mark.seq == chain.last_seq && mark.events == 0)) continue;
+    const bool is_beyond = mark.seq > chain.last_seq || (mark.seq == chain.last_seq && mark.events > 0);
+    if (!is_beyond && mark.seq >= chain.forgotten_seq) continue;
     Validation faults;
-    faults.add("Last-Event-ID", "unknown_position",
-               fmt::format("the log of chain {} ends at {}, before this position", chain.chain_id, chain.last_seq));
+    faults.add("Last-Event-ID", is_beyond ? "unknown_position" : "expired_position",
+               is_beyond
+                   ? fmt::format("the log of chain {} ends at {}, before this position", chain.chain_id, chain.last_seq)
+                   : fmt::format("events of chain {} after this position are not kept any more: read the list, and begin "
+                                 "anew without it",
+                                 chain.chain_id));
     return std::unexpected(faults.refusal());
   }
   return {};
@@ -143,7 +158,10 @@ Result<LogPage> read_log(store::Tx& tx, LogPosition from, const store::EventFilt
       page.after.set(chain.chain_id, {chain.last_seq, 0});
       continue;
     }
-    if (page.after.at(chain.chain_id).seq >= chain.last_seq) continue;
+    const std::int64_t at = page.after.at(chain.chain_id).seq;
+    if (at >= chain.last_seq) continue;
+    if (at < chain.forgotten_seq)
+      return fail(Code::not_found, fmt::format("events of chain {} after {} are not kept any more", chain.chain_id, at));
     if (budget == 0) {
       page.has_more = true;
       break;

@@ -33,6 +33,7 @@ class LogPosition {
   // A chain that it does not name was attached later: nothing of it was read.
   Mark at(domain::ChainId chain) const;
   void set(domain::ChainId chain, Mark mark) { marks_[chain] = mark; }
+  bool names_none() const { return marks_.empty(); }
   bool operator==(const LogPosition&) const = default;
 
  private:
@@ -55,9 +56,13 @@ bool takes(const store::EventFilter& filter, const domain::Event& event);
 
 // The position at the end of the log.
 Result<LogPosition> end_of_log(store::Tx& tx);
-// 400 when the position lies beyond the end of the log: it is of another database, or of one that was restored.
+// The position before everything that is kept: behind what retention took.
+Result<LogPosition> beginning_of_log(store::Tx& tx);
+// 400 when the position lies beyond the end of the log (it is of another database, or of one that was restored), or before
+// events that are not kept any more: whoever came back from there would miss them.
 Outcome<void> check_position(store::Tx& tx, const LogPosition& position);
-// Looks at a bounded number of events, so a page may be empty and yet have more.
+// Looks at a bounded number of events, so a page may be empty and yet have more. Code::not_found once retention has
+// overtaken the reader.
 Result<LogPage> read_log(store::Tx& tx, LogPosition from, const store::EventFilter& filter);
 
 }   // namespace agentauri::gateway

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "gateway/testing/test_chain.hpp"
+#include "store/forget_events.hpp"
 #include "store/testing/temp_database.hpp"
 
 namespace agentauri::gateway {
@@ -124,6 +125,35 @@ TEST_P(EventLog, NoPositionLiesBeyondTheEnd) {
     ASSERT_FALSE(refused) << bad;
     EXPECT_EQ(refused.error().details.at(0).code, "unknown_position");
   }
+}
+
+// Whoever comes back from before what retention took would miss events without knowing.
+TEST_P(EventLog, APositionBeforeWhatIsKeptIsRefused) {
+  TestChain first(db(), 1), second(db(), 2);
+  for (int i = 0; i < 4; ++i) first.grow(1);
+  second.grow(1);
+  const auto before = *LogPosition::parse("1:1,2:1");
+  const auto told = read_all(before);
+  ASSERT_EQ(told.at(1).size(), 3U);
+  // The blocks of the first chain are a second apart, and so is that of the second from its own first.
+  const auto marked = in_tx<void>([](store::Tx& tx) {
+    return store::mark_forgotten_events(tx, from_unix_seconds(1'767'225'600 + 3), 10);
+  });
+  ASSERT_TRUE(marked) << marked.error().text;
+  const auto refused = check(before);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at(0).code, "expired_position");
+  EXPECT_FALSE(check({})) << "a chain that the position does not name is read from its beginning";
+  EXPECT_TRUE(check(*LogPosition::parse("1:2,2:1")));
+  EXPECT_TRUE(check(end()));
+  // A reader that was overtaken on its way stops.
+  const auto read = db().snapshot_blocking<LogPage>([&](store::Tx& tx) { return read_log(tx, before, {}); });
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Code::not_found);
+  // And "from the beginning" means that of what is kept.
+  const auto beginning = *db().snapshot_blocking<LogPosition>([](store::Tx& tx) { return beginning_of_log(tx); });
+  EXPECT_EQ(beginning.to_text(), "1:2,2:1");
+  EXPECT_EQ(read_all(beginning).at(1).size(), 2U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, EventLog, store::testing::kEngines, store::testing::engine_name);

@@ -80,4 +80,17 @@ Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings&
   return compare_with_ledger(postgres_migrations(), *applied);
 }
 
+Result<std::string> postgres_convert_events(const PostgresSettings& settings, std::int64_t max_rows) {
+  static const Query kConvert{Query::Unlisted{}, "convert_events", "SELECT convert_events(:max_rows)"};
+  auto statuses = postgres_migration_status(settings);
+  if (!statuses) return fail(statuses);
+  if (auto current = verify_migrations(*statuses); !current) return fail(current);
+  auto session = connect(settings);
+  if (!session) return fail(session);
+  if (auto locked = (*session)->execute(kLock, kMigrationLimit); !locked) return fail(locked);
+  auto said = (*session)->run(kConvert, Params().i64("max_rows", max_rows));
+  if (!said) return fail(said);
+  return said->text(0, 0);
+}
+
 }   // namespace agentauri::store
