@@ -1,17 +1,17 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <map>
 
 #include "app/chain_roles.hpp"
 #include "app/commands.hpp"
+#include "app/coverage_gap.hpp"
 #include "app/exit_codes.hpp"
 #include "app/open_store.hpp"
 #include "core/json/json.hpp"
 #include "engine/settings.hpp"
 #include "store/chain_log.hpp"
 #include "store/event_dead_letters.hpp"
+#include "store/forget_events.hpp"
 #include "store/leases.hpp"
 
 namespace agentauri::app {
@@ -22,28 +22,6 @@ struct ChainReport {
   std::uint64_t gap = 0;           // live blocks that some contract's ranges leave out: must be 0
   std::uint64_t history_gap = 0;   // blocks of history that are still to be read
 };
-
-// Blocks in [from, to] that some contract's ranges leave out; every block when there is no range at all.
-std::uint64_t gap_of(std::uint64_t from, std::uint64_t to, const std::vector<store::CoverageRow>& ranges) {
-  if (to < from) return 0;
-  std::map<Address, std::vector<std::pair<std::uint64_t, std::uint64_t>>> by_contract;
-  for (const auto& range : ranges) by_contract[range.contract].emplace_back(range.from_block, range.to_block);
-  std::uint64_t worst = by_contract.empty() ? to - from + 1 : 0;
-  for (auto& [contract, list] : by_contract) {
-    std::sort(list.begin(), list.end());
-    std::uint64_t covered = 0;
-    std::uint64_t next = from;
-    for (const auto& [first, last] : list) {
-      const std::uint64_t begin = std::max(first, next);
-      const std::uint64_t end = std::min(last, to);
-      if (end < begin) continue;
-      covered += end - begin + 1;
-      next = end + 1;
-    }
-    worst = std::max(worst, to - from + 1 - covered);
-  }
-  return worst;
-}
 
 json::Object to_json(const ChainReport& report) {
   const auto& row = report.row;
@@ -80,13 +58,16 @@ json::Object to_json(const store::EventDeadLetter& letter) {
 
 // What the engine made of a block is undone when it leaves the chain, which takes the block's events.
 Result<void> events_are_kept(store::Tx& tx, const store::ChainRow& chain, std::uint64_t from) {
-  if (!chain.forgotten_before) return {};
+  auto forgotten = store::read_forgotten_events(tx, chain.chain_id);
+  if (!forgotten) return fail(forgotten);
+  if (!forgotten->before) return {};
   auto blocks = store::canonical_blocks(tx, chain.chain_id, from, chain.head_num);
   if (!blocks) return fail(blocks);
-  if (blocks->empty() || blocks->front().time >= *chain.forgotten_before) return {};
-  return fail(Code::invalid, fmt::format("events of block {} are not kept any more (EVENT_RETENTION_DAYS): what was made of "
-                                         "them cannot be undone; choose a later --to",
-                                         blocks->front().num));
+  if (blocks->empty() || blocks->front().time >= *forgotten->before) return {};
+  return fail(Code::invalid,
+              fmt::format("events of block {} are not kept any more (EVENT_RETENTION_DAYS): what was made of "
+                          "them cannot be undone; choose a later --to",
+                          blocks->front().num));
 }
 
 // Blocks that are read again make their alerts again, unless the store still has them.
@@ -121,8 +102,9 @@ int run_chain_status(const Settings& settings, bool as_json) {
           auto ranges = store::read_coverage(tx, row.chain_id);
           if (!ranges) return fail(ranges);
           ChainReport report;
-          report.gap = gap_of(row.live_from_block, row.head_num, *ranges);
-          report.history_gap = row.live_from_block == 0 ? 0 : gap_of(row.start_block, row.live_from_block - 1, *ranges);
+          report.gap = coverage_gap(row.live_from_block, row.head_num, *ranges);
+          report.history_gap =
+              row.live_from_block == 0 ? 0 : coverage_gap(row.start_block, row.live_from_block - 1, *ranges);
           report.row = std::move(row);
           out.push_back(std::move(report));
         }

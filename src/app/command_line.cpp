@@ -162,6 +162,19 @@ int run_program(int argc, char** argv) {
 
   auto* instances = app.add_subcommand("instances", "The processes on this store, and the leases that they hold");
   instances->add_flag("--json", as_json, "one JSON object");
+  DoctorOptions doctor_options;
+  auto* doctor =
+      app.add_subcommand("doctor", "Look for what is unsafe, broken or behind; exit 1 when something is critical");
+  doctor->add_flag("--json", doctor_options.as_json, "one JSON object");
+  doctor->add_flag("--go-live", doctor_options.go_live,
+                   "the deployment guide's list alone, where a warning counts too");
+
+  auto* db = app.add_subcommand("db", "The database itself");
+  db->require_subcommand(1);
+  auto* db_stats = db->add_subcommand("stats", "Connections, and the size of each table, the largest first");
+  db_stats->add_flag("--json", as_json, "one JSON object");
+  auto* db_convert =
+      db->add_subcommand("convert-events", "Put events into a hypertable of TimescaleDB (locks the table)");
 
   UserOptions user_options;
   add_user_commands(app, user_options);
@@ -200,8 +213,10 @@ int run_program(int argc, char** argv) {
   const auto* user = app.get_subcommand("user");
   const bool tool = app.got_subcommand("backup") || app.got_subcommand("verify-backup") ||
                     app.got_subcommand("restore") || app.got_subcommand("store");
-  const bool quiet = migrate->parsed() || chain->parsed() || instances->parsed() || user->parsed() || tool;
+  const bool quiet = migrate->parsed() || chain->parsed() || instances->parsed() || user->parsed() || tool ||
+                     doctor->parsed() || db->parsed();
   if (!quiet) configure_log(settings.log);
+  if (doctor->parsed()) return run_doctor(std::move(settings), env, doctor_options);
   if (report_faults(env)) return kExitConfig;
   if (up->parsed()) return run_migrate(settings, "up");
   if (status->parsed()) return run_migrate(settings, "status");
@@ -210,6 +225,8 @@ int run_program(int argc, char** argv) {
   if (letters->parsed()) return run_chain_dead_letters(settings, letters_of, as_json);
   if (rewind->parsed()) return run_chain_rewind(settings, chain_id, to);
   if (instances->parsed()) return run_instances(settings, as_json);
+  if (db_stats->parsed()) return run_db_stats(settings, as_json);
+  if (db_convert->parsed()) return run_db_convert_events(settings);
   if (user->parsed()) return run_user(settings, user_options);
   if (const auto code = run_backup_command(settings)) return *code;
   if (demo->parsed()) return run_demo(std::move(settings), demo_options);

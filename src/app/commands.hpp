@@ -21,6 +21,17 @@ int run_chain_dead_letters(const Settings& settings, std::optional<domain::Chain
 int run_instances(const Settings& settings, bool as_json);
 int run_chain_rewind(const Settings& settings, domain::ChainId chain, std::uint64_t to);
 
+struct DoctorOptions {
+  bool as_json = false;
+  bool go_live = false;   // the guide's list before going live, and nothing else
+};
+// 1 when something critical was found; with `go_live` a warning is enough. What cannot be read of the settings is a
+// finding.
+int run_doctor(Settings settings, Environment& env, const DoctorOptions& options);
+int run_db_stats(const Settings& settings, bool as_json);
+// `events` into a hypertable, however large it is. 1 when it stays as it is.
+int run_db_convert_events(const Settings& settings);
+
 struct UserOptions {
   enum class Action : std::uint8_t {
     list,

@@ -24,15 +24,24 @@ std::unexpected<Error> wrong_keys(const std::string& kid, const crypto::DataKeys
                   who, kid, fmt::join(keys.kids(), ", ")));
 }
 
+bool opens(const crypto::DataKeys& keys, const store::KeyCanary& canary) {
+  const auto opened = keys.decrypt(canary.sealed, canary_aad(canary.kid));
+  return opened && *opened == kKnown;
+}
+
 }   // namespace
+
+std::optional<std::string> fault_of_canary(const store::KeyCanary& canary, const crypto::DataKeys& keys) {
+  if (opens(keys, canary)) return std::nullopt;
+  return wrong_keys(canary.kid, keys, "it is in use with").error().text;
+}
 
 Result<void> check_data_keys(store::Database& db, const crypto::DataKeys& keys) {
   return db.transact_blocking<void>(store::Priority::interactive, [&keys](store::Tx& tx) -> Result<void> {
     auto canaries = store::read_key_canaries(tx);
     if (!canaries) return fail(canaries);
     for (const auto& canary : *canaries) {
-      const auto opened = keys.decrypt(canary.sealed, canary_aad(canary.kid));
-      if (opened && *opened == kKnown) continue;
+      if (opens(keys, canary)) continue;
       // Somebody may be encrypting with the newest key right now; an older one matters while something needs it.
       if (&canary == &canaries->front()) return wrong_keys(canary.kid, keys, "it is in use with");
       auto rows = store::count_rows_under_key(tx, canary.kid);

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "store/event_storage.hpp"
 #include "store/leases.hpp"
 
 namespace agentauri::app {
@@ -75,7 +76,7 @@ Task<void> Housekeeping::forget_events() {
   const BackgroundTask::Run run(events_);
   const Time wanted = clock_.now() - *settings_.event_retention;
   auto mark = [wanted, undo = settings_.undo_blocks](store::Tx& tx) -> Result<store::ForgettableEvents> {
-    if (auto good = tx.events_can_be_written(); !good) return fail(good);
+    if (auto good = store::events_can_be_written(tx); !good) return fail(good);
     auto events = store::find_forgettable_events(tx, wanted, undo);
     if (!events) return events;
     if (auto marked = store::mark_forgotten_events(tx, events->before, undo); !marked) return fail(marked);
@@ -104,9 +105,9 @@ Task<void> Housekeeping::forget_events() {
 void Housekeeping::report_holder(const store::ForgettableEvents& events, Time wanted) {
   // A chain that rests holds its last blocks back, which is as it should be, and no news every hour.
   if (!events.held_by || wanted - events.before < kWorthTelling) return;
-  log_.info("events are kept longer than EVENT_RETENTION_DAYS says", {{"chain", events.held_by->chain_id},
-                                                                      {"why", events.held_by->why},
-                                                                      {"kept_from", to_rfc3339(events.before)}});
+  log_.info(
+      "events are kept longer than EVENT_RETENTION_DAYS says",
+      {{"chain", events.held_by->chain_id}, {"why", events.held_by->why}, {"kept_from", to_rfc3339(events.before)}});
 }
 
 }   // namespace agentauri::app

@@ -15,9 +15,9 @@
 namespace agentauri::app {
 
 struct HousekeepingSettings {
-  std::chrono::hours retention{24 * 30};   // of jobs that have ended, with their attempts
+  std::chrono::hours retention{24 * 30};               // of jobs that have ended, with their attempts
   std::optional<std::chrono::hours> event_retention;   // nullopt: events are kept for ever
-  std::uint64_t undo_blocks = 20'000;      // so deep a reorganisation may go: the engine's max_undo_blocks
+  std::uint64_t undo_blocks = 20'000;                  // so deep a reorganisation may go: the engine's max_undo_blocks
   std::chrono::milliseconds first{60'000};
   std::chrono::milliseconds every{3'600'000};   // both give or take a fifth, so that processes do not move in step
   std::size_t batch = 200;                      // jobs looked at in one transaction

@@ -8,8 +8,8 @@
 #include "delivery/testing/worker_rig.hpp"
 #include "gateway/testing/test_chain.hpp"
 #include "store/leases.hpp"
-#include "store/trigger_state.hpp"
 #include "store/testing/temp_database.hpp"
+#include "store/trigger_state.hpp"
 
 namespace agentauri::app {
 namespace {
@@ -104,7 +104,7 @@ TEST_P(HousekeepingTest, OldEventsGoOnlyWhenThatIsSet) {
   settings.event_retention = hours(24 * 30);
   pass();
   EXPECT_EQ(events(), 20) << "those of the last ten blocks stay";
-  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(housekeeping_deleted_total{table="events"} 40)"));
+  EXPECT_THAT(metrics_.expose(), HasSubstr(R"(background_task_records_deleted{task="events"} 40)"));
 }
 
 TEST_P(HousekeepingTest, RunsByItselfForWhoHoldsTheLease) {

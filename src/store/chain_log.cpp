@@ -8,6 +8,7 @@
 #include "store/coverage.hpp"
 #include "store/event_counts.hpp"
 #include "store/event_rows.hpp"
+#include "store/forget_events.hpp"
 #include "store/jobs.hpp"
 
 namespace agentauri::store {
@@ -17,11 +18,11 @@ using domain::ChainId;
 
 const Query kListChains{"chain_list",
                         "SELECT chain_id, name, start_block, live_from_block, last_seq, epoch, head_num, head_hash, "
-                        "safe_num, finalized_num, state, reason, updated_at, tip_num, forgotten_before, forgotten_seq "
+                        "safe_num, finalized_num, state, reason, updated_at, tip_num "
                         "FROM chains ORDER BY chain_id"};
 const Query kFindChain{"chain_find",
                        "SELECT chain_id, name, start_block, live_from_block, last_seq, epoch, head_num, head_hash, "
-                       "safe_num, finalized_num, state, reason, updated_at, tip_num, forgotten_before, forgotten_seq "
+                       "safe_num, finalized_num, state, reason, updated_at, tip_num "
                        "FROM chains WHERE chain_id = :chain"};
 const Query kAttach{
     "chain_attach",
@@ -93,8 +94,6 @@ ChainRow read_chain(const Rows& rows, std::size_t i) {
   out.reason = rows.text_or_null(i, 11);
   out.updated_at = rows.time(i, 12);
   if (const auto tip = rows.i64_or_null(i, 13)) out.tip_num = static_cast<std::uint64_t>(*tip);
-  out.forgotten_before = rows.time_or_null(i, 14);
-  out.forgotten_seq = rows.i64(i, 15);
   return out;
 }
 
@@ -134,13 +133,13 @@ Result<PutBlocks> put_blocks(Tx& tx, ChainId chain, const std::vector<IngestedBl
   return PutBlocks{*put, std::move(*before), std::move(*after)};
 }
 
-// Those that retention has not passed yet.
+// Those that retention has not passed yet: it would take the others at once.
 Result<std::vector<IngestedBlock>> without_forgotten(Tx& tx, ChainId chain, const std::vector<IngestedBlock>& blocks) {
-  auto row = find_chain(tx, chain);
-  if (!row) return fail(row);
+  auto forgotten = read_forgotten_events(tx, chain);
+  if (!forgotten) return fail(forgotten);
   auto kept = blocks;
-  if (*row && (*row)->forgotten_before)
-    std::erase_if(kept, [&](const auto& block) { return block.block.time < *(*row)->forgotten_before; });
+  if (forgotten->before)
+    std::erase_if(kept, [&forgotten](const auto& block) { return block.block.time < *forgotten->before; });
   return kept;
 }
 

@@ -23,9 +23,6 @@ struct ChainRow {
   std::string state;                      // ok, down, halted
   std::optional<std::string> reason;
   Time updated_at;
-  // What retention took (forget_events.hpp): events of block times before it, and of log entries up to that one.
-  std::optional<Time> forgotten_before;
-  std::int64_t forgotten_seq = 0;
 };
 
 struct BlockRow {
@@ -109,8 +106,7 @@ Result<void> append_range(Tx& tx, domain::ChainId chain, std::int64_t epoch, con
 // their unsent jobs are cancelled.
 Result<void> rewind_chain(Tx& tx, domain::ChainId chain, std::int64_t epoch, std::uint64_t ancestor_num,
                           const Hash32& ancestor_hash, Time now);
-// History [from, to] below live_from_block: events and coverage, no log entry. Events that retention would take at once
-// (forgotten_before) are not stored, here and below.
+// History [from, to] below live_from_block: events and coverage, no log entry.
 Result<void> append_history(Tx& tx, domain::ChainId chain, std::int64_t epoch, const std::vector<IngestedBlock>& blocks,
                             std::uint64_t from, std::uint64_t to, const Coverage& coverage, Time now);
 // A log that a provider had withheld at the head: enters history (no trigger sees it) when it is not stored yet.

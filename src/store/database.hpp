@@ -127,8 +127,6 @@ class Tx {
   virtual Result<void> prepare(const Query& query) = 0;
   // The database's clock, the same for the whole transaction (leases and heartbeats live on it).
   virtual Result<Time> now() = 0;
-  // Code::unavailable when rows of `events` would be lost although nothing fails (event_storage.hpp).
-  virtual Result<void> events_can_be_written() = 0;
 };
 
 // Interactive units go before bulk ones. A bulk unit is at most about 500 rows or 20 ms of work.
@@ -137,17 +135,10 @@ enum class Priority : std::uint8_t { interactive, bulk };
 // So many units of one kind wait for a store thread; a further one fails with Code::busy.
 inline constexpr std::size_t kMaxWaitingUnits = 16'384;
 
-// Where `events` lives: migration 0013. lost: in TimescaleDB, and the server runs without its library.
-enum class EventStorage : std::uint8_t { table, hypertable, lost };
-std::string_view to_string(EventStorage storage);
-// What the functions of the migration say; anything else is `lost`.
-EventStorage parse_event_storage(std::string_view text);
-
 struct Health {
   bool reachable = false;
   std::string detail;      // why not
   bool migrated = false;   // the schema has all that this program needs; a newer program may have added to it
-  EventStorage event_storage = EventStorage::table;
 };
 
 class Database {

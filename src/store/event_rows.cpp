@@ -4,6 +4,7 @@
 
 #include "store/chain_log.hpp"
 #include "store/counting.hpp"
+#include "store/event_storage.hpp"
 
 namespace agentauri::store {
 namespace {
@@ -60,8 +61,8 @@ const Query kFindEvent{"event_find", "SELECT " EVENT_COLUMNS
 // with an index in the order of the list.
 //
 // PostgreSQL asks for a range of that one value, and in its order, so that there is one index for it. Asked for
-// `chain_id = ...` it takes the list of every chain and reads all of that for a chain with few events (3 s with a million;
-// this way 0.1 ms).
+// `chain_id = ...` it takes the list of every chain and reads all of that for a chain with few events (3 s with a
+// million; this way 0.1 ms).
 #define OF_CHAIN "(CAST(:chain AS bigint) IS NULL OR chain_id = :chain) "
 #define OF_TYPE "(CAST(:event_type AS text) IS NULL OR event_type = :event_type) "
 #define OF_AGENT "(CAST(:agent_id AS text) IS NULL OR agent_id = :agent_id) "
@@ -70,19 +71,20 @@ const Query kFindEvent{"event_find", "SELECT " EVENT_COLUMNS
   "AND (CAST(:registry AS text) IS NULL OR registry = :registry) "                                                   \
   "AND (CAST(:search AS text) IS NULL OR LOWER(event_type) LIKE :search ESCAPE '!' OR LOWER(registry) LIKE :search " \
   "ESCAPE '!' OR agent_id LIKE :search ESCAPE '!') "
-#define EVENT_LIST(FIRST, ORDER)              \
-  "SELECT " EVENT_COLUMNS EVENT_FILTER(FIRST) \
-  "ORDER BY " ORDER "block_time DESC, block_num DESC, chain_id, txn_index DESC, log_index DESC LIMIT :limit OFFSET :offset"
+#define EVENT_LIST(FIRST, ORDER)        \
+  "SELECT " EVENT_COLUMNS EVENT_FILTER( \
+      FIRST) "ORDER BY " ORDER          \
+             "block_time DESC, block_num DESC, chain_id, txn_index DESC, log_index DESC LIMIT :limit OFFSET :offset"
 #define EVENT_COUNT(FIRST) "SELECT count(*) FROM (SELECT 1 " EVENT_FILTER(FIRST) "LIMIT :limit) AS counted"
 struct EventQueries {
   Query list, count;
 };
-#define EVENTS_OF(NAME, COLUMN, VALUE, OTHERS)                                               \
-  {                                                                                          \
-    {"event_list_" NAME, EVENT_LIST(COLUMN " = " VALUE OTHERS, ""),                          \
-     EVENT_LIST(COLUMN " >= " VALUE " AND " COLUMN " <= " VALUE OTHERS, COLUMN ", ")},       \
-    {"event_count_" NAME, EVENT_COUNT(COLUMN " = " VALUE OTHERS),                            \
-     EVENT_COUNT(COLUMN " >= " VALUE " AND " COLUMN " <= " VALUE OTHERS)},                   \
+#define EVENTS_OF(NAME, COLUMN, VALUE, OTHERS)                                           \
+  {                                                                                      \
+      {"event_list_" NAME, EVENT_LIST(COLUMN " = " VALUE OTHERS, ""),                    \
+       EVENT_LIST(COLUMN " >= " VALUE " AND " COLUMN " <= " VALUE OTHERS, COLUMN ", ")}, \
+      {"event_count_" NAME, EVENT_COUNT(COLUMN " = " VALUE OTHERS),                      \
+       EVENT_COUNT(COLUMN " >= " VALUE " AND " COLUMN " <= " VALUE OTHERS)},             \
   }
 const EventQueries kEvents{{"event_list", EVENT_LIST(OF_CHAIN "AND " OF_TYPE "AND " OF_AGENT, "")},
                            {"event_count", EVENT_COUNT(OF_CHAIN "AND " OF_TYPE "AND " OF_AGENT)}};
@@ -218,7 +220,7 @@ std::string like_pattern(std::string_view text) {
 
 Result<std::int64_t> put_events(Tx& tx, const std::vector<IngestedBlock>& blocks, EventKind kind, Time now) {
   std::vector<Params> rows;
-  if (auto good = tx.events_can_be_written(); !good) return fail(good);
+  if (auto good = events_can_be_written(tx); !good) return fail(good);
   for (const auto& block : blocks) {
     for (const auto& event : block.events) rows.push_back(event_params(event, kind == EventKind::live, now));
   }

@@ -1,5 +1,5 @@
-// The end of old events. What may still be needed is kept however old it is; that is decided by one time for all chains,
-// since a hypertable forgets by chunks of time.
+// The end of old events. What may still be needed is kept however old it is; that is decided by one time for all
+// chains, since a hypertable forgets by chunks of time.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct EventHolder {
   std::string_view why;   // a phrase for operators
 };
 struct ForgettableEvents {
-  Time before;   // events of blocks before it are needed by nobody
+  Time before;                          // events of blocks before it are needed by nobody
   std::optional<EventHolder> held_by;   // why that is earlier than what was wanted
 };
 // At most `wanted`. Kept are the events of
@@ -27,7 +27,15 @@ struct ForgettableEvents {
 // Dead letters of events keep their rows and reasons, not their events.
 Result<ForgettableEvents> find_forgettable_events(Tx& tx, Time wanted, std::uint64_t undo_blocks);
 
-// Tells everybody what may be gone from now on (chains.forgotten_before, forgotten_seq), before anything goes. Events of
+// What retention took of a chain: events of block times before `before`, and of entries of the block log up to `seq`.
+struct ForgottenEvents {
+  std::optional<Time> before;
+  std::int64_t seq = 0;
+};
+// Nothing for a chain that is not known.
+Result<ForgottenEvents> read_forgotten_events(Tx& tx, domain::ChainId chain);
+
+// Tells everybody what may be gone from now on (read_forgotten_events()), before anything goes. Events of
 // history, and late ones, that are older are not stored any more.
 Result<void> mark_forgotten_events(Tx& tx, Time before, std::uint64_t undo_blocks);
 

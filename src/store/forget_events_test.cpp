@@ -31,8 +31,7 @@ class ForgettingEvents : public testing::EngineTest {
  protected:
   void SetUp() override { attach(1); }
   void attach(domain::ChainId chain) {
-    const auto row = in_tx<ChainRow>(
-        [&](Tx& tx) { return attach_chain(tx, chain, "test", 1, kFirst, 1, kStart); });
+    const auto row = in_tx<ChainRow>([&](Tx& tx) { return attach_chain(tx, chain, "test", 1, kFirst, 1, kStart); });
     ASSERT_TRUE(row) << row.error().text;
   }
   static Hash32 hash(std::uint64_t num, int branch) {
@@ -97,8 +96,8 @@ class ForgettingEvents : public testing::EngineTest {
     std::sort(out.begin(), out.end());
     return out;
   }
-  ChainRow row(domain::ChainId chain = 1) {
-    return **in_tx<std::optional<ChainRow>>([&](Tx& tx) { return find_chain(tx, chain); });
+  ForgottenEvents forgotten() {
+    return *in_tx<ForgottenEvents>([](Tx& tx) { return read_forgotten_events(tx, 1); });
   }
 };
 
@@ -163,25 +162,25 @@ TEST_P(ForgettingEvents, DeliveriesThatHaveNotEndedKeepTheirs) {
   job.endpoint = "https://example.org:443";
   ASSERT_TRUE(in_tx<std::int64_t>([&](Tx& tx) { return insert_jobs(tx, {job}, kStart); }));
   EXPECT_EQ(forgettable(day(5)).before, day(2));
-  ASSERT_TRUE(in_tx<std::int64_t>(
-      [&](Tx& tx) { return cancel_jobs(tx, job.trigger_id, std::nullopt, "deleted", kStart); }));
+  ASSERT_TRUE(
+      in_tx<std::int64_t>([&](Tx& tx) { return cancel_jobs(tx, job.trigger_id, std::nullopt, "deleted", kStart); }));
   EXPECT_EQ(forgettable(day(5)).before, day(5));
 }
 
 TEST_P(ForgettingEvents, WhoReadsTheLogIsToldWhereItBegins) {
   append_days(0, 9);
-  EXPECT_FALSE(row().forgotten_before);
-  EXPECT_EQ(row().forgotten_seq, 0);
+  EXPECT_FALSE(forgotten().before);
+  EXPECT_EQ(forgotten().seq, 0);
   mark(day(4));
-  EXPECT_EQ(row().forgotten_before, day(4));
-  EXPECT_EQ(row().forgotten_seq, 4) << "entries 1 to 4 are of days 0 to 3";
+  EXPECT_EQ(forgotten().before, day(4));
+  EXPECT_EQ(forgotten().seq, 4) << "entries 1 to 4 are of days 0 to 3";
   mark(day(2));
-  EXPECT_EQ(row().forgotten_before, day(4)) << "what is gone does not come back";
+  EXPECT_EQ(forgotten().before, day(4)) << "what is gone does not come back";
   mark(day(50));
-  EXPECT_EQ(row().forgotten_seq, 10);
+  EXPECT_EQ(forgotten().seq, 10);
   append_days(10, 11);
   mark(day(51));
-  EXPECT_EQ(row().forgotten_seq, 12);
+  EXPECT_EQ(forgotten().seq, 12);
 }
 
 // Entries of a reorganisation at the edge: some of those behind the first kept one are of older blocks.
@@ -191,7 +190,7 @@ TEST_P(ForgettingEvents, OlderEntriesBehindTheEdgeCountToo) {
   append({block(1, 3, 1, 1, 0), block(1, 4, 1, 1, 1), block(1, 5, 1, 0, 1)});
   // +0 +1 +2 +3 +4 -4 -3 +3' +4' +5: of days before 4 the last is entry 8.
   mark(day(4));
-  EXPECT_EQ(row().forgotten_seq, 8);
+  EXPECT_EQ(forgotten().seq, 8);
 }
 
 TEST_P(ForgettingEvents, HistoryAndLateEventsThatAreTooOldAreNotStored) {
@@ -223,7 +222,8 @@ TEST_P(ForgettingEvents, ABlockThatIsUndoneAfterwardsIsOneThatHasItsEvents) {
   EXPECT_THAT(days(), ElementsAre(7, 8, 9));
   ASSERT_TRUE(in_tx<void>([&](Tx& tx) { return rewind_chain(tx, 1, 1, kFirst + 6, hash(kFirst + 6, 0), kStart); }));
   EXPECT_THAT(days(), IsEmpty());
-  EXPECT_EQ(row().last_seq, 13) << "each of the three leaves by an entry";
+  const auto row = **in_tx<std::optional<ChainRow>>([](Tx& tx) { return find_chain(tx, 1); });
+  EXPECT_EQ(row.last_seq, 13) << "each of the three leaves by an entry";
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, ForgettingEvents, testing::kEngines, testing::engine_name);

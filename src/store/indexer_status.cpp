@@ -1,5 +1,6 @@
 #include "store/indexer_status.hpp"
 
+#include "store/forget_events.hpp"
 #include "store/leases.hpp"
 
 namespace agentauri::store {
@@ -36,6 +37,9 @@ Result<IndexerStatus> read_indexer_status(Tx& tx) {
     status.head_time = heads->time_or_null(i, 1);
     status.head_seen_at = heads->time_or_null(i, 2);
     status.followed = heads->boolean(i, 3);
+    auto forgotten = read_forgotten_events(tx, status.chain.chain_id);
+    if (!forgotten) return fail(forgotten);
+    status.events_kept_from = forgotten->before;
     auto newest = tx.run(kNewestEvent, Params().i64("chain", status.chain.chain_id).boolean("yes", true));
     if (!newest) return fail(newest);
     if (!newest->empty()) {

@@ -20,6 +20,7 @@ struct ChainStatus {
   // Of the newest event that is part of the chain.
   std::optional<std::uint64_t> last_event_block;
   std::optional<Time> last_event_time;
+  std::optional<Time> events_kept_from;   // older ones are forgotten (EVENT_RETENTION_DAYS); nullopt: none was
 };
 struct IndexerStatus {
   std::vector<ChainStatus> chains;   // by id

@@ -26,12 +26,12 @@ class QueryPlans : public ::testing::Test {
     // Any parameters do: they are not looked at.
     Params params;
     for (const char* parameter :
-         {"before",  "batch",  "after",  "end",  "num", "seq", "limit",        "chain",      "below",    "trigger",  "action",  "reason", "now",
-          "yes",     "registry",     "event_type", "agent_id", "search",   "offset",  "me",     "from",
-          "to",      "organization", "all",        "hash",     "soon",     "day_ago", "job",    "event",
-          "enabled", "follow",       "id",         "txn",      "revision", "agent",   "since",  "h0",
-          "h1",      "h2",           "h3",         "h4",       "h5",       "h6",      "h7",     "h8",
-          "h9",      "h10",          "h11",        "h12",      "h13",      "h14",     "h15"})
+         {"before",  "batch",  "after",   "end",    "num",          "seq",      "limit",      "chain",    "below",
+          "trigger", "action", "reason",  "now",    "yes",          "registry", "event_type", "agent_id", "search",
+          "offset",  "me",     "from",    "to",     "organization", "all",      "hash",       "soon",     "day_ago",
+          "job",     "event",  "enabled", "follow", "id",           "txn",      "revision",   "agent",    "since",
+          "h0",      "h1",     "h2",      "h3",     "h4",           "h5",       "h6",         "h7",       "h8",
+          "h9",      "h10",    "h11",     "h12",    "h13",          "h14",      "h15"})
       params.null(parameter);
     const auto rows =
         temp_.db->transact_blocking<Rows>(Priority::interactive, [&](Tx& tx) { return tx.run(explain, params); });

@@ -3,6 +3,7 @@
 #include "gateway/api/representation.hpp"
 #include "gateway/api/routes.hpp"
 #include "store/chain_log.hpp"
+#include "store/event_storage.hpp"
 
 namespace agentauri::embedded {
 const std::vector<EmbeddedFile>& openapi();
@@ -48,6 +49,18 @@ json::Array render_chains(const std::vector<store::ChainRow>& chains, const Gate
   return out;
 }
 
+struct StoreState {
+  std::vector<store::ChainRow> chains;
+  store::EventStorageFacts events;
+};
+Result<StoreState> read_state(store::Tx& tx) {
+  auto chains = store::list_chains(tx);
+  if (!chains) return fail(chains);
+  auto events = store::read_event_storage(tx);
+  if (!events) return fail(events);
+  return StoreState{std::move(*chains), std::move(*events)};
+}
+
 }   // namespace
 
 Task<Outcome<Reply>> health(Services& services, Request&) {
@@ -69,23 +82,23 @@ Task<Outcome<Reply>> health_live(Services& services, Request&) {
 
 Task<Outcome<Reply>> health_ready(Services& services, Request&) {
   const auto health = co_await services.db.check_health();
-  const bool is_lost = health.event_storage == store::EventStorage::lost;
-  std::string failed = !health.reachable ? "database" : !health.migrated ? "migrations" : is_lost ? "timescaledb" : "";
+  std::string failed = !health.reachable ? "database" : !health.migrated ? "migrations" : "";
+  std::optional<store::EventStorage> storage;
   json::Array chains;
   if (failed.empty()) {
-    auto rows = co_await services.db.snapshot<std::vector<store::ChainRow>>(
-        [](store::Tx& tx) { return store::list_chains(tx); });
-    if (rows)
-      chains = render_chains(*rows, services.settings);
-    else
-      failed = "database";
+    auto state = co_await services.db.snapshot<StoreState>([](store::Tx& tx) { return read_state(tx); });
+    if (state) {
+      storage = state->events.storage;
+      chains = render_chains(state->chains, services.settings);
+    }
+    failed = !state ? "database" : storage == store::EventStorage::lost ? "timescaledb" : "";
   }
   Reply reply;
   reply.status = failed.empty() ? 200 : 503;
   auto body = outline(services, failed.empty() ? "ready" : "not_ready");
   body["database"] = failed == "database" ? "disconnected" : "connected";
-  body["migrations"] = failed.empty() || is_lost ? "current" : failed == "migrations" ? "pending" : "unknown";
-  body["event_storage"] = json::String(to_string(health.event_storage));
+  body["migrations"] = storage ? "current" : failed == "migrations" ? "pending" : "unknown";
+  if (storage) body["event_storage"] = json::String(store::name_of(*storage));
   body["redis"] = redis_state(services.cache);
   body["chains"] = std::move(chains);
   if (!failed.empty()) body["failed"] = json::String(failed);

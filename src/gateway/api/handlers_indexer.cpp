@@ -44,7 +44,7 @@ json::Object render_chain(const store::ChainStatus& status, Time now) {
   out["lag_blocks"] = lag;
   if (age) out["lag_seconds"] = age->count();
   if (chain.finalized_num) out["finalized_block"] = *chain.finalized_num;
-  if (chain.forgotten_before) out["events_kept_from"] = json::String(to_rfc3339(*chain.forgotten_before));
+  if (status.events_kept_from) out["events_kept_from"] = json::String(to_rfc3339(*status.events_kept_from));
   return out;
 }
 

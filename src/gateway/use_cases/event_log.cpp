@@ -6,6 +6,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "store/forget_events.hpp"
+
 namespace agentauri::gateway {
 namespace {
 
@@ -123,7 +125,9 @@ Result<LogPosition> beginning_of_log(store::Tx& tx) {
   if (!chains) return fail(chains);
   LogPosition out;
   for (const auto& chain : *chains) {
-    if (chain.forgotten_seq > 0) out.set(chain.chain_id, {chain.forgotten_seq, 0});
+    auto forgotten = store::read_forgotten_events(tx, chain.chain_id);
+    if (!forgotten) return fail(forgotten);
+    if (forgotten->seq > 0) out.set(chain.chain_id, {forgotten->seq, 0});
   }
   return out;
 }
@@ -133,15 +137,18 @@ Outcome<void> check_position(store::Tx& tx, const LogPosition& position) {
   if (!chains) return broken(chains);
   for (const auto& chain : *chains) {
     const auto mark = position.at(chain.chain_id);
+    auto forgotten = store::read_forgotten_events(tx, chain.chain_id);
+    if (!forgotten) return broken(forgotten);
     const bool is_beyond = mark.seq > chain.last_seq || (mark.seq == chain.last_seq && mark.events > 0);
-    if (!is_beyond && mark.seq >= chain.forgotten_seq) continue;
+    if (!is_beyond && mark.seq >= forgotten->seq) continue;
     Validation faults;
-    faults.add("Last-Event-ID", is_beyond ? "unknown_position" : "expired_position",
-               is_beyond
-                   ? fmt::format("the log of chain {} ends at {}, before this position", chain.chain_id, chain.last_seq)
-                   : fmt::format("events of chain {} after this position are not kept any more: read the list, and begin "
-                                 "anew without it",
-                                 chain.chain_id));
+    faults.add(
+        "Last-Event-ID", is_beyond ? "unknown_position" : "expired_position",
+        is_beyond
+            ? fmt::format("the log of chain {} ends at {}, before this position", chain.chain_id, chain.last_seq)
+            : fmt::format("events of chain {} after this position are not kept any more: read the list, and begin "
+                          "anew without it",
+                          chain.chain_id));
     return std::unexpected(faults.refusal());
   }
   return {};
@@ -160,8 +167,11 @@ Result<LogPage> read_log(store::Tx& tx, LogPosition from, const store::EventFilt
     }
     const std::int64_t at = page.after.at(chain.chain_id).seq;
     if (at >= chain.last_seq) continue;
-    if (at < chain.forgotten_seq)
-      return fail(Code::not_found, fmt::format("events of chain {} after {} are not kept any more", chain.chain_id, at));
+    auto forgotten = store::read_forgotten_events(tx, chain.chain_id);
+    if (!forgotten) return fail(forgotten);
+    if (at < forgotten->seq)
+      return fail(Code::not_found,
+                  fmt::format("events of chain {} after {} are not kept any more", chain.chain_id, at));
     if (budget == 0) {
       page.has_more = true;
       break;

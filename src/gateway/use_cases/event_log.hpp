@@ -58,8 +58,8 @@ bool takes(const store::EventFilter& filter, const domain::Event& event);
 Result<LogPosition> end_of_log(store::Tx& tx);
 // The position before everything that is kept: behind what retention took.
 Result<LogPosition> beginning_of_log(store::Tx& tx);
-// 400 when the position lies beyond the end of the log (it is of another database, or of one that was restored), or before
-// events that are not kept any more: whoever came back from there would miss them.
+// 400 when the position lies beyond the end of the log (it is of another database, or of one that was restored), or
+// before events that are not kept any more: whoever came back from there would miss them.
 Outcome<void> check_position(store::Tx& tx, const LogPosition& position);
 // Looks at a bounded number of events, so a page may be empty and yet have more. Code::not_found once retention has
 // overtaken the reader.

@@ -136,9 +136,8 @@ TEST_P(EventLog, APositionBeforeWhatIsKeptIsRefused) {
   const auto told = read_all(before);
   ASSERT_EQ(told.at(1).size(), 3U);
   // The blocks of the first chain are a second apart, and so is that of the second from its own first.
-  const auto marked = in_tx<void>([](store::Tx& tx) {
-    return store::mark_forgotten_events(tx, from_unix_seconds(1'767'225'600 + 3), 10);
-  });
+  const auto marked = in_tx<void>(
+      [](store::Tx& tx) { return store::mark_forgotten_events(tx, from_unix_seconds(1'767'225'600 + 3), 10); });
   ASSERT_TRUE(marked) << marked.error().text;
   const auto refused = check(before);
   ASSERT_FALSE(refused);

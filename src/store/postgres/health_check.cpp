@@ -4,8 +4,6 @@
 
 #include <optional>
 
-#include "store/event_storage.hpp"
-
 namespace agentauri::store::postgres {
 namespace {
 
@@ -31,8 +29,7 @@ void HealthCheck::stop() {
 }
 
 Health HealthCheck::probe() {
-  static const Query kProbe{Query::Unlisted{}, "health_probe", 
-                            "SELECT count(*), event_storage() FROM agentauri_migrations"};
+  static const Query kProbe{Query::Unlisted{}, "health_probe", "SELECT count(*) FROM agentauri_migrations"};
   if (session_ && session_->lost()) session_.reset();
   if (!session_) {
     auto opened = Session::connect(settings_);
@@ -48,9 +45,7 @@ Health HealthCheck::probe() {
     return {false, rows.error().text, false};
   }
   const bool current = rows->i64(0, 0) >= static_cast<std::int64_t>(postgres_migrations().size());
-  const EventStorage storage = parse_event_storage(rows->text(0, 1));
-  if (!current) return {true, "the schema is older than this program; run `agentauri migrate up`", false, storage};
-  return {true, storage == EventStorage::lost ? std::string(kLibraryLost) : "", true, storage};
+  return {true, current ? "" : "the schema is older than this program; run `agentauri migrate up`", current};
 }
 
 void HealthCheck::loop() {

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "store/event_storage.hpp"
 #include "store/postgres/postgres_database.hpp"
 #include "store/postgres/session.hpp"
 

@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "core/telemetry/log.hpp"
-#include "store/event_storage.hpp"
 #include "store/hooks.hpp"
 #include "store/pool_gauges.hpp"
 #include "store/postgres/health_check.hpp"
@@ -42,17 +41,6 @@ class PostgresTx final : public UnitTx<Session> {
     if (!rows) return fail(rows);
     now_ = rows->time(0, 0);
     return *now_;
-  }
-  // Asked once for each connection: without a restart of the server, which ends them all, no library comes or goes.
-  Result<void> events_can_be_written() override {
-    static const Query kStorage{Query::Unlisted{}, "event_storage", "SELECT event_storage()"};
-    if (!connection_.event_storage) {
-      auto rows = run(kStorage, {});
-      if (!rows) return fail(rows);
-      connection_.event_storage = parse_event_storage(rows->text(0, 0));
-    }
-    if (*connection_.event_storage == EventStorage::lost) return fail(Code::unavailable, std::string(kLibraryLost));
-    return {};
   }
 
  private:

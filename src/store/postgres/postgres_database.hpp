@@ -47,9 +47,6 @@ Result<std::unique_ptr<Database>> make_postgres_database(PostgresSettings settin
 // `agentauri migrate`: applies what is pending, in order, each file as it stands, under an advisory lock; fills in the
 // checksum of what psql applied. Stops at the first failure.
 Result<std::vector<MigrationStatus>> postgres_migrate_up(const PostgresSettings& settings);
-// Makes `events` a hypertable if it can be done (event_storage.hpp) and says what came of it; waits for migrations, and may
-// take an hour. Code::invalid when the schema is older.
-Result<std::string> postgres_convert_events(const PostgresSettings& settings, std::int64_t max_rows);
 Result<std::vector<MigrationStatus>> postgres_migration_status(const PostgresSettings& settings);
 
 }   // namespace agentauri::store

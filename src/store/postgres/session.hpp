@@ -45,8 +45,6 @@ class Session {
   bool may_retry() const { return retryable_; }   // serialization failure or deadlock since the last begin()
   void abandon() { lost_ = true; }                // its state is not known any more
   PGconn* handle() { return connection_; }
-  // Where `events` lives, once somebody has asked.
-  std::optional<EventStorage> event_storage;
   // Waits for input or the deadline; false when the limit passed. `wake_fd` (or -1) ends the wait too. Sets lost() when
   // the server has hung up.
   bool wait_readable(std::chrono::milliseconds limit, int wake_fd);

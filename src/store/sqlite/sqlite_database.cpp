@@ -27,7 +27,6 @@ class SqliteTx final : public UnitTx<Connection> {
  public:
   SqliteTx(Connection& connection, Time now) : UnitTx(connection), now_(now) {}
   Result<Time> now() override { return now_; }
-  Result<void> events_can_be_written() override { return {}; }
 
  private:
   Time now_;
