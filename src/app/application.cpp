@@ -273,7 +273,7 @@ Task<void> Application::Impl::run_roles() {
 
 // A lost library is no reason to end: what can be read is served, and readiness says what is wrong.
 Result<void> Application::Impl::tell_event_storage() {
-  const auto facts =
+  auto facts =
       db->snapshot_blocking<store::EventStorageFacts>([](store::Tx& tx) { return store::read_event_storage(tx); });
   if (!facts) return fail(facts);
   const bool is_lost = facts->storage == store::EventStorage::lost;

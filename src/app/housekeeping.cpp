@@ -82,7 +82,7 @@ Task<void> Housekeeping::forget_events() {
     if (auto marked = store::mark_forgotten_events(tx, events->before, undo); !marked) return fail(marked);
     return events;
   };
-  const auto events = co_await db_.transact<store::ForgettableEvents>(store::Priority::bulk, std::move(mark));
+  auto events = co_await db_.transact<store::ForgettableEvents>(store::Priority::bulk, std::move(mark));
   std::int64_t gone = 0;
   Result<void> outcome;
   if (!events) outcome = fail(events);
@@ -90,7 +90,7 @@ Task<void> Housekeeping::forget_events() {
     auto forget = [before = events->before, batch = settings_.event_batch](store::Tx& tx) {
       return store::forget_events(tx, before, batch);
     };
-    const auto batch = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(forget));
+    auto batch = co_await db_.transact<std::int64_t>(store::Priority::bulk, std::move(forget));
     if (!batch) outcome = fail(batch);
     if (!batch || *batch == 0) break;
     gone += *batch;

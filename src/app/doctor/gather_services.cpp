@@ -31,17 +31,17 @@ std::optional<std::string> fault_of_keys(const Settings& settings, const std::ve
   return fault_of_canary(canaries.front(), keys);
 }
 
-// Everything but the migrations, which decide whether it can be asked at all.
+// As far as the schema answers: an older one lacks what comes later.
 Result<void> ask(store::Tx& tx, const Settings& settings, StoreFacts& out) {
   auto server = store::read_server_facts(tx);
   if (!server) return fail(server);
+  out.server = std::move(*server);
   auto events = store::read_event_storage(tx);
   if (!events) return fail(events);
   auto pipeline = store::read_pipeline_facts(tx);
   if (!pipeline) return fail(pipeline);
   auto canaries = store::peek_key_canaries(tx);
   if (!canaries) return fail(canaries);
-  out.server = std::move(*server);
   out.events = std::move(*events);
   out.pipeline = std::move(*pipeline);
   out.data_keys_fault = fault_of_keys(settings, *canaries);
