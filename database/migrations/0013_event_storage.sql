@@ -1,5 +1,5 @@
 -- How events are stored and forgotten: in a hypertable of TimescaleDB where it is to be had, else in the ordinary table that
--- 0003 made; the statements on it are the same. See docs/adr/0012.
+-- 0003 made; the statements on it are the same. See docs/adr/0015.
 BEGIN;
 SET LOCAL search_path = public;
 

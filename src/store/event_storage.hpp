@@ -1,4 +1,4 @@
-// How events are stored: an ordinary table, or a hypertable of TimescaleDB (migration 0013, docs/adr/0012).
+// How events are stored: an ordinary table, or a hypertable of TimescaleDB (migration 0013, docs/adr/0015).
 #pragma once
 
 #include <cstdint>
