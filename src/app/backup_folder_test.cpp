@@ -19,7 +19,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr Time kNow = Time(std::chrono::seconds(1'795'000'000));   // 2026-11-18 09:06:40 UTC
+constexpr Time kNow = Time(std::chrono::seconds(1'795'000'000));   // 2026-11-18 11:06:40 UTC
 
 class Backups : public testing::Test {
  protected:
@@ -43,19 +43,19 @@ class Backups : public testing::Test {
 };
 
 TEST_F(Backups, AreNamedByDatabaseAndTime) {
-  EXPECT_EQ(backup_name(BackupKind::postgres, "agentauri_backend", kNow), "agentauri_backend_20261118_090640.sql.gz");
-  EXPECT_EQ(backup_name(BackupKind::postgres, "../x y", kNow), "___x_y_20261118_090640.sql.gz");
-  EXPECT_EQ(backup_name(BackupKind::sqlite, "", kNow), "agentauri_20261118_090640.db.gz");
-  EXPECT_EQ(kind_of_backup("agentauri_backend_20261118_090640.sql.gz"), BackupKind::postgres);
-  EXPECT_EQ(kind_of_backup("agentauri_20261118_090640.db.gz"), BackupKind::sqlite);
-  for (const char* other : {"", ".sql.gz", "x.sql.gz", "20261118_090640.sql.gz", "x-20261118_090640.sql.gz",
-                            "x_2026111_090640.sql.gz", "x_20261118_090640.sql", "x_20261118_090640.sql.gz.json"})
+  EXPECT_EQ(backup_name(BackupKind::postgres, "agentauri_backend", kNow), "agentauri_backend_20261118_110640.sql.gz");
+  EXPECT_EQ(backup_name(BackupKind::postgres, "../x y", kNow), "___x_y_20261118_110640.sql.gz");
+  EXPECT_EQ(backup_name(BackupKind::sqlite, "", kNow), "agentauri_20261118_110640.db.gz");
+  EXPECT_EQ(kind_of_backup("agentauri_backend_20261118_110640.sql.gz"), BackupKind::postgres);
+  EXPECT_EQ(kind_of_backup("agentauri_20261118_110640.db.gz"), BackupKind::sqlite);
+  for (const char* other : {"", ".sql.gz", "x.sql.gz", "20261118_110640.sql.gz", "x-20261118_110640.sql.gz",
+                            "x_2026111_110640.sql.gz", "x_20261118_110640.sql", "x_20261118_110640.sql.gz.json"})
     EXPECT_FALSE(kind_of_backup(other)) << other;
 }
 
 TEST_F(Backups, TwoInOneSecondHaveTwoNames) {
   put(folder_.free_name(BackupKind::sqlite, "", kNow));
-  EXPECT_EQ(folder_.free_name(BackupKind::sqlite, "", kNow), "agentauri_20261118_090641.db.gz");
+  EXPECT_EQ(folder_.free_name(BackupKind::sqlite, "", kNow), "agentauri_20261118_110641.db.gz");
 }
 
 TEST_F(Backups, ThoseOfMoreThanSevenWholeDaysGo) {

@@ -50,7 +50,8 @@ Result<void> nobody_serves(store::Database& db, const std::string& shown) {
 
 Result<void> verified(const Result<std::vector<store::MigrationStatus>>& statuses, const std::string& remedy) {
   if (!statuses) {
-    const bool foreign = statuses.error().text.find(store::kNotOurs) != std::string::npos;
+    // The first migration's own words.
+    const bool foreign = statuses.error().text.find("are not AgentAuri's") != std::string::npos;
     return fail(foreign ? Code::conflict : statuses.error().code, statuses.error().text);
   }
   if (store::verify_migrations(*statuses)) return {};

@@ -47,15 +47,21 @@ TEST(OnlineBackup, IsOneMomentOfAStoreThatIsWrittenTo) {
 
 TEST(OnlineBackup, ABrokenFileIsCorrupt) {
   auto temp = testing::make_temp_sqlite();
-  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(add(*temp.db, fmt::format("a name of some length {}", i * 7919), i));
+  ASSERT_TRUE(temp.db->transact_blocking<std::int64_t>(Priority::bulk, [](Tx& tx) {
+    std::vector<Params> rows;
+    for (int i = 0; i < 2000; ++i)
+      rows.push_back(Params().text("name", fmt::format("a name of some length {}", i * 7919)).i64("value", i));
+    return tx.run_many(kAdd, rows);
+  }));
   const testing::TempFolder folder;
   const std::string to = folder.path() + "/copy.db";
   ASSERT_TRUE(copy_sqlite(temp.folder->path(), to));
   {
-    // Somewhere in the rows.
+    // The last page, which holds rows or a part of their index.
+    constexpr std::streamoff kPage = 4096;
     std::fstream file(to, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(to)) - 3000);
-    file << std::string(600, '\xff');
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(to)) - kPage);
+    file << std::string(kPage, '\xff');
   }
   const auto inside = inspect_sqlite(to);
   ASSERT_FALSE(inside);
