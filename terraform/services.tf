@@ -3,49 +3,49 @@
 locals {
   services = {
     "api-gateway" = {
-      role        = "gateway"
-      cpu         = 512
-      memory      = 1024
-      desired     = 2
-      minimum     = 100
-      maximum     = 200
-      public      = true
+      role    = "gateway"
+      cpu     = 512
+      memory  = 1024
+      desired = 2
+      minimum = 100
+      maximum = 200
+      public  = true
       # interval, timeout, retries, start
       health  = [30, 5, 3, 60]
       scaling = { minimum = 1, maximum = 4 }
     }
     "indexer" = {
-      role        = "indexer"
-      cpu         = 512
-      memory      = 1024
-      desired     = 1
-      minimum     = 0
-      maximum     = 100
-      public      = false
-      health      = [30, 10, 3, 300]
-      scaling     = null
+      role    = "indexer"
+      cpu     = 512
+      memory  = 1024
+      desired = 1
+      minimum = 0
+      maximum = 100
+      public  = false
+      health  = [30, 10, 3, 300]
+      scaling = null
     }
     "engine" = {
-      role        = "engine"
-      cpu         = 256
-      memory      = 512
-      desired     = 1
-      minimum     = 0
-      maximum     = 100
-      public      = false
-      health      = [30, 5, 3, 60]
-      scaling     = null
+      role    = "engine"
+      cpu     = 256
+      memory  = 512
+      desired = 1
+      minimum = 0
+      maximum = 100
+      public  = false
+      health  = [30, 5, 3, 60]
+      scaling = null
     }
     "worker" = {
-      role        = "worker"
-      cpu         = 256
-      memory      = 512
-      desired     = 2
-      minimum     = 50
-      maximum     = 200
-      public      = false
-      health      = [30, 5, 3, 60]
-      scaling     = { minimum = 1, maximum = 6 }
+      role    = "worker"
+      cpu     = 256
+      memory  = 512
+      desired = 2
+      minimum = 50
+      maximum = 200
+      public  = false
+      health  = [30, 5, 3, 60]
+      scaling = { minimum = 1, maximum = 6 }
     }
   }
 }
