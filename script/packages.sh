@@ -15,6 +15,8 @@ PACKAGE_PACKAGES="dpkg-dev"
 PACKAGE_TEST_PACKAGES="systemd-container mmdebstrap"
 # What the host of script/acceptance is booted with and made of, on top of TEST_PACKAGES.
 ACCEPTANCE_PACKAGES="systemd systemd-sysv systemd-container dbus procps redis-server postgresql-contrib prometheus prometheus-alertmanager cron logrotate lsof jq dpkg-dev"
+# What the tests of terraform/ need on top: Amazon's description of its calls, and what the scripts there use.
+CLOUD_TEST_PACKAGES="python3-botocore python3-jmespath jq shellcheck"
 # What script/bench loads the program with, on top.
 BENCH_PACKAGES="wrk"
 # What script/lint needs on top.
@@ -92,11 +94,17 @@ install_console() {
 
 # install_contract_fuzzer : schemathesis in build/contract-venv, in the versions and with the checksums that
 # tests/functional/contract/requirements.txt names; nothing is asked for when they are there already.
-install_contract_fuzzer() {
-  local list=tests/functional/contract/requirements.txt venv=build/contract-venv wanted
+install_contract_fuzzer() { install_from_pypi "the contract fuzzer" tests/functional/contract/requirements.txt build/contract-venv; }
+
+# install_cloud_scanner : checkov, likewise.
+install_cloud_scanner() { install_from_pypi checkov tests/functional/cloud/requirements.txt build/cloud-venv; }
+
+# install_from_pypi what list venv
+install_from_pypi() {
+  local list="$2" venv="$3" wanted
   wanted="$(cksum <"$list")"
   [ -f "$venv/.installed" ] && [ "$(cat "$venv/.installed")" = "$wanted" ] && return 0
-  say "Installing the contract fuzzer into $venv"
+  say "Installing $1 into $venv"
   rm -rf "$venv"
   mkdir -p build
   python3 -m venv "$venv" || die "python3 could not make $venv"

@@ -43,7 +43,10 @@ def shorthand(shape, values):
     if shape.type_name == "list":
         return [shorthand(shape.member, [each]) for each in values]
     if shape.type_name == "structure":
-        return {key: value for key, value in (pair.split("=", 1) for pair in values[0].split(","))}
+        pairs = [pair.split("=", 1) for pair in values[0].split(",")]
+        names = {name[:1].lower() + name[1:]: name for name in shape.members}
+        names.update({name: name for name in shape.members})
+        return {names.get(key, key): shorthand(shape.members[names[key]], [value]) if key in names else value for key, value in pairs}
     if shape.type_name == "boolean":
         return True
     if shape.type_name in ("integer", "long"):

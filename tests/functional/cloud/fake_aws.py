@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""An AWS of one account with one cluster, for the tests of terraform/deploy and terraform/rotate. Its world is the JSON file that
-the caller names; each call and its answer become a line of the file that is the argument, which check_aws_calls.py then holds against Amazon's own
-description of the calls. `--query` is applied by the library that the real program applies it with. One process for
-all calls, since hundreds are made (bin/aws asks it); its port is its first line."""
+"""An AWS of one account with one cluster, for the tests of terraform/deploy and terraform/rotate. Its world is the JSON file
+that the caller names; each call and its answer become a line of the file that is the argument, which check_aws_calls.py then
+holds against Amazon's own description of the calls. `--query` is applied by the library that the real program applies it
+with. One process for all calls, since hundreds are made (bin/aws asks it); its port is its first line."""
 import json
 import socketserver
 import sys

@@ -136,6 +136,8 @@ describe('containers', () => {
       assert.equal((await check({ ...ports, ROLES: 'gateway,worker' })).code, 0);
       assert.notEqual((await check({ ...ports, ROLES: 'gateway', SERVER_PORT: nobody })).code, 0);
       assert.equal((await check({ ...ports, ROLES: 'worker', SERVER_PORT: nobody })).code, 0, 'a worker has no API');
+      assert.equal((await check({ ...ports, HEALTHCHECK_PATH: '/api/v1/health/live' })).code, 0);
+      assert.notEqual((await check({ ...ports, HEALTHCHECK_PATH: '/nowhere' })).code, 0, 'it asks for what it is told to');
       assert.notEqual((await check({ ROLES: 'worker', METRICS_ADDR: `0.0.0.0:${nobody}` })).code, 0);
       const answer = await check({ SERVER_PORT: String(app.metricsPort) });
       assert.notEqual(answer.code, 0, 'another listener answers 404');
