@@ -84,7 +84,7 @@ Result<Progress> Engine::step() {
   if (!triggers_.loaded()) {
     if (auto done = load(); !done) return fail(done);
   }
-  breakers_.show(triggers_.index(), clock_.now());
+  breakers_.show(triggers_.index(), clock_.now());   // one that was open may be half open by now
   auto seen = look();
   if (!seen) return fail(seen);
   Progress total;
@@ -222,6 +222,7 @@ void Engine::forget_mended(domain::ChainId chain, const Batch& batch) {
     }
   }
   counted_.troubled.set(static_cast<double>(troubled_.size()));
+  breakers_.show(triggers_.index(), clock_.now());
 }
 
 Engine::ChainMetrics& Engine::metrics_of(domain::ChainId chain) {
