@@ -90,43 +90,49 @@ describe('store copy', { skip: ENGINES.length < 2 }, () => {
 
   test('killed at many points, it goes on, and nobody serves from the half of it', async () => {
     const database = await emptyDatabase();
-    let kills = 0;
-    let last = 0;
-    for (;;) {
+    const settings = { JWT_SECRET, ENVIRONMENT: 'development', ...postgres.environment(database) };
+    const server = await AgentAuri.prepare(settings);
+    apps.push(server);
+    assert.equal((await server.command(['migrate', 'up'])).code, 0);
+    // The database itself holds the copy up at a row of our choice, so that each kill meets it there.
+    const holdUpAt = (row) => postgres.query(database, `CREATE OR REPLACE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS
+      $f$ BEGIN IF NEW.log_index = ${row} THEN PERFORM pg_sleep(600); END IF; RETURN NEW; END $f$`);
+    await holdUpAt(-1);
+    await postgres.query(database, 'CREATE TRIGGER hold_up BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION hold_up()');
+    const sleeping = `FROM pg_stat_activity WHERE datname = '${database}' AND wait_event = 'PgSleep'`;
+    let last = -1;
+    // By primary key the rows come in the order of their numbers as text.
+    for (const row of [0, 1500, 4321, EVENTS - 1]) {
+      await holdUpAt(row);
       const child = start(BINARY, ['store', 'copy', '--from', `sqlite:${source}`, '--to', urlOf(database)], { env: environment(), cwd: scratch });
-      const target = last + 1000;
-      // By what stands in the target, not by the clock.
-      const reached = await until('the copy to get on', async () => {
-        if (child.exitCode !== null) return 'ended';
-        const result = await postgres.psql(database, `SELECT copied FROM store_copy WHERE table_name = 'events'`);
-        return result.code === 0 && Number(result.output.trim()) >= target ? Number(result.output.trim()) : false;
-      }, { everyMs: 5, timeoutMs: 120_000 });
-      if (reached === 'ended') {
-        const ended = await child.ended;
-        assert.equal(ended.code, 0, child.output);
-        break;
-      }
+      await until('the copy to come to that row', async () => {
+        if (child.exitCode !== null) throw new Error(child.output);
+        return (await postgres.query(database, `SELECT count(*) ${sleeping}`)) === '1';
+      }, { timeoutMs: 120_000 });
       child.kill('SIGKILL');
       await child.ended;
-      kills += 1;
-      const there = Number(await postgres.query(database, `SELECT count(*) FROM events`));
-      last = Number(await postgres.query(database, `SELECT copied FROM store_copy WHERE table_name = 'events'`));
-      assert.equal(there, last, 'rows and their count are one transaction');
-      if (kills === 1) {
-        const half = await AgentAuri.prepare({ JWT_SECRET, ENVIRONMENT: 'development', ...postgres.environment(database) });
-        apps.push(half);
-        const refused = await half.command(['serve']);
-        assert.equal(refused.code, EX_CONFIG, refused.output);
-        assert.match(refused.output, /a part of a copy/);
-        const other = path.join(scratch, 'other');
-        await cp(source, other, { recursive: true });
-        await runOk('python3', ['-c', 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute("UPDATE accounts SET failed_logins = 1"); c.commit()', path.join(other, 'agentauri.db')]);
-        const mixed = await copy(`sqlite:${other}`, urlOf(database));
-        assert.equal(mixed.code, EX_NO, mixed.output);
-        assert.match(mixed.output, /another store/);
-      }
+      await postgres.query(database, `SELECT pg_terminate_backend(pid) ${sleeping}`);
+      await until('its transaction to be gone', async () => (await postgres.query(database, `SELECT count(*) ${sleeping}`)) === '0');
+      const copied = Number(await postgres.query(database, `SELECT copied FROM store_copy WHERE table_name = 'events'`));
+      assert.equal(await postgres.query(database, 'SELECT count(*) FROM events'), String(copied), 'rows and their count are one transaction');
+      assert.ok(copied > last, `${copied} rows`);
+      last = copied;
     }
-    assert.ok(kills >= 2, `${kills} kills`);
+    assert.ok(last > 0 && last < EVENTS);
+
+    const refused = await server.command(['serve']);
+    assert.equal(refused.code, EX_CONFIG, refused.output);
+    assert.match(refused.output, /a part of a copy/);
+    const other = path.join(scratch, 'other');
+    await cp(source, other, { recursive: true });
+    await runOk('python3', ['-c', 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute("UPDATE accounts SET failed_logins = 1"); c.commit()', path.join(other, 'agentauri.db')]);
+    const mixed = await copy(`sqlite:${other}`, urlOf(database));
+    assert.equal(mixed.code, EX_NO, mixed.output);
+    assert.match(mixed.output, /another store/);
+
+    await postgres.query(database, 'DROP TRIGGER hold_up ON events; DROP FUNCTION hold_up');
+    const whole = await copy(`sqlite:${source}`, urlOf(database));
+    assert.equal(whole.code, 0, whole.output);
     assert.equal(await postgres.query(database, 'SELECT count(*) FROM events'), String(EVENTS));
     await (await serves(postgres.environment(database))).app.stop();
   });
