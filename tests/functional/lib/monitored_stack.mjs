@@ -66,6 +66,10 @@ export class MonitoredStack {
       ...this.postgres.environment('agentauri_backend'), ...this.anvil.environment(), JWT_SECRET, ENVIRONMENT: 'development',
       REDIS_HOST: '127.0.0.1', REDIS_PORT: String(this.redis.port), REDIS_PASSWORD, ...environment,
     };
+    const certificate = path.join(this.folder, 'certificate.pem');
+    await runOk('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', '/dev/null', '-out', certificate, '-days', '90',
+      '-subj', '/CN=api.example.org', '-addext', 'subjectAltName=DNS:api.example.org']);
+    this.environment.TLS_CERTIFICATE_FILES = certificate;
     for (const role of ROLES) {
       const logs = path.join(this.folder, 'logs', role);
       await mkdir(logs, { recursive: true });

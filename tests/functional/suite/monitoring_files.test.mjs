@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ROOT } from '../lib/agentauri.mjs';
 import { run, runOk } from '../lib/process.mjs';
-import { metricNames, queriesOf, readYaml, shippedDashboards, shippedRules, withoutVariables } from '../lib/promql.mjs';
+import { metricNames, queriesOf, readYaml, readYamls, shippedDashboards, shippedRules, withoutVariables } from '../lib/promql.mjs';
 
 const PROMETHEUS = path.join(ROOT, 'deploy/prometheus');
 const ALERTMANAGER = path.join(ROOT, 'deploy/alertmanager/alertmanager.yml');
@@ -57,12 +57,10 @@ describe('monitoring files', () => {
     for (const job of JOBS) assert.ok(jobs.includes(job), job);
     assert.equal(config.global.scrape_interval, '15s');
     assert.deepEqual(Object.keys(config.global.external_labels), ['cluster', 'environment']);
-    for (const where of [path.join(PROMETHEUS, 'targets'), path.join(ROOT, 'deploy/docker/targets')]) {
-      for (const { file_sd_configs: lists } of config.scrape_configs.filter((each) => each.file_sd_configs)) {
-        const file = path.join(where, path.basename(lists[0].files[0]));
-        const groups = await readYaml(file);
-        if (!file.endsWith('nginx.yml')) assert.match(groups[0].targets[0], /^[\w.-]+:\d+$/, file);
-      }
+    const lists = config.scrape_configs.filter((each) => each.file_sd_configs).map((each) => path.basename(each.file_sd_configs[0].files[0]));
+    const files = [path.join(PROMETHEUS, 'targets'), path.join(ROOT, 'deploy/docker/targets')].flatMap((where) => lists.map((list) => path.join(where, list)));
+    for (const [n, groups] of (await readYamls(files)).entries()) {
+      if (!files[n].endsWith('nginx.yml')) assert.match(groups[0].targets[0], /^[\w.-]+:\d+$/, files[n]);
     }
   });
 
@@ -89,8 +87,8 @@ describe('monitoring files', () => {
   test('every alert has a case in which it fires and one in which it does not', async () => {
     const files = (await readdir(path.join(PROMETHEUS, 'tests'))).map((file) => path.join(PROMETHEUS, 'tests', file));
     const fires = new Set(), silent = new Set();
-    for (const file of files) {
-      for (const each of (await readYaml(file)).tests) {
+    for (const { tests } of await readYamls(files)) {
+      for (const each of tests) {
         for (const { alertname, exp_alerts: expected } of each.alert_rule_test) {
           for (const { exp_labels: labels, exp_annotations: annotations } of expected) {
             fires.add(`${alertname} ${labels.severity}`);
