@@ -139,6 +139,14 @@ describe('monitoring files', () => {
     }
   });
 
+  test('the checks that docs/monitoring.md names', async () => {
+    const text = await readFile(path.join(ROOT, 'docs/monitoring.md'), 'utf8');
+    const [, block] = /^After a change:\n```sh\n([\s\S]*?)```$/m.exec(text);
+    const commands = block.trim().split('\n').filter((line) => !line.startsWith('promtool test'));   // that one ran above
+    assert.equal(commands.length, 3);
+    for (const command of commands) await runOk('bash', ['-euc', command], { cwd: ROOT });
+  });
+
   test('install writes what the tools take, keeps targets, and touches nothing when they refuse', async () => {
     const root = path.join(folder, 'root');
     const etc = path.join(root, 'etc/prometheus');
@@ -179,10 +187,34 @@ describe('monitoring files', () => {
     const made = path.join(folder, 'dashboards');
     await mkdir(made);
     await runOk('python3', [path.join(GRAFANA, 'make-dashboards'), made]);
-    assert.deepEqual((await readdir(made)).sort(), dashboards.map((each) => each.file));
-    for (const { file } of dashboards) {
-      assert.equal(await readFile(path.join(GRAFANA, 'dashboards', file), 'utf8'), await readFile(path.join(made, file), 'utf8'), `${file}: run deploy/grafana/make-dashboards`);
+    for (const [shipped, same] of [['dashboards', ''], ['cloud/dashboards', 'cloud']]) {
+      const files = (await readdir(path.join(GRAFANA, shipped))).sort();
+      assert.deepEqual((await readdir(path.join(made, same))).filter((file) => file.endsWith('.json')).sort(), files);
+      for (const file of files) {
+        assert.equal(await readFile(path.join(GRAFANA, shipped, file), 'utf8'), await readFile(path.join(made, same, file), 'utf8'), `${file}: run deploy/grafana/make-dashboards`);
+      }
     }
+  });
+
+  test('dashboards of the cloud: uids of their own, one data source, every variable is defined, no resource is named', async () => {
+    const { datasources: [source] } = await readYaml(path.join(GRAFANA, 'cloud/cloudwatch.yml'));
+    const uids = dashboards.map((each) => each.uid);
+    for (const file of await readdir(path.join(GRAFANA, 'cloud/dashboards'))) {
+      const text = await readFile(path.join(GRAFANA, 'cloud/dashboards', file), 'utf8');
+      const each = JSON.parse(text);
+      assert.ok(!uids.includes(each.uid), each.uid);
+      uids.push(each.uid);
+      for (const [, uid] of text.matchAll(/"uid": "(?!agentauri-[a-z-]+",\n "title")([^"]+)"/g)) assert.equal(uid, source.uid, file);
+      const variables = each.templating.list.map((variable) => variable.name);
+      for (const [, name] of text.matchAll(/"\$(\w+)"/g)) if (name !== '__all') assert.ok(variables.includes(name), `${file}: $${name}`);
+      assert.doesNotMatch(text, /arn:aws|\b\d{12}\b|us-east-1/, file);
+      for (const panel of each.panels.filter((one) => one.type !== 'row')) {
+        const ids = panel.targets.map((target) => target.id).filter(Boolean);
+        for (const target of panel.targets.filter((one) => one.metricEditorMode === 1)) for (const id of ids) assert.match(target.expression, new RegExp(`\\b${id}\\b`), panel.title);
+        assert.equal(new Set(ids).size, ids.length, panel.title);
+      }
+    }
+    assert.equal(uids.length, 11);
   });
 
   test('dashboards: a uid each, panels side by side, a data source that is provisioned', async () => {
