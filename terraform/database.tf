@@ -49,7 +49,7 @@ resource "aws_db_instance" "main" {
   db_name  = "agentauri_backend"
   username = "agentauri_admin"
   # Written, never stored in the state. `terraform/rotate database` changes it later on.
-  password_wo         = ephemeral.random_password.database.result
+  password_wo         = ephemeral.aws_secretsmanager_secret_version.database.secret_string
   password_wo_version = var.secrets_version
 
   storage_type          = "gp3"

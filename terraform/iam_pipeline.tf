@@ -43,10 +43,10 @@ resource "aws_iam_role_policy" "pipeline" {
 }
 
 data "aws_iam_policy_document" "pipeline" {
-  # These know no resource.
+  # AWS knows no resource for these. What a task definition may be given is held by RolesOfTasks.
   statement {
     sid       = "Everywhere"
-    actions   = ["ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition"]
+    actions   = ["ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
     resources = ["*"]
   }
 
@@ -64,12 +64,6 @@ data "aws_iam_policy_document" "pipeline" {
       "ecr:UploadLayerPart",
     ]
     resources = [data.aws_ecr_repository.main.arn]
-  }
-
-  statement {
-    sid       = "Revisions"
-    actions   = ["ecs:RegisterTaskDefinition"]
-    resources = ["arn:aws:ecs:${var.region}:${var.account_id}:task-definition/${local.name}-*:*"]
   }
 
   statement {

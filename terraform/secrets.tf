@@ -4,7 +4,7 @@ locals {
   secret_prefix = "agentauri/${var.environment}"
 
   made_secrets = {
-    "rds-password"         = ephemeral.random_password.database.result
+    "rds-password"         = ephemeral.random_password.made["rds-password"].result
     "jwt-secret"           = ephemeral.random_password.made["jwt-secret"].result
     "jwt-secret-previous"  = ephemeral.random_password.made["jwt-secret-previous"].result
     "monitoring-token"     = ephemeral.random_password.made["monitoring-token"].result
@@ -15,14 +15,10 @@ locals {
   made_secret_names = toset(["rds-password", "jwt-secret", "jwt-secret-previous", "monitoring-token", "data-encryption-keys", "redis-url"])
 }
 
-ephemeral "random_password" "database" {
-  length  = 40
-  special = false
-}
-
 # Letters and digits: 32 of them are 190 bits. A data key is exactly 32 bytes.
 ephemeral "random_password" "made" {
   for_each = {
+    "rds-password"         = 40
     "jwt-secret"           = 64
     "jwt-secret-previous"  = 64
     "monitoring-token"     = 40
@@ -44,6 +40,11 @@ resource "aws_secretsmanager_secret_version" "made" {
   secret_id                = aws_secretsmanager_secret.made[each.key].id
   secret_string_wo         = local.made_secrets[each.key]
   secret_string_wo_version = var.secrets_version
+}
+
+# What the database is given is what the secret holds, so that an apply that broke off between the two can be made again.
+ephemeral "aws_secretsmanager_secret_version" "database" {
+  secret_id = aws_secretsmanager_secret_version.made["rds-password"].secret_id
 }
 
 # RPC URLs in order of preference, commas between; they usually hold a provider's key.

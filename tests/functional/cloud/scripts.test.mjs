@@ -32,7 +32,7 @@ before(async () => {
   calls = path.join(folder, 'calls');
   await writeFile(calls, '');
   aws = start(path.join(HERE, 'fake_aws.py'), [calls]);
-  awsPort = await until('the port of the fake AWS', async () => /^\d+$/m.exec(aws.output)?.[0]);
+  awsPort = await until('the port of the fake AWS', async () => /^\d+$/m.exec(aws.output)?.[0], { timeoutMs: 120_000 });
   // A copy, so that a build's certificates do not land in the tree.
   await cp(TERRAFORM, path.join(folder, 'terraform'), { recursive: true });
   stub = createServer((request, response) => {
@@ -43,8 +43,8 @@ before(async () => {
   await new Promise((resolve) => stub.listen(0, '127.0.0.1', resolve));
 });
 after(async () => {
-  stub.close();
-  aws.kill('SIGKILL');
+  stub?.close();
+  aws?.kill('SIGKILL');
   await rm(folder, { recursive: true, force: true });
 });
 

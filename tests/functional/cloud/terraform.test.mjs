@@ -54,7 +54,7 @@ describe('the files', () => {
         } else if (first === 'ephemeral') {
           assert.ok(root.ephemeral.has(`ephemeral.${second}.${third}`), `${where}: ${reference}`);
           used.add(`ephemeral.${second}.${third}`);
-          assert.equal(parts[3], 'result', `${where}: ${reference}`);
+          assert.equal(parts[3], second === 'random_password' ? 'result' : 'secret_string', `${where}: ${reference}`);
         } else if (/^(aws|random)_/.test(first)) {
           const key = `${first}.${second}`;
           assert.ok(root.resources.has(key), `${where}: ${reference}`);
@@ -251,6 +251,7 @@ describe('secrets', () => {
     assert.ok(version.secret_string_wo && !version.secret_string);
     const database = main.resources.get('aws_db_instance.main');
     assert.ok(database.password_wo.startsWith('${ephemeral.') && !database.password);
+    assert.equal(main.ephemeral.get('ephemeral.aws_secretsmanager_secret_version.database').secret_id, '${aws_secretsmanager_secret_version.made["rds-password"].secret_id}');
     assert.deepEqual([...main.resources.keys()].filter((name) => name.startsWith('random_')), ['random_password.redis_first']);
     assert.deepEqual(main.resources.get('aws_elasticache_replication_group.main').lifecycle[0].ignore_changes, ['${auth_token}']);
     for (const [file, { parsed }] of main.files)
@@ -287,6 +288,33 @@ describe('network', () => {
     assert.equal(main.of('aws_nat_gateway').length, 0);
     const routes = main.of('aws_route').map(([, route]) => route.route_table_id);
     assert.deepEqual(routes, ['${aws_route_table.public.id}'], 'the private subnets have no way out');
+  });
+});
+
+describe('rights', () => {
+  const statements = (name) => main.data.get(`data.aws_iam_policy_document.${name}`).statement;
+
+  test('are narrow: no wildcard of actions, and of resources only where AWS knows none', () => {
+    for (const [name, document] of main.data) {
+      if (!name.startsWith('data.aws_iam_policy_document.') || name.endsWith('.key')) continue;
+      for (const { sid, effect, actions, resources } of document.statement) {
+        if (effect === 'Deny') continue;
+        for (const action of actions) assert.doesNotMatch(action, /\*/, `${name} ${sid}`);
+        if (resources?.includes?.('*')) for (const action of actions) assert.ok(['ecr:GetAuthorizationToken', 'ecs:DescribeTaskDefinition', 'ecs:RegisterTaskDefinition'].includes(action), `${name} ${action}`);
+      }
+    }
+    assert.ok(![...main.resources].some(([name, block]) => name.startsWith('aws_iam_role_policy') && block.role.includes('role.task.')), 'the program itself may do nothing in AWS');
+  });
+
+  test('the pipeline is main and version tags of the one repository, without a key, and may pass two roles to ECS alone', () => {
+    const [{ condition: conditions }] = statements('pipeline_trust');
+    const values = Object.fromEntries(conditions.map(({ variable, values: each }) => [variable.split(':').at(-1), each]));
+    assert.deepEqual(values, { aud: ['sts.amazonaws.com'], sub: ['repo:${var.pipeline_repository}:ref:refs/heads/main', 'repo:${var.pipeline_repository}:ref:refs/tags/v*'] });
+    const pass = statements('pipeline').filter(({ actions }) => actions.includes('iam:PassRole'));
+    assert.equal(pass.length, 1);
+    assert.deepEqual(pass[0].resources, ['${aws_iam_role.execution.arn}', '${aws_iam_role.task.arn}']);
+    assert.deepEqual(pass[0].condition[0].values, ['ecs-tasks.amazonaws.com']);
+    for (const [type] of [...main.resources].map(([name]) => name.split('.'))) assert.notEqual(type, 'aws_iam_access_key');
   });
 });
 
