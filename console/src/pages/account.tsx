@@ -10,6 +10,7 @@ import { NewPassword } from '../components/new-password';
 import { Page } from '../components/page';
 import { Name, Untrusted } from '../components/untrusted';
 import { en } from '../en';
+import { isFit } from '../password/rules';
 
 const words = en.account;
 
@@ -45,7 +46,7 @@ export function AccountPage() {
         <input type="text" name="username" autocomplete="username" value={user.username} readOnly hidden />
         <Field name="current_password" label={words.current} type="password" autoComplete="current-password" value={current} onInput={setCurrent} error={form.errors.current_password} />
         <NewPassword name="new_password" label={words.next} value={next} onInput={setNext} error={form.errors.new_password} policy={policy} own={[user.username, user.email]} />
-        <Button kind="main" type="submit" isBusy={form.isBusy}>{words.submit}</Button>
+        <Button kind="main" type="submit" isBusy={form.isBusy} isOff={policy !== null && !isFit(policy, next, [user.username, user.email])}>{words.submit}</Button>
       </Form>
     </Page>
   );

@@ -8,6 +8,7 @@ import { Form, ProblemBox, useForm } from '../components/form';
 import { NewPassword } from '../components/new-password';
 import { Page } from '../components/page';
 import { en } from '../en';
+import { isFit } from '../password/rules';
 import { BASE } from '../text/paths';
 import styles from './pages.module.css';
 
@@ -46,7 +47,7 @@ export function RegisterPage() {
           <Field name="email" label={words.email} type="email" autoComplete="email" value={email} onInput={setEmail}
             error={form.errors.email ?? (taken === 'email_exists' ? en.problem(form.problem!) : undefined)} />
           <NewPassword name="password" label={words.password} value={password} onInput={setPassword} error={form.errors.password} policy={policy} own={[username, email]} />
-          <Button kind="main" type="submit" isBusy={form.isBusy}>{words.submit}</Button>
+          <Button kind="main" type="submit" isBusy={form.isBusy} isOff={policy !== null && !isFit(policy, password, [username, email])}>{words.submit}</Button>
         </Form>
         {signIn}
       </div>

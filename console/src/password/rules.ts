@@ -3,6 +3,11 @@ import type { Schemas } from '../api/client';
 export type Policy = Schemas['PasswordPolicyResponse'];
 export type Standing = 'met' | 'not-met' | 'server';
 
+// Whether every rule is met that a page can judge.
+export function isFit(policy: Policy, password: string, own: readonly string[]): boolean {
+  return policy.rules.every((rule) => standing(rule.code, policy, password, own) !== 'not-met');
+}
+
 // Where a password stands with one rule of the policy, as far as a page can tell; the server decides.
 export function standing(code: string, policy: Policy, password: string, own: readonly string[]): Standing {
   const characters = [...password].length;
