@@ -25,7 +25,7 @@ install(PROGRAMS ${AGENTAURI_UNITS}/agentauri-admin DESTINATION ${CMAKE_INSTALL_
 install(DIRECTORY database/migrations DESTINATION ${CMAKE_INSTALL_DATADIR}/agentauri)
 install(DIRECTORY deploy/nginx deploy/firewall deploy/prometheus deploy/alertmanager deploy/grafana DESTINATION ${CMAKE_INSTALL_DATADIR}/agentauri
   USE_SOURCE_PERMISSIONS)
-install(PROGRAMS script/go-live-check DESTINATION ${CMAKE_INSTALL_DATADIR}/agentauri OPTIONAL)
+install(PROGRAMS script/go-live-check DESTINATION ${CMAKE_INSTALL_DATADIR}/agentauri)
 install(FILES deploy/systemd/README.md docs/configuration.md docs/backup.md docs/deployment/PRODUCTION_DEPLOYMENT_GUIDE.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 

@@ -22,8 +22,8 @@ mount -t overlay overlay -o "lowerdir=$FOLDER/lower,upperdir=$FOLDER/upper,workd
 for place in $EMPTY; do mkdir -p "$FOLDER/root/$place"; mount -t tmpfs tmpfs "$FOLDER/root/$place"; done
 chmod 0700 "$FOLDER/root/root"
 chmod 1777 "$FOLDER/root/var/tmp"
-mkdir -p "$FOLDER/root/var/log/nginx" "$FOLDER/root/var/log/redis" "$FOLDER/root/var/log/postgresql" "$FOLDER/root/var/log/journal" "$FOLDER/root/etc/systemd/system/multi-user.target.wants"
-for owned in redis:var/lib/redis redis:var/log/redis postgres:var/lib/postgresql postgres:var/log/postgresql postgres:etc/postgresql prometheus:var/lib/prometheus; do
+mkdir -p "$FOLDER/root/var/lib/prometheus/node-exporter" "$FOLDER/root/var/lib/prometheus/alertmanager" "$FOLDER/root/var/log/nginx" "$FOLDER/root/var/log/redis" "$FOLDER/root/var/log/postgresql" "$FOLDER/root/var/log/journal" "$FOLDER/root/etc/systemd/system/multi-user.target.wants"
+for owned in redis:var/lib/redis redis:var/log/redis postgres:var/lib/postgresql postgres:var/log/postgresql postgres:etc/postgresql prometheus:var/lib/prometheus prometheus:var/lib/prometheus/alertmanager; do
   if getent passwd "\${owned%%:*}" >/dev/null; then chown "\${owned%%:*}:\${owned%%:*}" "$FOLDER/root/\${owned#*:}"; fi
 done
 rm -f "$FOLDER/root/etc/postgresql-common/createcluster.conf"

@@ -10,13 +10,12 @@ import { judge } from './verdict.mjs';
 const DEADLINE_MS = 240_000;      // for one row, with what it needs to be set up
 const WHOLE_MS = 570_000;         // for all of them: later rows are told to have had no time
 
-const { values } = parseArgs({ options: { row: { type: 'string', multiple: true }, json: { type: 'boolean' }, list: { type: 'boolean' }, timing: { type: 'boolean' }, leader: { type: 'string' }, reason: { type: 'string' } } });
+const { values } = parseArgs({ options: { row: { type: 'string', multiple: true }, json: { type: 'boolean' }, list: { type: 'boolean' }, timing: { type: 'boolean' }, open: { type: 'string', multiple: true }, leader: { type: 'string' }, reason: { type: 'string' } } });
 
-// `--row 7`, `--row 21-34`, repeated or with commas.
-function chosenRows() {
-  if (!values.row) return TABLE;
+// The rows of `7`, `21-34`, with commas or repeated.
+function rowsOf(texts) {
   const wanted = new Set();
-  for (const part of values.row.join(',').split(',')) {
+  for (const part of texts.join(',').split(',')) {
     const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
     const range = TABLE.filter(({ row }) => row >= Number(from) && row <= Number(to));
     if (range.length === 0) {
@@ -28,7 +27,9 @@ function chosenRows() {
   return TABLE.filter(({ row }) => wanted.has(row));
 }
 
-const rows = [...chosenRows()];
+const rows = values.row ? rowsOf(values.row) : [...TABLE];
+// Known to fail: their lines say so, and the exit code is about the others. One of them that passes is a fault of the list.
+const open = new Set(values.open ? rowsOf(values.open).map(({ row }) => row) : []);
 if (values.list) {
   for (const { row, title, suites } of rows) console.log(`${String(row).padStart(3)}  ${title}${suites.length ? `  (more deeply: ${suites.join(', ')})` : ''}`);
   process.exit(0);
@@ -67,4 +68,6 @@ const count = (verdict) => results.filter((each) => each.verdict === verdict).le
 const summary = { passed: count('passed'), failed: count('failed'), not_runnable_here: count('not runnable here'), seconds: (Date.now() - began) / 1000 };
 if (values.json) console.log(JSON.stringify({ ...summary, rows: results.sort((a, b) => a.row - b.row).map(({ notSeen, ...rest }) => ({ ...rest, not_seen: notSeen })) }, null, 2));
 else console.log(`${summary.passed} passed, ${summary.failed} failed, ${summary.not_runnable_here} not runnable here, in ${summary.seconds.toFixed(0)} s`);
-process.exit(summary.failed > 0 ? 1 : 0);
+const unexpected = results.filter(({ row, verdict }) => (verdict === 'failed') !== open.has(row) && (verdict === 'failed' || verdict === 'passed'));
+for (const { row, verdict } of unexpected.filter((each) => open.has(each.row))) process.stderr.write(`row ${row} ${verdict}: take it off the list of open rows\n`);
+process.exit(unexpected.length > 0 ? 1 : 0);
