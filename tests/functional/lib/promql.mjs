@@ -4,6 +4,11 @@ import path from 'node:path';
 import { ROOT } from './agentauri.mjs';
 import { runOk } from './process.mjs';
 
+// Named by rules or dashboards, and not there yet: what they measure is not in the program. docs/metrics.md has the list.
+export const RESERVED = /^(a2a[_:]|secrets_manager_|migrations_pending$)/;
+// What promtool says of names that operations gave: its only remark about an export.
+export const GIVEN_NAMES = /^(ponder_rpc_latency_ms|a2a_tasks_duration_ms) metric names should not contain abbreviated units$/;
+
 const NO_METRIC = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right', 'and', 'or', 'unless', 'offset', 'bool', 'inf', 'nan']);
 
 // Names of metrics in an expression: what is left of its words without strings, labels, ranges, functions and keywords.
