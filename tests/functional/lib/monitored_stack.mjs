@@ -108,7 +108,7 @@ export class MonitoredStack {
     this.ports = { prometheus: await freePort(), alertmanager: await freePort(), postgresql: await freePort(), redis: await freePort(), node: await freePort() };
     const at = (name) => `--web.listen-address=127.0.0.1:${this.ports[name]}`;
     const base = { PATH: process.env.PATH };
-    // As docs/monitoring.md does it. This exporter cannot read a password with blanks or `=` in it.
+    // As docs/monitoring.md does it. The exporter does not start with a password that has a blank in it.
     const monitor = 'prometheus';
     await this.postgres.query('agentauri_backend', `CREATE ROLE prometheus LOGIN PASSWORD '${monitor}' IN ROLE pg_monitor`);
     await this.#spawn('postgresql', 'prometheus-postgres-exporter', [at('postgresql'), '--disable-default-metrics', '--disable-settings-metrics'], {
