@@ -340,7 +340,10 @@ Result<std::optional<BackupManifest>> verify_backup(const Settings& settings, co
   if (*kind == BackupKind::postgres) {
     if (auto good = verify_postgres(settings, path, *manifest); !good) return fail(good);
   } else {
-    const ScratchFile scratch{fmt::format("{}/.verify-{}.db", scratch_folder, ::getpid())};
+    // One name, since the folder is locked: what a run that was killed left behind goes now.
+    const ScratchFile scratch{scratch_folder + "/.verify.db"};
+    std::error_code ignored;
+    fs::remove(scratch.path, ignored);
     if (auto good = unpack_sqlite_backup(path, *manifest, scratch.path); !good) return fail(good);
   }
   return manifest;

@@ -79,9 +79,13 @@ TEST_P(MakeBackup, IsOneMomentWhileTheStoreIsWrittenTo) {
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_GE(rows_of(made->manifest, "counters"), 12);
   EXPECT_LE(rows_of(made->manifest, "counters"), 2 + written);
+  // Of a verification that was killed.
+  const std::string left = folder_.path_of(".verify.db");
+  if (GetParam() == "sqlite") std::ofstream(left) << "left behind";
   const auto verified = verify(*made);
   ASSERT_TRUE(verified) << verified.error().text;
   EXPECT_TRUE(*verified);
+  EXPECT_FALSE(std::filesystem::exists(left));
 }
 
 TEST_P(MakeBackup, WhatIsNotWhatWasBackedUpIsFound) {
