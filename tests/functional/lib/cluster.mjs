@@ -41,8 +41,8 @@ export class Cluster {
     app.isFrozen = false;
     await until(`the ${app.role} to start`, () => {
       if (app.child.exitCode !== null) throw new Error(`it ended with ${app.child.exitCode}:\n${app.child.output.slice(-4000)}`);
-      return app.child.output.includes('"message":"started"') || app.child.output.includes('"msg":"started"');
-    });
+      return app.child.output.includes('"message":"started"');
+    }, { timeoutMs: 120_000 });
   }
 
   freeze(app) {
