@@ -11,9 +11,9 @@ using namespace std::chrono_literals;
 
 constexpr int kMaxAttempts = 5;
 constexpr std::array<std::chrono::seconds, 5> kWaits{1s, 5s, 30s, 120s, 300s};
-// A store that is away is asked again soon: a question costs it nothing, and every second of waiting delays alerts. Those
-// of the indexer, the engine and the worker add up (follower.cpp, engine.cpp, dispatcher.cpp), and all of it is back within
-// five seconds.
+// A store that is away is asked again soon: a question costs it nothing, and every second of waiting delays alerts.
+// Those of the indexer, the engine and the worker add up (follower.cpp, engine.cpp, dispatcher.cpp), and all of it is
+// back within five seconds.
 constexpr std::chrono::seconds kStall{1};
 constexpr std::chrono::seconds kNewsEvery{60};
 

@@ -28,8 +28,8 @@ struct PostgresSettings {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{30'000};
   std::chrono::milliseconds lock_timeout{10'000};
-  // The server ends a unit that writes when the next statement does not come for so long: shorter than the silence after
-  // which its process is dead (reach.hpp). The unit runs again.
+  // The server ends a unit that writes when the next statement does not come for so long: shorter than the silence
+  // after which its process is dead (reach.hpp). The unit runs again.
   std::chrono::milliseconds standstill_timeout{2000};
   std::chrono::milliseconds acquire_timeout{5000};   // a unit fails when no connection can be had for so long
   std::chrono::seconds idle_timeout{180};

@@ -79,9 +79,9 @@ class Session {
   Metrics* metrics_;
   bool lost_ = false;
   bool retryable_ = false;
-  std::string begin_;        // not sent yet
-  std::string begin_limit_;  // goes behind it; may be empty
-  bool owes_ = false;   // an answer of commit_later() is still to be read
+  std::string begin_;         // not sent yet
+  std::string begin_limit_;   // goes behind it; may be empty
+  bool owes_ = false;         // an answer of commit_later() is still to be read
   std::unordered_map<const Query*, Statement> statements_;
 };
 
