@@ -78,8 +78,17 @@ Result<std::unique_ptr<store::Database>> open_store(const Settings& settings, co
   const auto postgres = postgres_settings(*settings.postgres, &metrics);
   auto db = store::make_postgres_database(postgres);
   if (!db) return db;
-  auto statuses =
-      settings.migrate_at_start ? store::postgres_migrate_up(postgres) : store::postgres_migration_status(postgres);
+  // This connects anew. Whoever has just been answered does not end because another answer came too late.
+  const auto look = [&settings, &postgres] {
+    return settings.migrate_at_start ? store::postgres_migrate_up(postgres)
+                                     : store::postgres_migration_status(postgres);
+  };
+  auto statuses = look();
+  for (const auto wait : postgres.first_waits) {
+    if (statuses || statuses.error().code != Code::unavailable) break;
+    std::this_thread::sleep_for(wait);
+    statuses = look();
+  }
   if (!statuses) return fail(statuses);
   if (auto good = check_schema(*statuses); !good) return fail(good);
   auto half = (*db)->snapshot_blocking<bool>(store::is_half_copied);
