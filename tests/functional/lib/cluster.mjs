@@ -27,7 +27,7 @@ export class Cluster {
         self.processes.push(app);
       }
     }
-    await Promise.all(self.processes.map((app) => self.launch(app)));
+    for (const app of self.processes) await self.launch(app);   // side by side, they would start slower
     return self;
   }
 
