@@ -14,6 +14,9 @@ const DASHBOARDS = path.join(ROOT, 'deploy/grafana/dashboards');
 // What of the rules and dashboards comes from programs that this host has no need of.
 const OPTIONAL = /^nginx_|^container_/;
 
+const LINT = 3;   // promtool's exit code for remarks
+const CONTRACT_NAMES = /^(ponder_rpc_latency_ms|a2a_tasks_duration_ms) metric names should not contain abbreviated units$/;
+
 const shipped = () => {
   for (const folder of [RULES, DASHBOARDS]) if (!existsSync(folder)) throw new Error(`${path.relative(ROOT, folder)} is not there`);
   return import('../../functional/lib/promql.mjs');
@@ -62,12 +65,14 @@ export const rows = {
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
     const checked = await run('bash', ['-euo', 'pipefail', '-c', `curl -sf ${METRICS} | promtool check metrics`]);
-    assert.equal(checked.code, 0, checked.output);
+    // Its rules of naming came later than two names that the contract of the metrics fixes.
+    const remarks = checked.output.split('\n').filter((line) => line && !CONTRACT_NAMES.test(line));
+    assert.ok([0, LINT].includes(checked.code) && remarks.length === 0, `promtool ended with ${checked.code}: ${checked.output}`);
     assert.equal((await fetch(`${GATEWAY}/metrics`)).status, 404);
     assert.equal((await system.site.request('GET', '/metrics', { from: newAddress() })).status, 404);
     const listening = (await system.machine.ok('ss -ltnH')).split('\n').map((line) => line.trim().split(/\s+/)[3]).filter((address) => address?.endsWith(':9464'));
     assert.deepEqual([...new Set(listening)], ['127.0.0.1:9464']);
-    return 'promtool takes it; 404 on the public listener; loopback only';
+    return `promtool takes it${checked.code === LINT ? `, with a remark on a name that is fixed (${checked.output.trim()})` : ''}; 404 on the public listener; loopback only`;
   },
 
   97: async (system, row) => {
