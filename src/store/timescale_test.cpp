@@ -159,7 +159,7 @@ class Timescale : public ::testing::Test {
     session_->begin("BEGIN");
     SessionTx tx(*session_);
     auto outcome = tx.run_body(keep);
-    const auto ended = session_->execute(outcome ? "COMMIT" : "ROLLBACK", 60s);
+    auto ended = session_->execute(outcome ? "COMMIT" : "ROLLBACK", 60s);
     if (!outcome) return fail(outcome);
     if (!ended) return fail(ended);
     return std::move(*out);
