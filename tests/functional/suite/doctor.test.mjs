@@ -54,7 +54,8 @@ test('a database that is down is one finding, and the rest goes on', async () =>
 });
 
 test('settings that keep the service from starting are findings', async () => {
-  const app = await prepare('postgres', { JWT_SECRET: 'short', SERVER_PORT: 'x' });
+  const app = await prepare('postgres');
+  Object.assign(app.environment, { JWT_SECRET: 'short', SERVER_PORT: 'x' });
   const ran = await app.command(['doctor', '--json']);
   assert.match(finding(ran, 'config.faults').finding, /SERVER_PORT/);
   assert.equal(finding(ran, 'secret.jwt').verdict, 'critical');
