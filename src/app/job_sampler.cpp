@@ -30,7 +30,10 @@ JobSampler::EngineGauges::EngineGauges(Metrics& metrics)
       high(metrics.gauge("event_processor_queue_depth_high", "1 from 10,000 pending jobs on, else 0")) {}
 
 JobSampler::JobSampler(store::Database& db, const Clock& clock, const Roles& roles, Metrics& metrics)
-    : db_(db), clock_(clock), depth_(metrics.gauge("action_queue_depth", "Pending jobs")) {
+    : db_(db),
+      clock_(clock),
+      depth_(metrics.gauge("action_queue_depth", "Pending jobs")),
+      migrations_(metrics.gauge("migrations_pending", "1: the schema is older than this program; 0: it is not")) {
   if (roles.worker) worker_.emplace(metrics);
   if (roles.engine) engine_.emplace(metrics);
 }
@@ -63,6 +66,9 @@ Task<void> JobSampler::sample() {
     return Sample{*counts, *oldest};
   });
   if (seen) show(*seen);
+  // A backup of an older release may have been restored under a running process.
+  const auto health = co_await db_.check_health();
+  if (health.reachable) migrations_.set(health.migrated ? 0 : 1);
 }
 
 Task<void> JobSampler::run() {

@@ -1,4 +1,5 @@
-// What waits for delivery, looked at every five seconds for the gauges that operators watch (docs/metrics.md).
+// What waits for delivery and whether the schema fits, looked at every five seconds for the gauges that operators watch
+// (docs/metrics.md).
 #pragma once
 
 #include <chrono>
@@ -40,7 +41,7 @@ class JobSampler {
 
   store::Database& db_;
   const Clock& clock_;
-  Gauge depth_;
+  Gauge depth_, migrations_;
   std::optional<WorkerGauges> worker_;
   std::optional<EngineGauges> engine_;
 };

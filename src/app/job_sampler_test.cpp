@@ -52,6 +52,19 @@ TEST_P(JobSamplerTest, EachRoleShowsItsOwn) {
                             Not(HasSubstr("event_processor"))));
 }
 
+TEST_P(JobSamplerTest, AnOlderSchemaIsToldOf) {
+  EXPECT_THAT(sample({}), HasSubstr("migrations_pending 0\n"));
+  const store::Query forget{store::Query::Unlisted{}, "forget_newest_migration",
+                            "DELETE FROM agentauri_migrations WHERE version = (SELECT max(version) FROM "
+                            "agentauri_migrations)"};
+  ASSERT_TRUE(db().transact_blocking<bool>(store::Priority::interactive, [&](store::Tx& tx) -> Result<bool> {
+    auto gone = tx.run(forget);
+    if (!gone) return fail(gone);
+    return true;
+  }));
+  EXPECT_THAT(sample({}), HasSubstr("migrations_pending 1\n"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, JobSamplerTest, store::testing::kEngines, store::testing::engine_name);
 
 }   // namespace

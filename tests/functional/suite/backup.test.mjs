@@ -142,9 +142,9 @@ describe('backup', () => {
           const running = await app.command(['restore', file, '--to', url, '--replace-the-store-that-is-there']);
           assert.equal(running.code, EX_UNAVAILABLE, running.output);
           await other.stop();
+          await until('the server to be forgotten', async () => (await app.postgres.query(database, `SELECT count(*) FROM instances WHERE heartbeat_at > now() - INTERVAL '5 seconds'`)) === '0');
           const refused = await app.command(['restore', file, '--to', url]);
           assert.equal(refused.code, EX_NO, refused.output);
-          await until('the server to be forgotten', async () => (await app.postgres.query(database, `SELECT count(*) FROM instances WHERE heartbeat_at > now() - INTERVAL '5 seconds'`)) === '0');
           await app.postgres.query(database, 'DELETE FROM attempts; UPDATE accounts SET name = $$changed$$');
           const replaced = await app.command(['restore', file, '--to', url, '--replace-the-store-that-is-there']);
           assert.equal(replaced.code, 0, replaced.output);
@@ -173,7 +173,8 @@ describe('backup', () => {
           const status = await statusOf(directory);
           assert.match(status.last_failure, pattern);
           assert.equal(status.last_verified_at, undefined);
-          assert.equal((await app.command(['restore', file, '--to', target])).code, EX_NO, what);
+          const restored = await app.command(['restore', file, '--to', target]);
+          assert.equal(restored.code, EX_NO, `${what}: ${restored.output}`);
         };
         await writeFile(file, bytes.subarray(0, bytes.length - 100));
         await expectBad('cut short', /bytes instead of/);
