@@ -182,6 +182,7 @@ Result<Progress> Engine::run_batch(const BatchOrder& order, Batch& batch) {
 // Only now is it true.
 void Engine::take(const BatchOrder& order, Batch& batch, Outcome out) {
   for (auto& [row, value] : batch.reads) cache_.put(row, std::move(value));
+  forget_mended(order.chain, batch);
   for (auto& [row, value] : batch.states) cache_.put(row, std::move(value));
   for (const auto trigger : triggers_.aftermath().edited) errors_.erase(trigger);
   for (const auto trigger : triggers_.aftermath().deleted) errors_.erase(trigger);
@@ -192,7 +193,6 @@ void Engine::take(const BatchOrder& order, Batch& batch, Outcome out) {
     else
       errors_.erase(trigger);
   }
-  forget_mended(order.chain, batch);
   triggers_.settled();
   paces_.take(std::move(out.pace), order.now);
   if (out.pruned_below) pruned_below_[order.chain] = *out.pruned_below;
