@@ -387,6 +387,11 @@ describe('image/agentauri-progress', () => {
     const [first, second] = [await Anvil.start(), await Anvil.start({ chainId: 8453 })];
     const chains = { ...first.environment(), ...Object.fromEntries(Object.entries(second.environment()).map(([name, value]) => [name.replace('31337', '8453'), value])) };
     const app = await AgentAuri.start(chains);
+    // What the program still has to read at the beginning would be movement.
+    await until('both chains to be read', async () => {
+      const heads = Object.fromEntries(JSON.parse((await app.command(['chain', 'status', '--json'])).output).chains.map(({ chain_id: id, head_block: head }) => [id, head]));
+      return heads[31337] === await first.blockNumber() && heads[8453] === await second.blockNumber();
+    });
     const bin = await mkdtemp(path.join(folder, 'bin-'));
     await symlink(BINARY, path.join(bin, 'agentauri'));
     const child = start(path.join(TERRAFORM, 'image/agentauri-progress'), [], { env: { ...app.environment, PATH: `${bin}:${process.env.PATH}`, PROGRESS_INTERVAL_SECONDS: '0.05' }, cwd: app.data });
