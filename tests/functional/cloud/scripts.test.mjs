@@ -379,6 +379,8 @@ describe('image/agentauri-progress', () => {
     assert.equal(missing.at(-1).chains, '8453');
     const none = await lines([status({ 1: 10 })], {}, (all) => all.length > 0);
     assert.equal(none[0].chains, 'none is configured');
+    const warned = await lines([1, 2].map((head) => `{"level":"warn","message":"DB_COLOUR is not a setting of this program"}\n${status({ 1: head, 8453: head })}`), both, (all) => all.some(({ message }) => message === 'synced block'));
+    assert.deepEqual(warned.at(-1).heads, { 1: 2, 8453: 2 });
     const broken = await lines(['cannot connect to "db"\n\\ at all'], both, (all) => all.length > 0);
     assert.match(broken[0].why, /cannot connect to 'db'/);
   });
@@ -386,10 +388,12 @@ describe('image/agentauri-progress', () => {
   test('reads what the program really prints, of two chains', async () => {
     const [first, second] = [await Anvil.start(), await Anvil.start({ chainId: 8453 })];
     const chains = { ...first.environment(), ...Object.fromEntries(Object.entries(second.environment()).map(([name, value]) => [name.replace('31337', '8453'), value])) };
-    const app = await AgentAuri.start(chains);
+    // A warning about a setting stands before what the program prints.
+    const app = await AgentAuri.start({ ...chains, DB_COLOUR: 'blue' });
+    const status = async () => JSON.parse((await app.command(['chain', 'status', '--json'])).output.split('\n').find((line) => line.startsWith('{"chains":'))).chains;
     // What the program still has to read at the beginning would be movement.
     await until('both chains to be read', async () => {
-      const heads = Object.fromEntries(JSON.parse((await app.command(['chain', 'status', '--json'])).output).chains.map(({ chain_id: id, head_block: head }) => [id, head]));
+      const heads = Object.fromEntries((await status()).map(({ chain_id: id, head_block: head }) => [id, head]));
       return heads[31337] === await first.blockNumber() && heads[8453] === await second.blockNumber();
     });
     const bin = await mkdtemp(path.join(folder, 'bin-'));
