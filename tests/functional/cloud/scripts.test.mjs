@@ -12,6 +12,8 @@ import { run, runOk, start } from '../lib/process.mjs';
 import { until } from '../lib/wait.mjs';
 import { TERRAFORM } from './terraform.mjs';
 
+// A machine that is busy with other things is no failure.
+const PATIENCE = { timeoutMs: 120_000 };
 const HERE = path.dirname(new URL(import.meta.url).pathname);
 const REGISTRY = '123456789012.dkr.ecr.us-east-1.amazonaws.com/agentauri-backend';
 const OLD = `sha256:${'0'.repeat(64)}`;
@@ -33,7 +35,7 @@ before(async () => {
   calls = path.join(folder, 'calls');
   await writeFile(calls, '');
   aws = start(path.join(HERE, 'fake_aws.py'), [calls]);
-  awsPort = await until('the port of the fake AWS', async () => /^\d+$/m.exec(aws.output)?.[0], { timeoutMs: 120_000 });
+  awsPort = await until('the port of the fake AWS', async () => /^\d+$/m.exec(aws.output)?.[0], PATIENCE);
   // A copy, so that a build's certificates do not land in the tree.
   await cp(TERRAFORM, path.join(folder, 'terraform'), { recursive: true });
   stub = createServer((request, response) => {
@@ -81,7 +83,7 @@ class World {
 
   async run(script, ...args) {
     return run(path.join(folder, 'terraform', script), args, {
-      env: { PATH: `${path.join(HERE, 'bin')}:${process.env.PATH}`, HOME: folder, FAKE_AWS: this.file, FAKE_AWS_PORT: awsPort, FAKE_DOCKER_LOG: this.docker, POLL_SECONDS: '0', SMOKE_SECONDS: '0', ...this.environment },
+      env: { PATH: `${path.join(HERE, 'bin')}:${process.env.PATH}`, HOME: folder, FAKE_AWS: this.file, FAKE_AWS_PORT: awsPort, FAKE_DOCKER_LOG: this.docker, POLL_SECONDS: '0', SMOKE_SECONDS: '0', SMOKE_ANSWER_SECONDS: '60', ...this.environment },
       cwd: folder,
     });
   }
@@ -321,7 +323,7 @@ describe('terraform/smoke, against the program', () => {
   test('signs in, makes a trigger and leaves nothing behind', async () => {
     const app = await AgentAuri.start();
     try {
-      const smoke = (environment = {}) => run(path.join(TERRAFORM, 'smoke'), [app.url], { env: { PATH: process.env.PATH, HOME: folder, SMOKE_SECONDS: '5', ...environment } });
+      const smoke = (environment = {}) => run(path.join(TERRAFORM, 'smoke'), [app.url], { env: { PATH: process.env.PATH, HOME: folder, SMOKE_SECONDS: '5', SMOKE_ANSWER_SECONDS: '60', ...environment } });
       const nobody = await smoke();
       assert.equal(nobody.code, 0, nobody.output);
       assert.match(nobody.output, /closed to strangers/);
@@ -356,7 +358,7 @@ describe('image/agentauri-progress', () => {
     const child = start(path.join(TERRAFORM, 'image/agentauri-progress'), [], { env: { PATH: `${bin}:${process.env.PATH}`, PROGRESS_INTERVAL_SECONDS: '0.05', ...environment } });
     const read = () => child.output.split('\n').slice(0, -1).map((line) => JSON.parse(line));
     try {
-      return await until('enough lines', async () => enough(read()) && read());
+      return await until('enough lines', async () => enough(read()) && read(), PATIENCE);
     } finally {
       child.kill('SIGTERM');
       assert.equal((await child.ended).code, 0, 'a stop is no failure');
@@ -395,18 +397,18 @@ describe('image/agentauri-progress', () => {
     await until('both chains to be read', async () => {
       const heads = Object.fromEntries((await status()).map(({ chain_id: id, head_block: head }) => [id, head]));
       return heads[31337] === await first.blockNumber() && heads[8453] === await second.blockNumber();
-    });
+    }, PATIENCE);
     const bin = await mkdtemp(path.join(folder, 'bin-'));
     await symlink(BINARY, path.join(bin, 'agentauri'));
     const child = start(path.join(TERRAFORM, 'image/agentauri-progress'), [], { env: { ...app.environment, PATH: `${bin}:${process.env.PATH}`, PROGRESS_INTERVAL_SECONDS: '0.05' }, cwd: app.data });
     try {
       const read = () => child.output.split('\n').slice(0, -1).map((line) => JSON.parse(line));
       const stands = (which) => read().some(({ message, chains: said }) => message === 'a chain does not move' && said === which);
-      await until('both to stand', () => stands('31337,8453'));
+      await until('both to stand', () => stands('31337,8453'), PATIENCE);
       // One that moves does not hide the other.
-      await until('the second to stand alone', async () => (await first.rpc('evm_mine'), stands('8453')));
+      await until('the second to stand alone', async () => (await first.rpc('evm_mine'), stands('8453')), PATIENCE);
       assert.ok(!read().some(({ message }) => message === 'synced block'));
-      const synced = await until('both to move', async () => (await second.rpc('evm_mine'), read().find(({ message }) => message === 'synced block')));
+      const synced = await until('both to move', async () => (await second.rpc('evm_mine'), read().find(({ message }) => message === 'synced block')), PATIENCE);
       assert.deepEqual(Object.keys(synced.heads), ['8453', '31337']);
       assert.ok(synced.heads[31337] <= await first.blockNumber() && synced.heads[8453] <= await second.blockNumber());
       assert.ok(!read().some(({ why }) => why), child.output);
