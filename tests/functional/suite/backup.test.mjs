@@ -164,8 +164,9 @@ describe('backup', () => {
         const file = path.join(directory, name);
         const bytes = await readFile(file);
         const manifest = await readFile(`${file}.json`, 'utf8');
-        // Nothing is ever put there, so one place serves them all.
-        const target = engine === 'sqlite' ? `sqlite:${await folder()}` : `postgresql://postgres@127.0.0.1:${app.environment.DB_PORT}/${await app.postgres.createDatabase(`${app.database}_bad`)}`;
+        // A place for each: a restore that is found to differ leaves what it restored.
+        const place = async (what) =>
+          engine === 'sqlite' ? `sqlite:${await folder()}` : `postgresql://postgres@127.0.0.1:${app.environment.DB_PORT}/${await app.postgres.createDatabase(`${app.database}_${what.replaceAll(/[^a-z]/g, '_')}`)}`;
         const expectBad = async (what, pattern) => {
           const bad = await app.command(['verify-backup', file]);
           assert.equal(bad.code, EX_NO, `${what}: ${bad.output}`);
@@ -173,7 +174,7 @@ describe('backup', () => {
           const status = await statusOf(directory);
           assert.match(status.last_failure, pattern);
           assert.equal(status.last_verified_at, undefined);
-          const restored = await app.command(['restore', file, '--to', target]);
+          const restored = await app.command(['restore', file, '--to', await place(what)]);
           assert.equal(restored.code, EX_NO, `${what}: ${restored.output}`);
         };
         await writeFile(file, bytes.subarray(0, bytes.length - 100));
@@ -349,6 +350,9 @@ describe('backup', () => {
       const done = await cron();
       assert.equal(done.code, 0, done.output);
       await rm(path.join(home, '.pgpass'));
+      const second = () => Math.floor(Date.now() / 1000);   // names of backups have no more than seconds
+      const first = second();
+      await until('another second', () => second() > first);
       const without = await cron();
       assert.equal(without.code, 1, 'and without either it fails instead of asking');
       assert.match((await statusOf(directory)).last_failure, /pg_dump or gzip did not succeed/);
