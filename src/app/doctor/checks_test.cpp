@@ -251,7 +251,7 @@ const std::vector<Case>& cases() {
       {"backup.verified", V::warning, [](World& w) { w.facts.backup->last_verified_at.reset(); }, "ever"},
       {"backup.verified", V::warning, [](World& w) { w.facts.backup->last_verified_at = kNow - hours(24 * 20); },
        "20 days"},
-      {"machine.disk", V::warning, [](World& w) { w.facts.disks[0].free_bytes = 1ULL << 30U; }, "1.0 GB"},
+      {"machine.disk", V::warning, [](World& w) { w.facts.disks[0].free_bytes = 3ULL << 30U; }, "3.0 GB"},
       {"machine.disk", V::critical, [](World& w) { w.facts.disks[0].free_bytes = 1ULL << 20U; }, "1.0 MB"},
       {"machine.clock", V::warning, [](World& w) { w.facts.clock_is_kept = false; }, "clock"},
       {"machine.files", V::warning, [](World& w) { w.facts.open_files = 1024; }, "1024"},
