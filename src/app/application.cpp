@@ -160,8 +160,7 @@ Result<void> Application::Impl::start_cache() {
   }
   redis_thread = std::make_unique<IoThread>("redis");
   redis = std::make_unique<net::RedisClient>(redis_thread->executor(), *settings.redis, metrics);
-  cache = std::make_unique<store::RedisCache>(
-      *redis, [member = membership] { return member->gateways(); }, metrics);
+  cache = std::make_unique<store::RedisCache>(*redis, [member = membership] { return member->gateways(); }, metrics);
   announce_redis_errors(metrics);
   Result<std::string> version = std::string();
   run_blocking([this, &version]() -> Task<void> {
