@@ -31,7 +31,7 @@ const store::Query kChains{
 const store::Query kBlocks{
     store::Query::Unlisted{}, "capacity_blocks",
     "INSERT INTO blocks (chain_id, hash, num, parent_hash, time, canonical, has_events, seen_at) "
-    "SELECT 1, sha256(CAST(n AS text)::bytea), n, '\\x00', to_timestamp(1700000000 + n * 2), true, true, now() "
+    "SELECT 1, sha256(convert_to(CAST(n AS text), 'UTF8')), n, sha256(convert_to(CAST(n - 1 AS text), 'UTF8')), to_timestamp(1700000000 + n * 2), true, true, now() "
     "FROM generate_series(CAST(:from AS bigint), CAST(:to AS bigint)) AS n"};
 const store::Query kLog{
     store::Query::Unlisted{}, "capacity_log",

@@ -72,11 +72,16 @@ export const rows = {
     const table = await machine.read('/etc/cron.d/agentauri-backup');
     assert.match(table, /^0 2 \* \* \* root /m);
     assert.match(await machine.ok("systemd-analyze calendar --iterations=1 \"$(sed -n 's/^OnCalendar=//p' /usr/lib/systemd/system/agentauri-backup.timer)\""), /02:00:00/);
-    // The same line, for every minute: cron itself has to run it.
+    // The same line, for every minute: cron itself has to run it. It tells a changed table by the second of the change, and may
+    // have read the one before in this very second.
     const before = await backups(system);
+    await nextSecond(system);
     await machine.write('/etc/cron.d/agentauri-backup', table.replace(/^0 2 /m, '* * '));
     try {
       await until('cron to make a backup', async () => (await backups(system)).some((name) => !before.includes(name)), { timeoutMs: 130_000, everyMs: 500 });
+    } catch (error) {
+      const said = await machine.shell('systemctl is-active cron; journalctl -u cron -n 8 --no-pager; cat /var/backups/postgresql/status.json');
+      throw new Error(`${error.message}; cron: ${said.output.replaceAll('\n', ' | ')}`, { cause: error });
     } finally {
       await machine.write('/etc/cron.d/agentauri-backup', table);
     }
