@@ -40,8 +40,7 @@ Facts gather(Settings& settings, Environment& env, const Clock& clock, const Pla
     if (const auto path = env.text(std::string(name) + "_FILE")) add_secret_file(name, *path, facts.secret_files);
   }
   read_embedded_secret(settings, facts);
-  facts.backup_folder =
-      env.text("BACKUP_DIR").value_or(settings.postgres ? "/var/backups/postgresql" : settings.data_dir + "/backups");
+  facts.backup_folder = settings.backup_dir;
   facts.backup = read_backup_status(facts.backup_folder);
   gather_store(settings, clock, facts);
   facts.redis = gather_redis(settings);

@@ -36,7 +36,8 @@ Finding finding_of(const Settings& settings, const Facts& facts, std::string_vie
 class DoctorGathers : public ::testing::Test {
  protected:
   Facts gather_all() {
-    Environment env({}, {{"BACKUP_DIR", folder_.path() + "/backups"}}, "");
+    Environment env({}, {}, "");
+    settings_.backup_dir = folder_.path() + "/backups";
     return gather(settings_, env, clock_, places_);
   }
   DoctorGathers() {
